@@ -1,0 +1,40 @@
+"""Every error the project raises on purpose.
+
+Mars2Error
+├── UserError              a mistake in what the user gave; the command line prints one line and exits with 2
+│   ├── ConfigError        a configuration key or value
+│   └── ProblemError       a problem file or problem source
+├── BackendError           a backend could not generate (after its own retries)
+├── SandboxUnavailable     the judge itself is broken; never a verdict, never a reward
+└── StoreError             a run folder cannot be read or written
+"""
+
+from __future__ import annotations
+
+
+class Mars2Error(Exception):
+    """Base of every deliberate error."""
+
+
+class UserError(Mars2Error):
+    """A mistake in the user's input. The message names the field, the value and the remedy, in one line."""
+
+
+class ConfigError(UserError):
+    """A configuration key or value is wrong."""
+
+
+class ProblemError(UserError):
+    """A problem file or source is malformed."""
+
+
+class BackendError(Mars2Error):
+    """A backend could not produce a completion."""
+
+
+class SandboxUnavailable(Mars2Error):
+    """The sandbox cannot judge. A bad program is a `Verdict`; a broken judge is this."""
+
+
+class StoreError(Mars2Error):
+    """A run folder cannot be read or written."""

@@ -1,0 +1,84 @@
+"""Problems and their tests. Agents only ever see `Problem.visible()`: no hidden tests."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field, replace
+from typing import Any, Literal
+
+Comparison = Literal["exact", "tolerant", "tokens", "unordered"]
+"""How an output is compared: exact (LiveCodeBench's rule), tolerant (1e-6), tokens (white space ignored), unordered."""
+
+
+@dataclass(frozen=True, slots=True)
+class StdioTest:
+    """The program reads `input` on stdin and must print `output`."""
+
+    input: str
+    output: str
+
+
+@dataclass(frozen=True, slots=True)
+class CallTest:
+    """`function(*args)` must return `expected`. Values are JSON-like, plus tuples and sets."""
+
+    function: str
+    args: tuple[Any, ...]
+    expected: Any
+
+
+@dataclass(frozen=True, slots=True)
+class AssertTest:
+    """`code` is run after the program, in its namespace, and must not raise (HumanEval's `check`, MBPP's asserts)."""
+
+    code: str
+
+
+Test = StdioTest | CallTest | AssertTest
+
+
+@dataclass(frozen=True, slots=True)
+class Limits:
+    """What one test may use. `wall_s=None` means 2·cpu_s + 1."""
+
+    cpu_s: float = 6.0
+    wall_s: float | None = None
+    memory_mib: int = 512
+    stdout_kib: int = 16 * 1024
+    stderr_kib: int = 64
+    source_kib: int = 256
+
+    @property
+    def effective_wall_s(self) -> float:
+        return 2 * self.cpu_s + 1 if self.wall_s is None else self.wall_s
+
+
+@dataclass(frozen=True, slots=True)
+class VisibleProblem:
+    """What an agent may see."""
+
+    id: str
+    statement: str
+    public_tests: tuple[Test, ...]
+    entry_point: str | None
+    starter_code: str
+
+
+@dataclass(frozen=True, slots=True)
+class Problem:
+    """A programming task: a statement, public tests (shown; search uses them), hidden tests (reward and report)."""
+
+    id: str
+    statement: str
+    public_tests: tuple[Test, ...]
+    hidden_tests: tuple[Test, ...]
+    entry_point: str | None = None
+    starter_code: str = ""
+    limits: Limits = Limits()
+    comparison: Comparison = "exact"
+    metadata: dict[str, Any] = field(default_factory=dict[str, Any], compare=False)
+
+    def visible(self) -> VisibleProblem:
+        return VisibleProblem(self.id, self.statement, self.public_tests, self.entry_point, self.starter_code)
+
+    def with_limits(self, limits: Limits) -> Problem:
+        return replace(self, limits=limits)

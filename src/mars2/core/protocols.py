@@ -1,0 +1,166 @@
+"""The seams, on one page. Each has a real adapter, and a fake or a second real one; both pass `tests/contracts`."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Literal, Protocol, runtime_checkable
+
+import numpy as np
+
+from mars2.core.completion import Completion, Prompt, Sampling
+from mars2.core.problem import Comparison, Limits, Problem, Test
+from mars2.core.sample import TrainingSample
+from mars2.core.tree import Node, Tree
+from mars2.core.verdict import Verdict
+
+
+@dataclass(frozen=True, slots=True)
+class Choice:
+    """Grow a child of `parent_id` (None: a first attempt) with `agent`."""
+
+    parent_id: int | None
+    agent: str
+
+
+@dataclass(frozen=True, slots=True)
+class Stop:
+    """Nothing more to grow now. `reason` is shown to the user."""
+
+    reason: str
+
+
+class Search(Protocol):
+    """Decides where a tree grows. One per tree; its state is a function of the tree's nodes, so resume is replay."""
+
+    def choose(self, tree: Tree, rng: np.random.Generator) -> Choice | Stop:
+        """Pick where to grow next. Reads pending expansions from `tree.pending`; draws only from `rng`."""
+        ...
+
+    def tell(self, tree: Tree, node: Node) -> None:
+        """`node` was just added to `tree`: update statistics. Called exactly once per node, in id order."""
+        ...
+
+
+class Backend(Protocol):
+    """Generates completions for one policy. Requests made in one tick of the event loop may be batched together."""
+
+    policy: str
+
+    @property
+    def version(self) -> int:
+        """Version of the weights that the next request will use."""
+        ...
+
+    async def generate(self, prompt: Prompt, sampling: Sampling) -> Completion:
+        """One completion. Raises BackendError when it cannot; cancellation is clean."""
+        ...
+
+    async def close(self) -> None: ...
+
+
+@dataclass(frozen=True, slots=True)
+class Snapshot:
+    """Versioned weights of one policy: an ordinary Hugging Face folder, or weights handed over in memory."""
+
+    policy: str
+    version: int
+    folder: Path | None = None
+    state: Mapping[str, object] | None = None  # parameter name -> tensor, in the learner's process
+
+
+@runtime_checkable
+class TrainableBackend(Backend, Protocol):
+    """A backend whose weights follow a learner."""
+
+    async def load(self, snapshot: Snapshot) -> None:
+        """Use these weights from the next request on. Requests under way finish on the old ones and say so."""
+        ...
+
+
+class Sandbox(Protocol):
+    """Runs programs against tests."""
+
+    async def judge(
+        self,
+        program: str | None,
+        tests: Sequence[Test],
+        limits: Limits,
+        *,
+        comparison: Comparison = "exact",
+        stop_at_first_failure: bool = True,
+    ) -> Verdict:
+        """Verdict of a program (None or no valid Python: CE). Never blocks the event loop.
+
+        Raises:
+            SandboxUnavailable: the judge itself is broken.
+        """
+        ...
+
+    async def close(self) -> None: ...
+
+
+class RewardModel(Protocol):
+    """Estimates how likely programs are right, without running them."""
+
+    def score(self, problem: Problem, programs: Sequence[str]) -> list[float]:
+        """Probabilities in [0, 1], one per program."""
+        ...
+
+
+class AdvantageEstimator(Protocol):
+    """Turns shaped rewards of one finished tree into advantages, one per node id."""
+
+    def __call__(self, tree: Tree, shaped: Mapping[int, float]) -> dict[int, float]: ...
+
+
+Metrics = dict[str, float]
+
+
+class Learner(Protocol):
+    """Updates one policy."""
+
+    policy: str
+
+    @property
+    def version(self) -> int:
+        """Number of updates done; the snapshot's version."""
+        ...
+
+    def step(self, samples: Sequence[TrainingSample]) -> Metrics:
+        """One update from one batch. Blocking; call it off the event loop."""
+        ...
+
+    def snapshot(self) -> Snapshot: ...
+
+    def save(self, folder: Path) -> None:
+        """Write weights (Hugging Face folder), optimizer, RNG and version under `folder`."""
+        ...
+
+    def restore(self, folder: Path) -> None: ...
+
+
+class Prompter(Protocol):
+    """Writes what an agent is asked. One object serves every problem and agent."""
+
+    def first_attempt(self, problem: Problem, role: str) -> Prompt:
+        """Ask for a program; `role` is the agent's role prompt ("" for none)."""
+        ...
+
+    def refinement(self, problem: Problem, role: str, parent: Node) -> Prompt:
+        """Ask for a better program than `parent`'s, showing it and what the public tests said of it."""
+        ...
+
+    def parse(self, text: str) -> str | None:
+        """The program in an answer; None if there is none. The program graded is the program fed back."""
+        ...
+
+
+Split = Literal["train", "test"]
+
+
+class ProblemSource(Protocol):
+    """Where problems come from."""
+
+    def load(self, split: Split) -> Sequence[Problem]: ...

@@ -1,0 +1,157 @@
+"""One search tree per problem. The tree, pending expansions and RNG included, is the whole state of a search."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+
+from mars2.core.completion import Completion, Prompt
+from mars2.core.verdict import Verdict
+
+
+@dataclass(frozen=True, slots=True)
+class Expansion:
+    """A node being generated: `agent` is writing a child of `parent_id` (None: a first attempt, child of the root)."""
+
+    id: int  # 0, 1, … in order of choice; unique in its tree
+    parent_id: int | None
+    agent: str
+
+
+@dataclass(slots=True)
+class Node:
+    """One attempt at the problem."""
+
+    id: int  # 0, 1, … in order of completion
+    expansion_id: int
+    parent_id: int | None  # None: child of the root
+    agent: str
+    depth: int  # 1 for a first attempt
+    prompt: Prompt
+    completion: Completion
+    program: str | None  # None: no code found in the answer
+    public_verdict: Verdict
+    hidden_verdict: Verdict | None  # None: not judged (no hidden tests, or not wanted)
+    score: float  # in [0, 1]; what search sees
+    reward: float | None  # raw; what training sees; None: not trained on
+    extras: dict[str, Any] = field(default_factory=dict[str, Any])  # shaped, advantage, … for the report
+
+
+class Tree:
+    """Nodes, pending expansions and the random stream of one search.
+
+    Nodes are only ever added; `parent_id` is set once. The root is not a node: it is `None`.
+    """
+
+    def __init__(self, tree_id: str, problem_id: str, rng: np.random.Generator) -> None:
+        self.tree_id = tree_id
+        self.problem_id = problem_id
+        self.rng = rng
+        self.nodes: list[Node] = []
+        self.pending: dict[int, Expansion] = {}
+        self.num_cancelled = 0
+        self._children: dict[int | None, list[int]] = {None: []}
+        self._next_expansion_id = 0
+        self._node_of_expansion: dict[int, int] = {}
+
+    def __len__(self) -> int:
+        return len(self.nodes)
+
+    def __iter__(self) -> Iterator[Node]:
+        return iter(self.nodes)
+
+    @property
+    def next_expansion_id(self) -> int:
+        return self._next_expansion_id
+
+    def children(self, node_id: int | None) -> list[int]:
+        """Ids of the children of a node, oldest first; `None` asks for the root's."""
+        return self._children[node_id]
+
+    def depth(self, node_id: int | None) -> int:
+        """0 for the root, 1 for a first attempt, …"""
+        return 0 if node_id is None else self.nodes[node_id].depth
+
+    def path(self, node_id: int | None) -> list[int]:
+        """Node ids from a first attempt down to `node_id`; [] for the root."""
+        path: list[int] = []
+        while node_id is not None:
+            path.append(node_id)
+            node_id = self.nodes[node_id].parent_id
+        path.reverse()
+        return path
+
+    def expand(self, parent_id: int | None, agent: str) -> Expansion:
+        """Record that `agent` starts writing a child of `parent_id`."""
+        if parent_id is not None and not 0 <= parent_id < len(self.nodes):
+            raise KeyError(f"tree {self.tree_id} has no node {parent_id}")
+        expansion = Expansion(self._next_expansion_id, parent_id, agent)
+        self._next_expansion_id += 1
+        self.pending[expansion.id] = expansion
+        return expansion
+
+    def add(
+        self,
+        expansion: Expansion,
+        *,
+        prompt: Prompt,
+        completion: Completion,
+        program: str | None,
+        public_verdict: Verdict,
+        hidden_verdict: Verdict | None,
+        score: float,
+        reward: float | None,
+    ) -> Node | None:
+        """Finish a pending expansion. Idempotent: a second call, or one after `cancel`, changes nothing.
+
+        Returns the new node; the existing one if it was added before; None if the expansion was cancelled.
+        """
+        if expansion.id in self._node_of_expansion:
+            return self.nodes[self._node_of_expansion[expansion.id]]
+        if self.pending.pop(expansion.id, None) is None:
+            return None
+        if not 0.0 <= score <= 1.0:
+            raise ValueError(f"score must be in [0, 1], got {score}")
+        node = Node(
+            id=len(self.nodes),
+            expansion_id=expansion.id,
+            parent_id=expansion.parent_id,
+            agent=expansion.agent,
+            depth=self.depth(expansion.parent_id) + 1,
+            prompt=prompt,
+            completion=completion,
+            program=program,
+            public_verdict=public_verdict,
+            hidden_verdict=hidden_verdict,
+            score=score,
+            reward=reward,
+        )
+        self._attach(node)
+        return node
+
+    def cancel(self, expansion: Expansion) -> bool:
+        """Give up a pending expansion. Idempotent; True if it was pending."""
+        if self.pending.pop(expansion.id, None) is None:
+            return False
+        self.num_cancelled += 1
+        return True
+
+    def restore(self, nodes: list[Node], *, next_expansion_id: int, num_cancelled: int) -> None:
+        """Refill an empty tree with saved nodes, in id order. Expansions in flight at the time of saving are gone."""
+        if self.nodes or self.pending:
+            raise ValueError(f"tree {self.tree_id} is not empty")
+        for node in nodes:
+            self._attach(node)
+        self._next_expansion_id = next_expansion_id
+        self.num_cancelled = num_cancelled
+
+    def _attach(self, node: Node) -> None:
+        if node.id != len(self.nodes):
+            raise ValueError(f"tree {self.tree_id}: expected node {len(self.nodes)}, got {node.id}")
+        self.nodes.append(node)
+        self._children[node.id] = []
+        self._children[node.parent_id].append(node.id)
+        self._node_of_expansion[node.expansion_id] = node.id
