@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Literal, Protocol, runtime_checkable
+from typing import Any, Literal, Protocol, runtime_checkable
 
 import numpy as np
 
@@ -141,6 +141,43 @@ class Learner(Protocol):
     def restore(self, folder: Path) -> None: ...
 
 
+SampleRow = tuple[str, str, int, str]
+"""(key, policy, step, outcome): one line of the ledger; outcome is ``trained`` or ``stale``."""
+
+
+class Store(Protocol):
+    """One run's memory on disk: append-only, crash-safe."""
+
+    def append_event(self, kind: str, **payload: Any) -> None: ...
+
+    def append_metrics(self, step: int, scope: str, values: Mapping[str, float]) -> None: ...
+
+    def save_problem(self, problem: Problem) -> None: ...
+
+    def save_tree(
+        self,
+        tree: Tree,
+        *,
+        phase: str,
+        step: int,
+        annotations: Mapping[int, Mapping[str, float]] | None = None,
+    ) -> None:
+        """Write a finished tree whole."""
+        ...
+
+    def record_samples(self, rows: Iterable[SampleRow]) -> None:
+        """Enter samples in the ledger; a key entered before is an error."""
+        ...
+
+    def position(self) -> dict[str, int]:
+        """How far the store has grown; kept in checkpoints."""
+        ...
+
+    def rollback(self, position: Mapping[str, int]) -> None:
+        """Forget the training records made after `position`: they belong to updates that no checkpoint holds."""
+        ...
+
+
 class Prompter(Protocol):
     """Writes what an agent is asked. One object serves every problem and agent."""
 
@@ -152,8 +189,11 @@ class Prompter(Protocol):
         """Ask for a better program than `parent`'s, showing it and what the public tests said of it."""
         ...
 
-    def parse(self, text: str) -> str | None:
-        """The program in an answer; None if there is none. The program graded is the program fed back."""
+    def parse(self, text: str, problem: Problem | None = None) -> str | None:
+        """The program in an answer; None if there is none. The program graded is the program fed back.
+
+        With `problem`, what its starter code provides (imports, helpers) is put back where the answer left it out.
+        """
         ...
 
 

@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass, field
-from typing import Any
+from dataclasses import dataclass
 
 import numpy as np
 
@@ -37,7 +36,11 @@ class Node:
     hidden_verdict: Verdict | None  # None: not judged (no hidden tests, or not wanted)
     score: float  # in [0, 1]; what search sees
     reward: float | None  # raw; what training sees; None: not trained on
-    extras: dict[str, Any] = field(default_factory=dict[str, Any])  # shaped, advantage, … for the report
+
+    @property
+    def is_correct(self) -> bool:
+        """Every test that was run passed, public and hidden."""
+        return self.public_verdict.accepted and (self.hidden_verdict is None or self.hidden_verdict.accepted)
 
 
 class Tree:
@@ -46,7 +49,7 @@ class Tree:
     Nodes are only ever added; `parent_id` is set once. The root is not a node: it is `None`.
     """
 
-    def __init__(self, tree_id: str, problem_id: str, rng: np.random.Generator) -> None:
+    def __init__(self, tree_id: str, problem_id: str, rng: np.random.Generator | None = None) -> None:
         self.tree_id = tree_id
         self.problem_id = problem_id
         self.rng = rng

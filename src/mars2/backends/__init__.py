@@ -1,0 +1,1 @@
+"""How policies generate tokens: scripted answers, or `transformers` in this process."""

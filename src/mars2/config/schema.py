@@ -1,0 +1,350 @@
+"""Every configuration key, its type, its default and what it means. Unknown keys are refused."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated, Any, Literal, Self
+
+from pydantic import BaseModel, ConfigDict, Field, model_validator
+
+PositiveInt = Annotated[int, Field(ge=1)]
+NonNegativeInt = Annotated[int, Field(ge=0)]
+PositiveFloat = Annotated[float, Field(gt=0)]
+NonNegativeFloat = Annotated[float, Field(ge=0)]
+Fraction = Annotated[float, Field(ge=0, le=1)]
+
+
+class Section(BaseModel):
+    """A group of keys."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+# ── problems ────────────────────────────────────────────────────────────────────────────────────────────────────────
+
+
+class LabProblemsConfig(Section):
+    """The generated task family for CPU-scale science (`mars2.lab`)."""
+
+    kind: Literal["lab"]
+    num_train: PositiveInt = 4000
+    num_test: PositiveInt = 200
+    seed: NonNegativeInt = 0
+
+
+class ReferenceProblemsConfig(Section):
+    """Problems named by a reference: a file, a folder, `humaneval`, `mbpp:FILE`."""
+
+    kind: Literal["reference"]
+    train: str | None = None
+    test: str
+
+
+ProblemsConfig = Annotated[LabProblemsConfig | ReferenceProblemsConfig, Field(discriminator="kind")]
+
+
+# ── policies and agents ─────────────────────────────────────────────────────────────────────────────────────────────
+
+
+class TransformersPolicyConfig(Section):
+    """Weights run in this process by `transformers`, on the CPU or one GPU."""
+
+    backend: Literal["transformers"]
+    model: str  # a folder, a Hugging Face id, or lab:NAME
+    device: str = "auto"
+    dtype: Literal["auto", "float32", "bfloat16"] = "auto"
+    max_batch: PositiveInt = 64
+
+
+class ScriptedPolicyConfig(Section):
+    """Answers read from a YAML or JSON file (pattern → answers); for tests and documentation."""
+
+    backend: Literal["scripted"]
+    script: Path
+
+
+PolicyConfig = Annotated[TransformersPolicyConfig | ScriptedPolicyConfig, Field(discriminator="backend")]
+
+
+class SamplingConfig(Section):
+    """How completions are drawn."""
+
+    temperature: NonNegativeFloat = 1.0
+    top_p: Annotated[float, Field(gt=0, le=1)] = 1.0
+    top_k: NonNegativeInt = 0
+    max_tokens: PositiveInt = 1024
+
+
+class AgentConfig(Section):
+    """One member of the team: a policy, a role prompt, sampling settings."""
+
+    policy: str
+    role: str = ""  # the name of a shipped role, a path to a text file, or the text itself
+    sampling: SamplingConfig | None = None  # None: the run's `sampling`
+
+
+# ── prompting ───────────────────────────────────────────────────────────────────────────────────────────────────────
+
+
+class ChatPromptingConfig(Section):
+    """Prompts for instruction and reasoning models."""
+
+    style: Literal["chat"]
+    feedback_tests: NonNegativeInt = 2
+    feedback_chars: PositiveInt = 2000
+
+
+class LabPromptingConfig(Section):
+    """Terse prompts for the lab's tiny policies."""
+
+    style: Literal["lab"]
+
+
+PromptingConfig = Annotated[ChatPromptingConfig | LabPromptingConfig, Field(discriminator="style")]
+
+
+# ── search ──────────────────────────────────────────────────────────────────────────────────────────────────────────
+
+
+class AbMctsConfig(Section):
+    """Multi-agent AB-MCTS-A (arXiv:2503.04412, 2602.07848)."""
+
+    strategy: Literal["ab_mcts"]
+    posterior: Literal["beta", "gaussian"] = "beta"
+    order: Literal["node-then-model", "stack"] = "node-then-model"
+    agent_choice: Literal["thompson", "ucb1"] = "thompson"
+    max_pending_per_node: PositiveInt | None = None
+
+
+class BestOfNConfig(Section):
+    """Independent first attempts, agents in turn."""
+
+    strategy: Literal["best_of_n"]
+
+
+class RefineBestConfig(Section):
+    """Always refine the best program so far."""
+
+    strategy: Literal["refine_best"]
+    num_first_attempts: PositiveInt = 1
+
+
+class SequentialConfig(Section):
+    """One chain: always refine the newest program."""
+
+    strategy: Literal["sequential"]
+
+
+class MctsConfig(Section):
+    """UCT with a fixed number of children per agent."""
+
+    strategy: Literal["mcts"]
+    samples_per_agent: PositiveInt = 2
+    exploration: NonNegativeFloat = 1.4142135623730951
+
+
+class DepthGuidedConfig(Section):
+    """AB-MCTS-A that widens less the deeper it is (MARS2-T+, part 2)."""
+
+    strategy: Literal["depth_guided"]
+    gamma: Annotated[float, Field(gt=0, le=1)] = 0.98
+    slope: NonNegativeFloat = 0.03
+    floor: Annotated[float, Field(gt=0, le=1)] = 0.5
+    count_scope: Literal["depth", "node"] = "depth"
+    posterior: Literal["beta", "gaussian"] = "beta"
+    agent_choice: Literal["thompson", "ucb1"] = "thompson"
+    max_pending_per_node: PositiveInt | None = None
+
+
+class TreeQuestConfig(Section):
+    """An algorithm of the TreeQuest library (extra `treequest`), for comparison."""
+
+    strategy: Literal["treequest"]
+    algorithm: str = "ABMCTSA"
+
+
+SearchConfig = Annotated[
+    AbMctsConfig
+    | DepthGuidedConfig
+    | BestOfNConfig
+    | RefineBestConfig
+    | SequentialConfig
+    | MctsConfig
+    | TreeQuestConfig,
+    Field(discriminator="strategy"),
+]
+
+
+class RolloutConfig(Section):
+    """How many trees and expansions are under way at once."""
+
+    max_nodes: PositiveInt = 8  # nodes per tree: the budget in generations
+    lockstep: bool = True  # trees advance in waves, in a fixed order: same seed, same trees. False: nobody waits
+    trees_in_flight: PositiveInt = 32
+    expansions_in_flight: PositiveInt = 1  # per tree
+    max_retries: NonNegativeInt = 2  # failed generations per expansion before it is cancelled
+    stop_when_solved: bool = False  # stop a tree once a program passes every public test
+
+
+# ── sandbox ─────────────────────────────────────────────────────────────────────────────────────────────────────────
+
+
+class LimitsConfig(Section):
+    """What one test may use; replaces the problems' own limits."""
+
+    cpu_s: PositiveFloat = 6.0
+    wall_s: PositiveFloat | None = None  # None: 2·cpu_s + 1
+    memory_mib: PositiveInt = 512
+    stdout_kib: PositiveInt = 16 * 1024
+    stderr_kib: PositiveInt = 64
+    source_kib: PositiveInt = 256
+
+
+class SandboxConfig(Section):
+    """The judge."""
+
+    workers: PositiveInt = 2
+    limits: LimitsConfig | None = None
+    allow_unsafe: bool = False  # judge even where only weak isolation can be had
+
+
+# ── training ────────────────────────────────────────────────────────────────────────────────────────────────────────
+
+
+class RewardConfig(Section):
+    """What a node earns, before shaping."""
+
+    kind: Literal["binary", "fraction"] = "binary"
+    overlong_buffer: NonNegativeInt = 0  # tokens before max_tokens in which the penalty grows (DAPO); 0: no penalty
+    overlong_factor: NonNegativeFloat = 1.0
+
+
+class ShapingConfig(Section):
+    """Tree-consistent shaping, arXiv:2604.14564."""
+
+    gamma: NonNegativeFloat = 0.5
+    sibling_weight: Fraction = 0.5
+
+
+class ObjectiveConfig(Section):
+    """The policy-gradient objective."""
+
+    ratio: Literal["sequence", "token"] = "sequence"  # GSPO | GRPO
+    clip_low: PositiveFloat = 3e-4
+    clip_high: PositiveFloat = 4e-4
+    dual_clip: Annotated[float, Field(gt=1)] | None = None
+    aggregation: Literal["sequence-mean", "token-mean", "constant"] = "sequence-mean"
+    tis_cap: PositiveFloat | None = 2.0
+    tis_level: Literal["token", "sequence"] = "token"
+    tis_mode: Literal["truncate", "mask"] = "truncate"
+    kl_beta: NonNegativeFloat = 1e-3
+    kl_estimator: Literal["k1", "k2", "k3"] = "k3"
+    entropy_bonus: NonNegativeFloat = 0.0
+
+
+class OptimizerConfig(Section):
+    """AdamW and how a batch is cut up."""
+
+    learning_rate: PositiveFloat = 1e-6
+    weight_decay: NonNegativeFloat = 0.0
+    max_grad_norm: PositiveFloat = 1.0
+    warmup_steps: NonNegativeInt = 0
+    mini_batches: PositiveInt = 1  # optimizer steps per batch
+    micro_batch_tokens: PositiveInt = 16384
+    gradient_checkpointing: bool = False
+
+
+class TrainingConfig(Section):
+    """MARS2 training."""
+
+    steps: PositiveInt  # stop when the policy that is furthest ahead has made this many updates
+    schedule: Literal["rounds", "async"] = "rounds"  # rounds: generate, then update; async: both at once
+    trees_per_round: PositiveInt = 32
+    batch_samples: PositiveInt = 128  # samples in a policy's buffer that make it update
+    max_staleness: NonNegativeInt = 1  # samples older than this many versions are dropped
+    dynamic_filtering: bool = True  # drop trees whose rewards are all equal
+    advantage: Literal["tree_group", "no_std", "leave_one_out", "per_agent"] = "tree_group"
+    reward: RewardConfig = RewardConfig()
+    shaping: ShapingConfig = ShapingConfig()
+    objective: ObjectiveConfig = ObjectiveConfig()
+    optimizer: OptimizerConfig = OptimizerConfig()
+    checkpoint_every: PositiveInt = 5  # rounds (or, in async, updates) between checkpoints
+    keep_checkpoints: PositiveInt = 2
+
+
+class EvaluationConfig(Section):
+    """Evaluation before and after training, and by `mars2 evaluate`."""
+
+    num_problems: PositiveInt | None = None  # None: all of the test split
+    samples_per_problem: PositiveInt = 4  # first attempts per agent, for Pass@1
+    per_agent_trees: bool = True  # also a tree grown by each agent alone
+    before: bool = True
+    after: bool = True
+
+
+class RunConfig(Section):
+    """One run."""
+
+    name: Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]*$")]
+    seed: NonNegativeInt = 0
+    threads: NonNegativeInt = 0  # torch threads; 0: as many as there are cores
+    problems: ProblemsConfig
+    policies: Annotated[dict[str, PolicyConfig], Field(min_length=1)]
+    agents: Annotated[dict[str, AgentConfig], Field(min_length=1)]
+    sampling: SamplingConfig = SamplingConfig()
+    prompting: PromptingConfig = ChatPromptingConfig(style="chat")
+    search: SearchConfig = AbMctsConfig(strategy="ab_mcts")
+    rollout: RolloutConfig = RolloutConfig()
+    sandbox: SandboxConfig = SandboxConfig()
+    training: TrainingConfig | None = None
+    evaluation: EvaluationConfig = EvaluationConfig()
+
+    def sampling_of(self, agent: str) -> SamplingConfig:
+        return self.agents[agent].sampling or self.sampling
+
+    @model_validator(mode="after")
+    def _agents_name_policies(self) -> Self:
+        for name, agent in self.agents.items():
+            if agent.policy not in self.policies:
+                raise ValueError(
+                    f"agents.{name}.policy names no policy, got {agent.policy!r}; use one of: {', '.join(self.policies)}"
+                )
+        return self
+
+    @model_validator(mode="after")
+    def _trainable(self) -> Self:
+        if self.training is None:
+            return self
+        for name, policy in self.policies.items():
+            if policy.backend != "transformers":
+                raise ValueError(
+                    f"policies.{name}.backend cannot be trained, got {policy.backend!r}; use transformers, "
+                    "or remove the training section"
+                )
+        temperatures: dict[str, float] = {}
+        for name, agent in self.agents.items():
+            sampling = self.sampling_of(name)
+            if sampling.top_p != 1 or sampling.top_k != 0 or sampling.temperature == 0:
+                raise ValueError(
+                    f"sampling of agent {name!r} must have top_p 1, top_k 0 and temperature > 0 in training, got top_p "
+                    f"{sampling.top_p}, top_k {sampling.top_k}, temperature {sampling.temperature}; anything else "
+                    "biases the importance ratio between sampler and trainer"
+                )
+            if temperatures.setdefault(agent.policy, sampling.temperature) != sampling.temperature:
+                raise ValueError(
+                    f"sampling.temperature of agent {name!r} is {sampling.temperature}, but another agent of policy "
+                    f"{agent.policy!r} has {temperatures[agent.policy]}; agents that share a policy in training must "
+                    "share the temperature"
+                )
+        reward, shortest = self.training.reward, min(self.sampling_of(a).max_tokens for a in self.agents)
+        if reward.overlong_buffer >= shortest:
+            raise ValueError(
+                f"training.reward.overlong_buffer must be < sampling.max_tokens ({shortest}), got "
+                f"{reward.overlong_buffer}; use 0 for no penalty"
+            )
+        if isinstance(self.problems, ReferenceProblemsConfig) and self.problems.train is None:
+            raise ValueError("problems.train is needed for training, got nothing; name a file, a folder or mbpp:FILE")
+        return self
+
+    def as_dict(self) -> dict[str, Any]:
+        return self.model_dump(mode="json")

@@ -1,0 +1,99 @@
+"""Estimates over problems, each with an interval, so that no number is reported bare. Deterministic from a seed."""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+_MAX_DRAWS_AT_ONCE = 4_000_000  # bounds the memory of one block of resamples to about 64 MB
+
+
+class Estimate(NamedTuple):
+    """A mean over problems and the ends of its interval."""
+
+    mean: float
+    lo: float
+    hi: float
+
+
+def mean_ci(
+    values_per_problem: ArrayLike, *, seed: int = 0, level: float = 0.95, num_resamples: int = 10_000
+) -> Estimate:
+    """Mean over problems with a percentile bootstrap interval (Efron 1979): problems are drawn with replacement.
+
+    Values that are all equal give an interval of width 0: the bootstrap cannot see what the sample does not show.
+
+    Args:
+        values_per_problem: [problems], one number per problem (a pass rate, a 0/1 outcome, …), all finite.
+        level: coverage, in (0, 1).
+
+    Raises:
+        ValueError: no problems, more than one dimension, or a value that is not finite.
+    """
+    values = _checked(values_per_problem, "values_per_problem")
+    n = len(values)
+    rng = np.random.Generator(np.random.PCG64(seed))
+    block = max(1, _MAX_DRAWS_AT_ONCE // n)
+    means = np.concatenate(
+        [
+            values[rng.integers(0, n, size=(min(block, num_resamples - start), n))].mean(axis=1)
+            for start in range(0, num_resamples, block)
+        ]
+    )  # [num_resamples]
+    lo, hi = np.quantile(means, [(1 - level) / 2, (1 + level) / 2])
+    return Estimate(float(values.mean()), float(lo), float(hi))
+
+
+def paired_gain_ci(
+    before: ArrayLike, after: ArrayLike, *, seed: int = 0, level: float = 0.95, num_resamples: int = 10_000
+) -> Estimate:
+    """Mean of `after − before` with its bootstrap interval, the same problems in the same order on both sides.
+
+    Pairing removes the spread between easy and hard problems, which is most of the spread.
+
+    Args:
+        before: [problems].
+        after: [problems].
+
+    Raises:
+        ValueError: as `mean_ci`, or the two lengths differ.
+    """
+    first, second = _checked(before, "before"), _checked(after, "after")
+    if len(first) != len(second):
+        raise ValueError(f"before and after must be over the same problems, got {len(first)} and {len(second)}")
+    return mean_ci(second - first, seed=seed, level=level, num_resamples=num_resamples)
+
+
+def pass_at_k(n: ArrayLike, c: ArrayLike, k: int) -> NDArray[np.float64]:
+    """Unbiased pass@k = 1 − C(n−c, k) / C(n, k) of each problem (arXiv:2107.03374 eq. 1, as a stable product).
+
+    Args:
+        n: [problems] or a number; completions drawn per problem, each >= k.
+        c: same shape (or broadcast); how many of them were right, 0 <= c <= n.
+        k: completions one may submit, >= 1.
+
+    Returns:
+        [problems] (0-dimensional for plain numbers), in [0, 1].
+
+    Raises:
+        ValueError: a count is out of range.
+    """
+    drawn, right = np.broadcast_arrays(np.asarray(n, dtype=np.float64), np.asarray(c, dtype=np.float64))
+    if k < 1 or np.any(drawn < k):
+        raise ValueError(f"k must be >= 1 and at most the number of completions, got k={k}")
+    if np.any(right < 0) or np.any(right > drawn):
+        raise ValueError("c must lie between 0 and n for every problem")
+    j = np.arange(k)  # C(n−c, k) / C(n, k) = Π_j (n−c−j) / (n−j); a factor below 0 follows one that is exactly 0
+    factors = (drawn[..., None] - right[..., None] - j) / (drawn[..., None] - j)
+    return 1.0 - np.clip(factors, 0.0, 1.0).prod(axis=-1)
+
+
+def _checked(values: ArrayLike, name: str) -> NDArray[np.float64]:
+    array = np.asarray(values, dtype=np.float64)
+    if array.ndim != 1 or not len(array):
+        raise ValueError(f"{name} must be one number per problem, at least one problem, got shape {array.shape}")
+    if not np.isfinite(array).all():
+        raise ValueError(f"{name} must be finite; leave out the problems that were not measured")
+    return array

@@ -1,0 +1,1 @@
+"""CPU-scale science: tiny policies that write real Python for a generated family of tasks."""

@@ -1,0 +1,97 @@
+"""Log-probs of given output tokens under an ordinary `transformers` model, with logits at output positions only."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any, cast
+
+import torch
+from torch import Tensor, nn
+from torch.utils.checkpoint import checkpoint
+from transformers import AutoModelForCausalLM
+from transformers.modeling_layers import GradientCheckpointingLayer
+
+from mars2.core.errors import ConfigError
+from mars2.learners.batching import MicroBatch
+
+LOGITS_CHUNK_BYTES = 256 * 2**20  # float32 logits held at once; more tokens than fit are done in recomputed chunks
+
+
+def load_causal_lm(model: str | Path, *, device: torch.device, gradient_checkpointing: bool = False) -> Any:
+    """A causal language model in float32, without dropout, from a Hugging Face folder or id.
+
+    Raises:
+        ConfigError: it cannot be loaded, or its logits are not simply head(decoder(ids)).
+    """
+    try:
+        lm: Any = AutoModelForCausalLM.from_pretrained(model, dtype=torch.float32, attn_implementation="sdpa")
+    except (OSError, ValueError) as error:
+        reason = str(error).splitlines()[0]
+        raise ConfigError(
+            f"model {str(model)!r} cannot be loaded ({reason}); give a Hugging Face folder or id"
+        ) from error
+    lm = lm.to(device).eval()  # dropout off: log π_θ must be the sampler's, and the same at every evaluation
+    _require_plain_head(lm, str(model))
+    if gradient_checkpointing:
+        lm.gradient_checkpointing_enable(gradient_checkpointing_kwargs={"use_reentrant": False})
+        for module in lm.modules():
+            if isinstance(module, GradientCheckpointingLayer):
+                module.training = True  # transformers checkpoints only training layers; their dropouts stay in eval
+    return lm
+
+
+def load_weights(lm: Any, model: str | Path) -> None:
+    """Overwrite the weights of `lm` with those of a folder of the same architecture."""
+    lm.load_state_dict(AutoModelForCausalLM.from_pretrained(model, dtype=torch.float32).state_dict())
+
+
+def token_logprobs(
+    lm: Any, batch: MicroBatch, *, temperature: float = 1.0, entropy_gradient: bool = False
+) -> tuple[Tensor, Tensor]:
+    """Log-probs and entropies (nats, float32, [N] each) of a micro-batch's output tokens under softmax(logits / T).
+
+    Never holds float32 logits of more than LOGITS_CHUNK_BYTES: beyond that, chunks are computed again in the backward
+    pass instead of being kept.
+
+    Args:
+        entropy_gradient: keep the graph of the entropies (for an entropy bonus).
+    """
+    hidden = lm.base_model(input_ids=batch.input_ids, use_cache=False).last_hidden_state  # [B, T, H]
+    selected = hidden.flatten(0, 1)[batch.positions]  # [N, H]
+    head = lm.get_output_embeddings()
+    chunk = max(1, LOGITS_CHUNK_BYTES // (4 * head.weight.shape[0]))
+    if len(selected) <= chunk:
+        return _head_logprobs(selected, batch.targets, head, temperature, entropy_gradient)
+    parts = [
+        cast(
+            tuple[Tensor, Tensor],
+            checkpoint(_head_logprobs, h, targets, head, temperature, entropy_gradient, use_reentrant=False),
+        )
+        for h, targets in zip(selected.split(chunk), batch.targets.split(chunk), strict=True)
+    ]
+    return torch.cat([p[0] for p in parts]), torch.cat([p[1] for p in parts])
+
+
+def _head_logprobs(
+    hidden: Tensor, targets: Tensor, head: nn.Module, temperature: float, entropy_gradient: bool
+) -> tuple[Tensor, Tensor]:
+    logits = head(hidden).float()  # [N, V]
+    if temperature != 1.0:
+        logits = logits / temperature
+    all_logprobs = logits.log_softmax(-1)
+    logprobs = all_logprobs.gather(-1, targets.unsqueeze(-1)).squeeze(-1)
+    with torch.set_grad_enabled(torch.is_grad_enabled() and entropy_gradient):
+        entropy = -(all_logprobs.exp() * all_logprobs).sum(-1)
+    return logprobs, entropy
+
+
+@torch.no_grad()
+def _require_plain_head(lm: Any, name: str) -> None:
+    """Some architectures scale or cap their logits after the head; training on head(decoder(ids)) would be wrong."""
+    ids = torch.arange(4, device=lm.device).unsqueeze(0)
+    expected = lm(input_ids=ids, use_cache=False).logits
+    logits = lm.get_output_embeddings()(lm.base_model(input_ids=ids, use_cache=False).last_hidden_state)
+    if not torch.allclose(logits, expected, rtol=1e-4, atol=1e-4):
+        raise ConfigError(
+            f"model {name!r} changes its logits after the output head, which is not supported; use another"
+        )

@@ -1,0 +1,57 @@
+"""The figures of one update, gathered over its micro-batches and optimizer steps."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Sequence
+from statistics import fmean, pstdev
+from typing import TYPE_CHECKING
+
+from mars2.core.protocols import Metrics
+from mars2.core.sample import TrainingSample
+
+if TYPE_CHECKING:
+    from torch import Tensor
+
+    from mars2.learners.policy_loss import LossPart
+
+
+class BatchMetrics:
+    """Exact means over a batch from the sums of its micro-batches. Reads tensors only at the end (no GPU waits)."""
+
+    def __init__(self) -> None:
+        self._sums: defaultdict[str, list[Tensor]] = defaultdict(list)
+        self._counts: defaultdict[str, int] = defaultdict(int)
+        self._maxima: defaultdict[str, list[Tensor]] = defaultdict(list)
+        self._steps: list[Metrics] = []
+
+    def add_part(self, part: LossPart) -> None:
+        for name, (total, count) in part.sums.items():
+            self._sums[name].append(total)
+            self._counts[name] += count
+        for name, value in part.maxima.items():
+            self._maxima[name].append(value)
+
+    def add_step(self, *, loss: float, grad_norm: float, learning_rate: float) -> None:
+        """One optimizer step; `result` has the mean over them (the last learning rate)."""
+        self._steps.append({"loss": loss, "grad_norm": grad_norm, "learning_rate": learning_rate})
+
+    def result(self) -> Metrics:
+        metrics = {name: sum(map(float, parts)) / self._counts[name] for name, parts in self._sums.items()}
+        metrics |= {name: max(map(float, parts)) for name, parts in self._maxima.items()}
+        if self._steps:
+            metrics["loss"] = fmean(step["loss"] for step in self._steps)
+            metrics["grad_norm"] = fmean(step["grad_norm"] for step in self._steps)
+            metrics["learning_rate"] = self._steps[-1]["learning_rate"]
+        return metrics
+
+
+def sample_metrics(samples: Sequence[TrainingSample]) -> Metrics:
+    """What can be said of a batch without a model."""
+    return {
+        "reward_mean": fmean(s.reward for s in samples),
+        "advantage_std": pstdev(s.advantage for s in samples),
+        "response_length": fmean(len(s.output_ids) for s in samples),
+        "num_samples": float(len(samples)),
+        "num_tokens": float(sum(len(s.prompt_ids) + len(s.output_ids) for s in samples)),
+    }

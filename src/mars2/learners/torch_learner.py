@@ -1,0 +1,330 @@
+"""Updates one policy with PyTorch: any causal language model of `transformers`, on CPU or one GPU."""
+
+from __future__ import annotations
+
+import json
+import math
+import time
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager, nullcontext
+from pathlib import Path
+from typing import Any, Literal
+
+import numpy as np
+import torch
+from torch import Tensor
+from transformers import AutoTokenizer
+
+from mars2.core.errors import ConfigError, Mars2Error, StoreError
+from mars2.core.protocols import Metrics, Snapshot
+from mars2.core.sample import TrainingSample
+from mars2.core.seeds import stream
+from mars2.learners.batching import MicroBatch, make_micro_batches
+from mars2.learners.causal_lm import load_causal_lm, load_weights, token_logprobs
+from mars2.learners.checkpoint import written_atomically
+from mars2.learners.metrics import BatchMetrics, sample_metrics
+from mars2.learners.objective import Objective
+from mars2.learners.policy_loss import TokenStatistics, policy_loss
+from mars2.learners.schedule import ScheduleKind, learning_rate_at
+
+Dtype = Literal["float32", "bfloat16"]
+
+
+class TrainingDiverged(Mars2Error):
+    """Several updates in a row had a loss or gradient that is not finite."""
+
+
+class TorchLearner:
+    """A `mars2.core.protocols.Learner` for one policy.
+
+    Args:
+        policy: its name; only samples of this policy are accepted.
+        model: Hugging Face folder or id; also the frozen reference policy of the KL term.
+        objective: what to minimise.
+        learning_rate: peak, after `warmup_steps` optimizer steps; then `schedule`, to 0 at `total_steps`.
+        mini_batches: optimizer steps per batch. With 1, π_old is π_θ itself; with more, a pass before the update
+            computes it.
+        micro_batch_tokens: tokens (padding included) in one forward and backward pass; bounds memory, not the result.
+        dtype: of the matrix products; weights and optimizer state are float32 in either case.
+        temperature: the sampler's; logits are divided by it, so that log π_θ is that of the distribution sampled from.
+        max_skipped_in_a_row: this many non-finite updates in a row raise TrainingDiverged.
+        threads: CPU threads during `step`; None leaves them alone.
+    """
+
+    def __init__(
+        self,
+        policy: str,
+        model: str | Path,
+        *,
+        objective: Objective | None = None,
+        learning_rate: float = 1e-6,
+        weight_decay: float = 0.0,
+        betas: tuple[float, float] = (0.9, 0.999),
+        max_grad_norm: float = 1.0,
+        warmup_steps: int = 0,
+        schedule: ScheduleKind = "constant",
+        total_steps: int | None = None,
+        mini_batches: int = 1,
+        micro_batch_tokens: int = 8192,
+        dtype: Dtype = "float32",
+        device: str = "cpu",
+        seed: int = 0,
+        temperature: float = 1.0,
+        gradient_checkpointing: bool = False,
+        max_skipped_in_a_row: int = 5,
+        threads: int | None = None,
+    ) -> None:
+        for name, value in (("mini_batches", mini_batches), ("micro_batch_tokens", micro_batch_tokens)):
+            if value < 1:
+                raise ConfigError(f"learner.{name} must be >= 1, got {value}")
+        for name, number in (
+            ("learning_rate", learning_rate),
+            ("max_grad_norm", max_grad_norm),
+            ("temperature", temperature),
+        ):
+            if not number > 0:
+                raise ConfigError(f"learner.{name} must be > 0, got {number}")
+        self.policy = policy
+        self.objective = objective or Objective()
+        self._schedule: dict[str, Any] = {
+            "peak": learning_rate,
+            "warmup_steps": warmup_steps,
+            "kind": schedule,
+            "total_steps": total_steps,
+        }
+        learning_rate_at(warmup_steps, **self._schedule)  # refuses a wrong schedule now
+        self._max_grad_norm = max_grad_norm
+        self._mini_batches = mini_batches
+        self._micro_batch_tokens = micro_batch_tokens
+        self._dtype = dtype
+        self._device = torch.device(device)
+        self._temperature = temperature
+        self._max_skipped_in_a_row = max_skipped_in_a_row
+        self._threads = threads
+        self._rng = stream(seed, "learner", policy)
+
+        self._lm = load_causal_lm(model, device=self._device, gradient_checkpointing=gradient_checkpointing)
+        try:
+            self._tokenizer: Any = AutoTokenizer.from_pretrained(model)
+        except (OSError, ValueError) as error:
+            raise ConfigError(f"model {str(model)!r} has no tokenizer; save one into its folder") from error
+        self._reference_origin = str(model)
+        self._reference = self._load_reference()
+        self._parameters = [p for p in self._lm.parameters() if p.requires_grad]
+        self._optimizer = torch.optim.AdamW(
+            [
+                {"params": [p for p in self._parameters if p.ndim >= 2], "weight_decay": weight_decay},
+                {"params": [p for p in self._parameters if p.ndim < 2], "weight_decay": 0.0},  # biases, norms
+            ],
+            lr=learning_rate,
+            betas=betas,
+            fused=True,
+        )
+        self._version = 0
+        self._optimizer_steps = 0
+        self._skipped_steps = 0
+        self._skipped_in_a_row = 0
+
+    @property
+    def version(self) -> int:
+        return self._version
+
+    def step(self, samples: Sequence[TrainingSample]) -> Metrics:
+        """One update (`mini_batches` optimizer steps) from one batch.
+
+        Metrics are means over the batch's output tokens (`clip_fraction` and `ratio_mean`: over its sequences for the
+        sequence ratio), except: reward_mean, advantage_std, response_length (tokens) over samples; num_tokens, prompt
+        and output tokens; skipped_steps, since the start. `kl` is missing without reference, `logprob_gap*` and
+        `tis_weight_mean` without the sampler's log-probs.
+
+        Raises:
+            ValueError: no samples, another policy's samples, or samples that cannot be trained on.
+            TrainingDiverged: too many non-finite updates in a row.
+        """
+        started = time.perf_counter()
+        self._check(samples)
+        metrics = BatchMetrics()
+        with _num_threads(self._threads):
+            mini_batches = self._split(len(samples))
+            old = self._old_logprobs(samples) if len(mini_batches) > 1 else None
+            for indices in mini_batches:
+                self._optimizer_step(samples, indices, old, metrics)
+        self._version += 1
+        result = metrics.result() | sample_metrics(samples)
+        result["skipped_steps"] = float(self._skipped_steps)
+        result["tokens_per_s"] = result["num_tokens"] / (time.perf_counter() - started)
+        if self._skipped_in_a_row >= self._max_skipped_in_a_row:
+            raise TrainingDiverged(
+                f"policy {self.policy}: {self._skipped_in_a_row} updates in a row had a loss or gradient that is not "
+                "finite; lower learner.learning_rate, or look at logprob_gap in the metrics"
+            )
+        return result
+
+    def _optimizer_step(
+        self,
+        samples: Sequence[TrainingSample],
+        indices: Sequence[int],
+        old: Sequence[Tensor] | None,
+        metrics: BatchMetrics,
+    ) -> None:
+        num_tokens = sum(len(samples[i].output_ids) for i in indices)
+        loss = torch.zeros((), device=self._device)
+        for batch in self._micro_batches(samples, indices):
+            with self._autocast():
+                logprobs, entropy = token_logprobs(
+                    self._lm,
+                    batch,
+                    temperature=self._temperature,
+                    entropy_gradient=self.objective.entropy_bonus != 0,
+                )
+            old_flat = logprobs.detach() if old is None else torch.cat([old[i] for i in batch.indices])
+            part = policy_loss(
+                self.objective,
+                TokenStatistics(
+                    logprobs=batch.pad(logprobs),
+                    old_logprobs=batch.pad(old_flat),
+                    mask=batch.mask,
+                    advantages=batch.advantages,
+                    entropy=batch.pad(entropy),
+                    rollout_logprobs=batch.rollout_logprobs,
+                    reference_logprobs=self._reference_logprobs(batch),
+                ),
+                num_sequences=len(indices),
+                num_tokens=num_tokens,
+            )
+            part.loss.backward()
+            loss += part.loss.detach()
+            metrics.add_part(part)
+        grad_norm = float(torch.nn.utils.clip_grad_norm_(self._parameters, self._max_grad_norm))
+        learning_rate = learning_rate_at(self._optimizer_steps, **self._schedule)
+        if math.isfinite(grad_norm) and math.isfinite(float(loss)):
+            for group in self._optimizer.param_groups:
+                group["lr"] = learning_rate
+            self._optimizer.step()
+            self._optimizer_steps += 1
+            self._skipped_in_a_row = 0
+            metrics.add_step(loss=float(loss), grad_norm=grad_norm, learning_rate=learning_rate)
+        else:
+            self._skipped_steps += 1
+            self._skipped_in_a_row += 1
+        self._optimizer.zero_grad(set_to_none=True)
+
+    def _check(self, samples: Sequence[TrainingSample]) -> None:
+        if not samples:
+            raise ValueError("step needs at least one sample, got none")
+        longest = getattr(self._lm.config, "max_position_embeddings", None)
+        for sample in samples:
+            if sample.policy != self.policy:
+                raise ValueError(f"sample {sample.key} is of policy {sample.policy}, this learner's is {self.policy}")
+            if not sample.prompt_ids or not sample.output_ids:
+                raise ValueError(
+                    f"sample {sample.key} needs prompt and output tokens; drop empty outputs before training"
+                )
+            if self.objective.tis_cap is not None and not sample.rollout_logprobs:
+                raise ValueError(f"sample {sample.key} has no sampling log-probs; set objective.tis_cap to null")
+            num_outputs, num_logprobs = len(sample.output_ids), len(sample.rollout_logprobs)
+            if num_logprobs not in (0, num_outputs):
+                raise ValueError(f"sample {sample.key} has {num_logprobs} log-probs for {num_outputs} output tokens")
+            if not math.isfinite(sample.advantage):
+                raise ValueError(f"sample {sample.key} has advantage {sample.advantage}; it must be finite")
+            num_tokens = len(sample.prompt_ids) + num_outputs
+            if longest is not None and num_tokens - 1 > longest:
+                raise ValueError(f"sample {sample.key} has {num_tokens} tokens, the model takes {longest}")
+
+    def _split(self, num_samples: int) -> list[list[int]]:
+        """Indices of each mini-batch: all in order for one, a shuffled near-equal split for more."""
+        if self._mini_batches == 1:
+            return [list(range(num_samples))]
+        parts = np.array_split(self._rng.permutation(num_samples), min(self._mini_batches, num_samples))
+        return [part.tolist() for part in parts]
+
+    def _micro_batches(self, samples: Sequence[TrainingSample], indices: Sequence[int]) -> list[MicroBatch]:
+        return make_micro_batches(samples, indices, max_tokens=self._micro_batch_tokens, device=self._device)
+
+    def _autocast(self) -> torch.autocast | nullcontext[None]:
+        return nullcontext() if self._dtype == "float32" else torch.autocast(self._device.type, dtype=torch.bfloat16)
+
+    @torch.no_grad()
+    def _old_logprobs(self, samples: Sequence[TrainingSample]) -> list[Tensor]:
+        """log π_old of each sample's output tokens [L_i]: this engine's, before the update."""
+        old: list[Tensor] = [torch.empty(0)] * len(samples)
+        for batch in self._micro_batches(samples, range(len(samples))):
+            with self._autocast():
+                logprobs, _ = token_logprobs(self._lm, batch, temperature=self._temperature)
+            for i, row in zip(batch.indices, batch.split(logprobs), strict=True):
+                old[i] = row
+        return old
+
+    @torch.no_grad()
+    def _reference_logprobs(self, batch: MicroBatch) -> Tensor | None:
+        if self._reference is None:
+            return None
+        with self._autocast():
+            logprobs, _ = token_logprobs(self._reference, batch, temperature=self._temperature)
+        return batch.pad(logprobs)
+
+    def _load_reference(self) -> Any:
+        if self.objective.kl_beta == 0:
+            return None
+        return load_causal_lm(self._reference_origin, device=self._device).requires_grad_(False)
+
+    def snapshot(self) -> Snapshot:
+        """The weights as they are now, copied: later steps do not change them. Tied parameters share one copy."""
+        copies: dict[int, Tensor] = {}
+        state: dict[str, object] = {}
+        for name, tensor in self._lm.state_dict().items():
+            state[name] = copies.setdefault(tensor.data_ptr(), tensor.detach().clone())
+        return Snapshot(self.policy, self._version, state=state)
+
+    def save(self, folder: Path) -> None:
+        """Write `model/` (a Hugging Face folder with tokenizer), `optimizer.pt` and `learner.json`, all or nothing."""
+        with written_atomically(folder) as partial:
+            self._lm.save_pretrained(partial / "model")
+            self._tokenizer.save_pretrained(partial / "model")
+            torch.save(self._optimizer.state_dict(), partial / "optimizer.pt")
+            state = {
+                "policy": self.policy,
+                "version": self._version,
+                "optimizer_steps": self._optimizer_steps,
+                "skipped_steps": self._skipped_steps,
+                "skipped_in_a_row": self._skipped_in_a_row,
+                "reference": self._reference_origin,
+                "rng": self._rng.bit_generator.state,
+            }
+            (partial / "learner.json").write_text(json.dumps(state, indent=2))
+
+    def restore(self, folder: Path) -> None:
+        """Go on exactly where `save` was called, whatever model this learner was made with.
+
+        Raises:
+            StoreError: `folder` is not a checkpoint of this policy.
+        """
+        try:
+            state: Mapping[str, Any] = json.loads((folder / "learner.json").read_text())
+        except (OSError, ValueError) as error:
+            raise StoreError(f"{folder} is not a learner's checkpoint ({error})") from error
+        if state["policy"] != self.policy:
+            raise StoreError(f"{folder} is a checkpoint of policy {state['policy']}, not of {self.policy}")
+        load_weights(self._lm, folder / "model")
+        optimizer = torch.load(folder / "optimizer.pt", map_location=self._device, weights_only=True)
+        self._optimizer.load_state_dict(optimizer)
+        self._version = state["version"]
+        self._optimizer_steps = state["optimizer_steps"]
+        self._skipped_steps = state["skipped_steps"]
+        self._skipped_in_a_row = state["skipped_in_a_row"]
+        self._rng.bit_generator.state = state["rng"]
+        if state["reference"] != self._reference_origin:
+            self._reference_origin = state["reference"]
+            self._reference = self._load_reference()
+
+
+@contextmanager
+def _num_threads(threads: int | None) -> Iterator[None]:
+    """Set the CPU threads of this thread's products for a while (the setting is per calling thread, so set it here)."""
+    before = torch.get_num_threads()
+    if threads is not None:
+        torch.set_num_threads(threads)
+    try:
+        yield
+    finally:
+        torch.set_num_threads(before)

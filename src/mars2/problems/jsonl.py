@@ -1,0 +1,69 @@
+"""The project's own JSONL: one whole problem a line, in the format of docs/problem-format.md."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable, Iterator
+from pathlib import Path
+
+from mars2.core.errors import ProblemError
+from mars2.core.problem import Problem
+from mars2.problems.loaded import Dropped, Loaded
+from mars2.problems.reading import parse_json, read_text
+from mars2.problems.schema import problem_from_data, problem_to_data
+
+
+def read_jsonl(path: Path) -> Loaded:
+    """All problems of a .jsonl or .jsonl.gz file.
+
+    Raises:
+        ProblemError: the first malformed line, or an id used twice. The user's own file is corrected, not filtered.
+    """
+    loaded = check_jsonl(path)
+    if loaded.dropped:
+        raise ProblemError(loaded.dropped[0].reason)
+    return loaded
+
+
+def check_jsonl(path: Path) -> Loaded:
+    """Like `read_jsonl`, but every malformed line is listed in `dropped` with its error as the reason."""
+    seen: dict[str, int] = {}
+    problems: list[Problem] = []
+    dropped: list[Dropped] = []
+    for number, problem in _rows(path):
+        if isinstance(problem, ProblemError):
+            dropped.append(Dropped(f"line {number}", str(problem)))
+        elif problem.id in seen:
+            place = f'{path}: line {number}: id: "{problem.id}" is used on line {seen[problem.id]}'
+            dropped.append(Dropped(problem.id, f"{place}; rename one"))
+        else:
+            seen[problem.id] = number
+            problems.append(problem)
+    return Loaded(str(path), tuple(problems), tuple(dropped))
+
+
+def write_jsonl(problems: Iterable[Problem], path: Path) -> int:
+    """Write problems so that `read_jsonl` gives equal ones; returns how many. The file appears whole or not at all."""
+    partial = path.with_name(path.name + ".part")
+    count = 0
+    try:
+        with partial.open("w", encoding="ascii", newline="\n") as file:
+            for problem in problems:
+                file.write(json.dumps(problem_to_data(problem)) + "\n")
+                count += 1
+        partial.replace(path)
+    except OSError as error:
+        raise ProblemError(f"{path}: cannot be written ({error.strerror}); choose another place") from None
+    finally:
+        partial.unlink(missing_ok=True)
+    return count
+
+
+def _rows(path: Path) -> Iterator[tuple[int, Problem | ProblemError]]:
+    for number, line in enumerate(read_text(path).split("\n"), start=1):
+        if not line.strip():
+            continue
+        try:
+            yield number, problem_from_data(parse_json(line, str(path), number), f"{path}: line {number}")
+        except ProblemError as error:
+            yield number, error

@@ -1,0 +1,102 @@
+"""Reads files and their syntax (text, YAML, JSON, JSON lines), and turns every fault into one line that says where."""
+
+from __future__ import annotations
+
+import difflib
+import gzip
+import json
+import zlib
+from collections.abc import Hashable, Iterator
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from mars2.core.errors import ProblemError
+
+
+def read_text(path: Path) -> str:
+    """The UTF-8 text of a file (gzip if its name ends in .gz), with "\\n" line ends and no byte-order mark.
+
+    Raises:
+        ProblemError: missing (with a near name), a folder, unreadable, not UTF-8, or empty.
+    """
+    try:
+        data = path.read_bytes()
+        if path.suffix == ".gz":
+            data = gzip.decompress(data)
+    except FileNotFoundError:
+        raise ProblemError(f"{path}: no such file{_near_name(path)}") from None
+    except IsADirectoryError:
+        raise ProblemError(f"{path}: is a folder; name a file in it") from None
+    except (OSError, EOFError, zlib.error) as error:
+        reason = getattr(error, "strerror", None) or str(error)
+        raise ProblemError(f"{path}: cannot be read ({reason}); check the file") from None
+    try:
+        text = data.decode("utf-8-sig")
+    except UnicodeDecodeError as error:
+        byte = data[error.start]
+        raise ProblemError(f"{path}: not UTF-8 (byte 0x{byte:02x} at offset {error.start}); save it as UTF-8") from None
+    if not text.strip():
+        raise ProblemError(f"{path}: the file is empty; see docs/problem-format.md for what to write in it")
+    return text.replace("\r\n", "\n")
+
+
+def parse_yaml(text: str, where: str, first_line: int = 1) -> Any:
+    """The data in YAML (or JSON) text whose first line is line `first_line` of the file `where`."""
+    try:
+        return yaml.load(text, Loader=_UniqueKeyLoader)  # a SafeLoader: builds plain data only
+    except yaml.MarkedYAMLError as error:
+        mark = error.problem_mark or error.context_mark
+        place = f" line {mark.line + first_line}, column {mark.column + 1}:" if mark else ""
+        problem = " ".join(str(error.problem or error.context or error).split())
+        raise ProblemError(f"{where}:{place} malformed YAML ({problem}); check indentation and quotes") from None
+    except (yaml.YAMLError, ValueError) as error:
+        raise ProblemError(f"{where}: malformed YAML ({' '.join(str(error).split())})") from None
+    except RecursionError:
+        raise ProblemError(f"{where}: nested too deeply; flatten the data") from None
+
+
+def parse_json(text: str, where: str, first_line: int = 1) -> Any:
+    """The data in JSON text whose first line is line `first_line` of the file `where`."""
+    try:
+        return json.loads(text)
+    except json.JSONDecodeError as error:
+        place = f"line {error.lineno + first_line - 1}, column {error.colno}"
+        raise ProblemError(f"{where}: {place}: malformed JSON ({error.msg}); check quotes and commas") from None
+    except ValueError as error:
+        raise ProblemError(f"{where}: malformed JSON ({error})") from None
+    except RecursionError:
+        raise ProblemError(f"{where}: nested too deeply; flatten the data") from None
+
+
+def read_json_lines(path: Path) -> Iterator[tuple[int, dict[str, Any]]]:
+    """(line number, object) of each line of a .jsonl or .jsonl.gz file; blank lines are skipped."""
+    for number, line in enumerate(read_text(path).split("\n"), start=1):
+        if line.strip():
+            row = parse_json(line, str(path), number)
+            if not isinstance(row, dict):
+                raise ProblemError(f"{path}: line {number}: must be a JSON object, got {line.strip()[:40]}")
+            yield number, row
+
+
+def _near_name(path: Path) -> str:
+    try:
+        names = [p.name for p in path.parent.iterdir()]
+    except OSError:
+        return f"; the folder {path.parent} does not exist" if not path.parent.exists() else ""
+    near = difflib.get_close_matches(path.name, names, n=1)
+    return f'; did you mean "{path.parent / near[0]}"?' if near else "; check the path"
+
+
+class _UniqueKeyLoader(yaml.SafeLoader):
+    """SafeLoader that refuses a key given twice in one mapping, of which YAML would silently keep the last."""
+
+    def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Hashable, Any]:
+        seen: set[tuple[str, str]] = set()
+        for key, _ in node.value:
+            if isinstance(key, yaml.ScalarNode) and key.tag != "tag:yaml.org,2002:merge":
+                if (key.tag, key.value) in seen:
+                    raise yaml.MarkedYAMLError(problem=f"key {key.value!r} given twice", problem_mark=key.start_mark)
+                seen.add((key.tag, key.value))
+        return super().construct_mapping(node, deep=deep)

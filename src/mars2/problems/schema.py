@@ -1,0 +1,229 @@
+"""The border of the project's own problem format: what a file may say, checked, with one-line errors."""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Mapping
+from typing import Annotated, Any
+
+from pydantic import BaseModel, ConfigDict, Discriminator, Field, Tag, ValidationError
+
+from mars2.core.errors import ProblemError
+from mars2.core.problem import AssertTest, CallTest, Comparison, Limits, Problem, StdioTest, Test
+from mars2.problems.values import decode, encode
+
+
+class _Model(BaseModel):
+    model_config = ConfigDict(extra="forbid", strict=True)
+
+
+class StdioModel(_Model):
+    input: str
+    output: str
+
+
+class CallModel(_Model):
+    args: list[Any]
+    expected: Any
+    function: str | None = None  # default: the problem's entry_point
+
+
+class AssertModel(_Model):
+    code: str = Field(min_length=1)
+
+
+def _kind(test: Any) -> str | None:
+    """Which kind of test this is, by its keys."""
+    if not isinstance(test, Mapping):
+        return None
+    if "code" in test:
+        return "«assert»"
+    return "«call»" if test.keys() & {"args", "expected", "function"} else "«stdio»"
+
+
+TestModel = Annotated[
+    Annotated[StdioModel, Tag("«stdio»")]
+    | Annotated[CallModel, Tag("«call»")]
+    | Annotated[AssertModel, Tag("«assert»")],
+    Discriminator(_kind),
+]
+
+
+class TestsModel(_Model):
+    __test__ = False  # not a pytest class
+
+    public: list[TestModel] = []
+    hidden: list[TestModel] = []
+
+
+class LimitsModel(_Model):
+    cpu_s: float = Field(default=Limits.cpu_s, gt=0, allow_inf_nan=False)
+    wall_s: float | None = Field(default=None, gt=0, allow_inf_nan=False)
+    memory_mib: int = Field(default=Limits.memory_mib, gt=0)
+    stdout_kib: int = Field(default=Limits.stdout_kib, gt=0)
+    stderr_kib: int = Field(default=Limits.stderr_kib, gt=0)
+    source_kib: int = Field(default=Limits.source_kib, gt=0)
+
+
+class ProblemModel(_Model):
+    id: str = Field(min_length=1)
+    statement: str = Field(min_length=1)
+    tests: TestsModel
+    entry_point: str | None = None
+    starter_code: str = ""
+    comparison: Comparison = "exact"
+    limits: LimitsModel = LimitsModel()
+    metadata: dict[str, Any] = {}
+
+
+_MODELS: dict[str, type[_Model]] = {
+    "": ProblemModel,
+    "tests": TestsModel,
+    "limits": LimitsModel,
+    "«stdio»": StdioModel,
+    "«call»": CallModel,
+    "«assert»": AssertModel,
+}
+
+
+def problem_from_data(data: Any, where: str) -> Problem:
+    """A problem from parsed JSON or YAML. `where` (a file, or file:line) opens every error message.
+
+    Raises:
+        ProblemError: one line that names the field, the value and the remedy.
+    """
+    if not isinstance(data, dict):
+        raise ProblemError(f"{where}: a problem must be a mapping with id, statement and tests, got {_short(data)}")
+    try:
+        model = ProblemModel.model_validate(data)
+    except ValidationError as error:
+        raise ProblemError(f"{where}: {_explain(error)}") from None
+    except RecursionError:
+        raise ProblemError(f"{where}: nested too deeply; flatten the data") from None
+    if not model.tests.public and not model.tests.hidden:
+        raise ProblemError(f"{where}: tests: the problem has no tests; add at least one under tests.public")
+    if not model.statement.strip():
+        raise ProblemError(f"{where}: statement: empty; say what the program must do")
+    return Problem(
+        id=model.id,
+        statement=model.statement,
+        public_tests=_tests(model, "public", where),
+        hidden_tests=_tests(model, "hidden", where),
+        entry_point=model.entry_point,
+        starter_code=model.starter_code,
+        limits=Limits(**model.limits.model_dump()),
+        comparison=model.comparison,
+        metadata=model.metadata,
+    )
+
+
+def problem_to_data(problem: Problem) -> dict[str, Any]:
+    """The JSON data that `problem_from_data` reads back as an equal problem; what has its default value is left out."""
+    data: dict[str, Any] = {"id": problem.id, "statement": problem.statement}
+    if problem.entry_point is not None:
+        data["entry_point"] = problem.entry_point
+    if problem.starter_code:
+        data["starter_code"] = problem.starter_code
+    if problem.comparison != "exact":
+        data["comparison"] = problem.comparison
+    default = Limits()
+    names = [name for name in LimitsModel.model_fields if getattr(problem.limits, name) != getattr(default, name)]
+    if names:
+        data["limits"] = {name: getattr(problem.limits, name) for name in names}
+    data["tests"] = {
+        "public": [_test_to_data(test) for test in problem.public_tests],
+        "hidden": [_test_to_data(test) for test in problem.hidden_tests],
+    }
+    if problem.metadata:
+        data["metadata"] = problem.metadata
+    return data
+
+
+def _tests(model: ProblemModel, part: str, where: str) -> tuple[Test, ...]:
+    tests: list[Test] = []
+    for i, test in enumerate(getattr(model.tests, part)):
+        match test:
+            case StdioModel():
+                tests.append(StdioTest(test.input, test.output))
+            case AssertModel():
+                tests.append(AssertTest(test.code))
+            case CallModel():
+                function = test.function or model.entry_point
+                if not function:
+                    raise ProblemError(
+                        f"{where}: tests.{part}[{i}].function: missing, and the problem has no entry_point; set one of them"
+                    )
+                try:
+                    tests.append(CallTest(function, tuple(decode(test.args)), decode(test.expected)))
+                except ValueError as error:
+                    raise ProblemError(f"{where}: tests.{part}[{i}]: {error}") from None
+    return tuple(tests)
+
+
+def _test_to_data(test: Test) -> dict[str, Any]:
+    match test:
+        case StdioTest():
+            return {"input": test.input, "output": test.output}
+        case CallTest():
+            return {
+                "function": test.function,
+                "args": [encode(arg) for arg in test.args],
+                "expected": encode(test.expected),
+            }
+        case AssertTest():
+            return {"code": test.code}
+
+
+def _explain(error: ValidationError) -> str:
+    """The most telling fault of several, in one line. An unknown key often explains the missing one beside it."""
+    faults = error.errors(include_url=False, include_context=True)
+    fault = next((f for f in faults if f["type"] == "extra_forbidden"), faults[0])
+    path = _path(fault["loc"])
+    value = _short(fault.get("input"))
+    context = fault.get("ctx", {})
+    match fault["type"]:
+        case "extra_forbidden":
+            return f"{path}: unknown key; {_nearest(str(fault['loc'][-1]), _valid_keys(fault['loc'][:-1]))}"
+        case "missing":
+            return f"{path}: missing; add it"
+        case "string_type":
+            return f"{path}: must be text, got {value}; put it in quotes"
+        case "string_too_short":
+            return f"{path}: must not be empty"
+        case "literal_error":
+            return f"{path}: must be one of {context.get('expected')}, got {value}"
+        case "greater_than":
+            return f"{path}: must be > {context.get('gt'):g}, got {value}"
+        case "union_tag_not_found":
+            return f"{path}: a test must be a mapping with input and output, args and expected, or code, got {value}"
+        case "model_type" | "dict_type" | "model_attributes_type":
+            return f"{path}: must be a mapping with {', '.join(_valid_keys(fault['loc'])) or 'keys'}, got {value}"
+        case "list_type":
+            return f"{path}: must be a list, got {value}"
+        case _:
+            return f"{path}: {fault['msg'][0].lower()}{fault['msg'][1:]}, got {value}"
+
+
+def _path(location: tuple[int | str, ...]) -> str:
+    path = ""
+    for part in location:
+        if isinstance(part, int):
+            path += f"[{part}]"
+        elif not part.startswith("«"):
+            path += f".{part}" if path else part
+    return path or "problem"
+
+
+def _valid_keys(location: tuple[int | str, ...]) -> list[str]:
+    last = location[-1] if location else ""
+    return list(_MODELS[last].model_fields) if isinstance(last, str) and last in _MODELS else []
+
+
+def _nearest(key: str, valid: list[str]) -> str:
+    near = difflib.get_close_matches(key, valid, n=1)
+    return f'did you mean "{near[0]}"?' if near else f"use one of {', '.join(valid)}"
+
+
+def _short(value: Any) -> str:
+    text = " ".join(repr(value).split())
+    return text if len(text) <= 60 else text[:57] + "..."

@@ -1,0 +1,78 @@
+"""Writes Python values that JSON lacks (tuples, sets, dictionaries with other keys than text) as tagged JSON objects."""
+
+from __future__ import annotations
+
+from typing import Any
+
+_TAGS = ("$tuple", "$set", "$dict")
+
+
+def encode(value: Any) -> Any:
+    """`value` as JSON data: ``(1, 2)`` becomes ``{"$tuple": [1, 2]}``.
+
+    Raises:
+        TypeError: a type other than None, bool, int, float, str, list, tuple, set, frozenset and dict.
+    """
+    match value:
+        case None | bool() | int() | float() | str():
+            return value
+        case list():
+            return [encode(v) for v in value]
+        case tuple():
+            return {"$tuple": [encode(v) for v in value]}
+        case set() | frozenset():
+            return {"$set": [encode(v) for v in sorted(value, key=repr)]}
+        case dict():
+            if all(isinstance(k, str) for k in value) and not _is_tagged(value):
+                return {k: encode(v) for k, v in value.items()}
+            return {"$dict": [[encode(k), encode(v)] for k, v in value.items()]}
+        case _:
+            raise TypeError(f"cannot write a {type(value).__name__} as JSON")
+
+
+def decode(data: Any) -> Any:
+    """The value that `encode` wrote as `data`.
+
+    Raises:
+        ValueError: a tag with anything but a fitting list in it, or a type that a problem file cannot hold.
+    """
+    match data:
+        case None | bool() | int() | float() | str():
+            return data
+        case list():
+            return [decode(v) for v in data]
+        case {"$tuple": list() as items} if len(data) == 1:
+            return tuple(decode(v) for v in items)
+        case {"$set": list() as items} if len(data) == 1:
+            return {_hashable(decode(v)) for v in items}
+        case {"$dict": list() as pairs} if len(data) == 1:
+            if not all(isinstance(pair, list) and len(pair) == 2 for pair in pairs):
+                raise ValueError('"$dict" must hold a list of [key, value] pairs')
+            return {_hashable(decode(k)): decode(v) for k, v in pairs}
+        case dict():
+            if _is_tagged(data):
+                raise ValueError(f'"{next(iter(data))}" must hold a list')
+            return {_hashable(k): decode(v) for k, v in data.items()}
+        case _:
+            raise ValueError(f"{data!r} is a {type(data).__name__}; put it in quotes if it is meant as text")
+
+
+def is_plain(value: Any) -> bool:
+    """Whether `encode` can write `value`."""
+    try:
+        encode(value)
+    except (TypeError, RecursionError):
+        return False
+    return True
+
+
+def _is_tagged(data: dict[Any, Any]) -> bool:
+    return len(data) == 1 and next(iter(data)) in _TAGS
+
+
+def _hashable(value: Any) -> Any:
+    try:
+        hash(value)
+    except TypeError:
+        raise ValueError(f"{value!r} cannot be in a set or be a key; use a $tuple instead of a list") from None
+    return value

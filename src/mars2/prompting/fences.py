@@ -1,0 +1,109 @@
+"""Finds fenced code blocks in what models write, which is looser than Markdown allows."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+
+PYTHON_TAGS = frozenset({"python", "python3", "python2", "py", "py3", "ipython", "code", "solution"})
+_INFO = re.compile(r"[ \t]*\{?\.?([A-Za-z0-9_+#.-]*)")
+_FIRST_CODE = ("def ", "import ", "from ", "class ", "#")
+
+
+@dataclass(frozen=True, slots=True)
+class Block:
+    """One fenced block. `tag` is its language in lower case, "" if none was given."""
+
+    tag: str
+    code: str
+    closed: bool
+
+    @property
+    def may_be_python(self) -> bool:
+        """Tagged as Python, or not tagged."""
+        return self.tag == "" or is_python_tag(self.tag)
+
+
+@dataclass(frozen=True, slots=True)
+class _Opening:
+    fence: str
+    tag: str
+    indent: str
+    first_line: str  # code that follows the tag on its line; "" mostly
+
+
+def is_python_tag(tag: str) -> bool:
+    return tag in PYTHON_TAGS or tag.startswith("python")
+
+
+def fenced_blocks(text: str) -> list[Block]:
+    """All fenced blocks, first to last. The fence may be ``` or ~~~, indented, follow prose, or close on its own line.
+
+    A block that nobody closes ends where a new tagged fence opens, or at the end of the text. Linear in `text`.
+    """
+    blocks: list[Block] = []
+    opening: _Opening | None = None
+    lines: list[str] = []
+    for line in text.split("\n"):
+        if opening is not None:
+            last_code = _closing(line, opening.fence)
+            if last_code is not None:
+                blocks.append(_block(opening, [*lines, last_code], closed=True))
+                opening = None
+                continue
+            reopening = _opening(line) if line.lstrip().startswith(opening.fence) else None
+            if reopening is None or not reopening.tag:
+                lines.append(line)
+                continue
+            blocks.append(_block(opening, lines, closed=False))
+        if (inline := _inline(line)) is not None:
+            blocks.append(inline)
+            opening = None
+            continue
+        opening = _opening(line)
+        lines = [opening.first_line] if opening and opening.first_line else []
+    if opening is not None:
+        blocks.append(_block(opening, lines, closed=False))
+    return blocks
+
+
+def _block(opening: _Opening, lines: list[str], *, closed: bool) -> Block:
+    return Block(opening.tag, "\n".join(line.removeprefix(opening.indent) for line in lines), closed)
+
+
+def _opening(line: str) -> _Opening | None:
+    """What opens at the last run of fence characters on this line, if a block does."""
+    at = max(line.rfind("```"), line.rfind("~~~"))
+    if at < 0:
+        return None
+    before = line[: at + 3].rstrip(line[at])
+    rest = line[at + 3 :]
+    fence = line[len(before) : at + 3]
+    if "`" in rest or "~" in rest:
+        return None
+    info = _INFO.match(rest)
+    tag = info.group(1).lower() if info else ""
+    if before.strip() and not is_python_tag(tag):
+        return None  # "put it between ```": prose, unless a Python block plainly opens
+    after_tag = rest[info.end() :].strip() if info else ""
+    first_line = after_tag if is_python_tag(tag) and after_tag.startswith(_FIRST_CODE) else ""
+    return _Opening(fence, tag, "" if before.strip() else before, first_line)
+
+
+def _closing(line: str, fence: str) -> str | None:
+    """The code before the closing fence on this line ("" mostly); None if the block does not close here."""
+    line = line.rstrip()
+    if not line.endswith(fence):
+        return None
+    return line.rstrip(fence[0]).rstrip()
+
+
+def _inline(line: str) -> Block | None:
+    """A Python block that opens and closes on one line: ```python print(1)```."""
+    start, end = line.find("```"), line.rfind("```")
+    if start < 0 or end < start + 3:
+        return None
+    tag, _, code = line[start + 3 : end].strip("`").partition(" ")
+    if not is_python_tag(tag.lower()) or not code.strip():
+        return None
+    return Block(tag.lower(), code.strip(), closed=True)

@@ -1,0 +1,119 @@
+"""Reads Python source that a model wrote, without ever running it, raising, or taking long over hostile text."""
+
+from __future__ import annotations
+
+import ast
+import textwrap
+import warnings
+from collections.abc import Iterator
+
+MAX_PARSE_CHARS = 100_000
+"""Longer source is not parsed (and so counts as invalid here; the judge has its own size limit)."""
+
+_DEFINITIONS = (ast.FunctionDef, ast.AsyncFunctionDef, ast.ClassDef)
+
+
+def parse_python(source: str) -> ast.Module | None:
+    """The syntax tree of `source`; None if it is not valid Python, nests too deeply, or is longer than the cap."""
+    if len(source) > MAX_PARSE_CHARS:
+        return None
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # "\d" in a model's string is not our warning to print
+        try:
+            return ast.parse(source)
+        except (SyntaxError, ValueError, RecursionError, MemoryError, OverflowError):
+            return None
+
+
+def repaired(source: str) -> tuple[str, ast.Module] | None:
+    """`source`, or its first mechanical repair, that is valid Python, with its tree; None if none is.
+
+    Repairs: no-break spaces and byte-order marks, a stray language name on the first line, indentation of the whole
+    block, tabs mixed with spaces.
+    """
+    for candidate in _repairs(source):
+        tree = parse_python(candidate)
+        if tree is not None:
+            return candidate, tree
+    return None
+
+
+def _repairs(source: str) -> Iterator[str]:
+    yield source
+    source = source.replace("\u00a0", " ").replace("\ufeff", "").replace("\u200b", "")
+    yield source
+    first, _, rest = source.lstrip("\n").partition("\n")
+    if first.strip().lower() in {"python", "python3", "py"}:
+        source = rest
+        yield source
+    yield textwrap.dedent(source)
+    if "\t" in source:
+        yield textwrap.dedent(source.expandtabs(4))
+        yield textwrap.dedent(source.expandtabs(8))
+
+
+def bound_names(tree: ast.Module) -> set[str]:
+    """Names that the module's top level binds (inside `if`, `try`, `with` and loops too, not inside functions)."""
+    names: set[str] = set()
+    for node in _top_level(tree):
+        if isinstance(node, _DEFINITIONS):
+            names.add(node.name)
+        elif isinstance(node, ast.Import | ast.ImportFrom):
+            names.update(alias.asname or alias.name.partition(".")[0] for alias in node.names)
+        elif isinstance(node, ast.Name) and isinstance(node.ctx, ast.Store):
+            names.add(node.id)
+    return names
+
+
+def defined_names(tree: ast.Module) -> set[str]:
+    """Names of the functions and classes that the module's top level defines."""
+    return {node.name for node in _top_level(tree) if isinstance(node, _DEFINITIONS)}
+
+
+def used_names(tree: ast.Module) -> set[str]:
+    """Names read anywhere in the module and bound nowhere in it: what it needs from outside (built-ins included)."""
+    read: set[str] = set()
+    bound = bound_names(tree)
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Name):
+            (read if isinstance(node.ctx, ast.Load) else bound).add(node.id)
+        elif isinstance(node, ast.arg):
+            bound.add(node.arg)
+        elif isinstance(node, _DEFINITIONS):
+            bound.add(node.name)
+        elif isinstance(node, ast.ExceptHandler):
+            bound.add(node.name or "")
+        elif isinstance(node, ast.alias):
+            bound.add(node.asname or node.name.partition(".")[0])
+    return read - bound
+
+
+def reads_input(tree: ast.Module) -> bool:
+    """Whether the program reads standard input: `input()`, `sys.stdin`, `open(0)`, `fileinput`."""
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Name) and node.id in {"input", "raw_input", "fileinput", "stdin"}:
+            return True
+        if isinstance(node, ast.Attribute) and node.attr == "stdin":
+            return True
+        if isinstance(node, ast.Call) and isinstance(node.func, ast.Name) and node.func.id == "open" and node.args:
+            first = node.args[0]
+            if isinstance(first, ast.Constant) and first.value in (0, "/dev/stdin"):
+                return True
+    return False
+
+
+def calls_print(tree: ast.Module) -> bool:
+    return any(
+        isinstance(node, ast.Call) and isinstance(node.func, ast.Name) and node.func.id == "print"
+        for node in ast.walk(tree)
+    )
+
+
+def _top_level(tree: ast.Module) -> Iterator[ast.AST]:
+    """Every node outside function and class bodies; the definitions themselves included."""
+    stack: list[ast.AST] = list(reversed(tree.body))
+    while stack:
+        node = stack.pop()
+        yield node
+        if not isinstance(node, (*_DEFINITIONS, ast.Lambda)):
+            stack.extend(reversed(list(ast.iter_child_nodes(node))))

@@ -1,0 +1,1 @@
+"""What a run does: grow trees, fill buffers, train, evaluate, solve."""

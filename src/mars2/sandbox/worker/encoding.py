@@ -1,0 +1,272 @@
+"""Carries values out of the jail by exact type, so that no method of the candidate's objects is ever consulted.
+
+A value is written as a one-byte tag, a length where needed, and raw data. Subclasses of builtin containers and numbers
+are written as the plain base value they hold; what is not a plain value becomes `Opaque`, which equals nothing.
+Reading is safe for any bytes: it builds only builtin values and checks every length, the depth and the number of values.
+"""
+
+from __future__ import annotations
+
+import collections
+import struct
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from decimal import Decimal
+from fractions import Fraction
+from typing import Any
+
+MAX_DEPTH = 200  # of nested containers
+MAX_VALUES = 2_000_000  # in one message, not counting packed lists
+MAX_INT_BYTES = 2**17  # an integer of about 300,000 digits; beyond, comparing with a Decimal takes seconds
+MAX_COLLISIONS = 64  # keys of one hash value in one container
+_U32 = struct.Struct("<I")
+_F64 = struct.Struct("<d")
+_INT64_MIN, _INT64_MAX = -(2**63), 2**63 - 1
+
+
+class EncodingError(ValueError):
+    """A value cannot be carried, or bytes are not a value."""
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Opaque:
+    """Stands for an object that cannot be carried by value; equal to nothing but itself."""
+
+    type_name: str
+
+
+def encode(value: object) -> bytes:
+    """Bytes of a value. Objects without a plain value are carried as their type's name.
+
+    Raises:
+        EncodingError: nested deeper than MAX_DEPTH (so also: a cycle).
+    """
+    parts: list[bytes] = []
+    _encode(value, parts, 0)
+    return b"".join(parts)
+
+
+def _sized(tag: bytes, data: bytes) -> bytes:
+    return tag + _U32.pack(len(data)) + data
+
+
+def _int_bytes(value: int) -> bytes:
+    return value.to_bytes(value.bit_length() // 8 + 1, "little", signed=True)
+
+
+def _text_bytes(value: str) -> bytes:
+    return value.encode("utf-8", "surrogatepass")
+
+
+def _encode_scalar(kind: type, value: Any) -> bytes | None:
+    """Bytes of a scalar whose builtin type is `kind`; None if `kind` is not a scalar type."""
+    if kind is int:
+        return _sized(b"i", _int_bytes(int.__add__(value, 0)))
+    if kind is str:
+        return _sized(b"s", _text_bytes(str.__str__(value)))
+    if kind is float:
+        return b"f" + _F64.pack(float.__pos__(value))
+    if kind is bytes:
+        return _sized(b"b", b"".join([bytes.__getitem__(value, slice(None))]))
+    if kind is bytearray:
+        return _sized(b"B", bytes(bytearray.__getitem__(value, slice(None))))
+    if kind is complex:
+        plain = complex.__pos__(value)
+        return b"c" + _F64.pack(plain.real) + _F64.pack(plain.imag)
+    if kind is Fraction:
+        return b"q" + _sized(b"i", _int_bytes(value.numerator)) + _sized(b"i", _int_bytes(value.denominator))
+    if kind is Decimal:
+        return _sized(b"D", Decimal.__str__(value).encode())
+    return None
+
+
+_SCALARS = (int, str, float, bytes, bytearray, complex, Fraction, Decimal)
+_SEQUENCES: dict[type, bytes] = {list: b"l", tuple: b"t", set: b"e", frozenset: b"z"}
+_DICTS = (dict, collections.OrderedDict, collections.defaultdict, collections.Counter)
+_CONSTANTS: dict[object, bytes] = {None: b"N", True: b"T", False: b"F"}
+
+
+def _encode(value: Any, parts: list[bytes], depth: int) -> None:
+    kind = type(value)
+    if value is None or kind is bool:
+        parts.append(_CONSTANTS[value])
+        return
+    scalar = _encode_scalar(kind, value)
+    if scalar is not None:
+        parts.append(scalar)
+        return
+    if depth >= MAX_DEPTH:
+        raise EncodingError(f"value is nested more than {MAX_DEPTH} deep, or contains itself")
+    if kind in _SEQUENCES:
+        _encode_sequence(kind, value, parts, depth)
+    elif kind in _DICTS:
+        _encode_dict(value, parts, depth)
+    else:
+        _encode_other(value, parts, depth)
+
+
+def _encode_sequence(kind: type, value: Any, parts: list[bytes], depth: int) -> None:
+    items = [*kind.__iter__(value)]
+    if kind is list and items:
+        packed = _pack_numbers(items)
+        if packed is not None:
+            parts.append(packed)
+            return
+    parts.append(_SEQUENCES[kind] + _U32.pack(len(items)))
+    for item in items:
+        _encode(item, parts, depth + 1)
+
+
+def _pack_numbers(items: list[Any]) -> bytes | None:
+    """A long list of plain 64-bit integers or floats, at the speed of C; None if it is not one."""
+    kinds = {*map(type, items)}
+    if kinds == {int} and min(items) >= _INT64_MIN and max(items) <= _INT64_MAX:
+        return b"I" + _U32.pack(len(items)) + struct.pack(f"<{len(items)}q", *items)
+    if kinds == {float}:
+        return b"G" + _U32.pack(len(items)) + struct.pack(f"<{len(items)}d", *items)
+    return None
+
+
+def _encode_dict(value: Any, parts: list[bytes], depth: int) -> None:
+    items = [*dict.items(value)]
+    parts.append(b"d" + _U32.pack(len(items)))
+    for key, item in items:
+        _encode(key, parts, depth + 1)
+        _encode(item, parts, depth + 1)
+
+
+def _encode_other(value: Any, parts: list[bytes], depth: int) -> None:
+    """A subclass goes by its builtin base value; a numpy scalar by its item; anything else by name only."""
+    if issubclass(type(value), _DICTS):
+        _encode_dict(value, parts, depth)
+        return
+    for base in _SEQUENCES:
+        if issubclass(type(value), base):
+            _encode_sequence(base, value, parts, depth)
+            return
+    for base in _SCALARS:
+        if issubclass(type(value), base):
+            scalar = _encode_scalar(base, value)
+            if scalar is not None:
+                parts.append(scalar)
+                return
+    if type(value).__module__ == "numpy" and getattr(value, "shape", None) == ():
+        item = value.item()
+        if type(item) in (bool, int, float, complex):
+            _encode(item, parts, depth)
+            return
+    parts.append(_sized(b"o", _text_bytes(type(value).__qualname__[:200])))
+
+
+def refuse_collisions(items: Sequence[Any]) -> None:
+    """Raise EncodingError for keys chosen to share one hash value, which would take quadratic time to store."""
+    if len(items) > MAX_COLLISIONS and max(collections.Counter(map(hash, items)).values()) > MAX_COLLISIONS:
+        raise EncodingError("too many keys with the same hash")
+
+
+def decode(data: bytes) -> Any:
+    """The value in `data`, whoever wrote it.
+
+    Raises:
+        EncodingError: the bytes are not exactly one well-formed value.
+    """
+    reader = _Reader(data)
+    try:
+        value = reader.value(0)
+    except EncodingError:
+        raise
+    except (ArithmeticError, MemoryError, RecursionError, TypeError, UnicodeError, ValueError, struct.error) as error:
+        raise EncodingError(f"not a value: {type(error).__name__}") from None
+    if reader.position != len(data):
+        raise EncodingError("bytes left over after the value")
+    return value
+
+
+class _Reader:
+    """Reads values from hostile bytes."""
+
+    def __init__(self, data: bytes) -> None:
+        self.data = data
+        self.position = 0
+        self.values_left = MAX_VALUES
+
+    def take(self, count: int) -> bytes:
+        end = self.position + count
+        if end > len(self.data):
+            raise EncodingError("bytes end inside a value")
+        piece = self.data[self.position : end]
+        self.position = end
+        return piece
+
+    def length(self) -> int:
+        return _U32.unpack(self.take(4))[0]
+
+    def value(self, depth: int) -> Any:
+        self.values_left -= 1
+        if depth > MAX_DEPTH or self.values_left < 0:
+            raise EncodingError("value too deep or too large")
+        reader = _READERS.get(self.take(1))
+        if reader is None:
+            raise EncodingError("unknown tag")
+        return reader(self, depth)
+
+    def values(self, depth: int) -> list[Any]:
+        return [self.value(depth + 1) for _ in range(self.length())]
+
+    def keys(self, depth: int) -> list[Any]:
+        keys = self.values(depth)
+        refuse_collisions(keys)
+        return keys
+
+    def integer(self) -> int:
+        count = self.length()
+        if count > MAX_INT_BYTES:
+            raise EncodingError("integer too large")
+        return int.from_bytes(self.take(count), "little", signed=True)
+
+    def mapping(self, depth: int) -> dict[Any, Any]:
+        pairs = [(self.value(depth + 1), self.value(depth + 1)) for _ in range(self.length())]
+        refuse_collisions([key for key, _ in pairs])
+        return dict(pairs)
+
+    def numbers(self, code: str) -> list[Any]:
+        count = self.length()
+        return [*struct.unpack(f"<{count}{code}", self.take(8 * count))]
+
+    def double(self) -> float:
+        return _F64.unpack(self.take(8))[0]
+
+    def text(self) -> str:
+        return self.take(self.length()).decode("utf-8", "surrogatepass")
+
+
+def _fraction(reader: _Reader, depth: int) -> Fraction:
+    numerator, denominator = reader.value(depth + 1), reader.value(depth + 1)
+    if type(numerator) is not int or type(denominator) is not int:
+        raise EncodingError("fraction of something else than integers")
+    if max(numerator.bit_length(), denominator.bit_length()) > 10_000:
+        raise EncodingError("fraction too large")  # reducing it takes quadratic time
+    return Fraction(numerator, denominator)
+
+
+_READERS: dict[bytes, Callable[[_Reader, int], Any]] = {
+    b"N": lambda r, d: None,
+    b"T": lambda r, d: True,
+    b"F": lambda r, d: False,
+    b"i": lambda r, d: r.integer(),
+    b"s": lambda r, d: r.text(),
+    b"f": lambda r, d: r.double(),
+    b"b": lambda r, d: r.take(r.length()),
+    b"B": lambda r, d: bytearray(r.take(r.length())),
+    b"c": lambda r, d: complex(r.double(), r.double()),
+    b"q": _fraction,
+    b"D": lambda r, d: Decimal(r.take(r.length()).decode("ascii")),
+    b"o": lambda r, d: Opaque(r.text()),
+    b"I": lambda r, d: r.numbers("q"),
+    b"G": lambda r, d: r.numbers("d"),
+    b"l": lambda r, d: r.values(d),
+    b"t": lambda r, d: tuple(r.values(d)),
+    b"e": lambda r, d: set(r.keys(d)),
+    b"z": lambda r, d: frozenset(r.keys(d)),
+    b"d": lambda r, d: r.mapping(d),
+}

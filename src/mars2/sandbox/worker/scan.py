@@ -1,0 +1,155 @@
+"""Decides which programs may run several tests in one process: those that provably leave nothing behind.
+
+An allow-list, read off the syntax tree before any of the program has run. A program outside of it is not wrong, it is only
+given a fresh process for every test. What the tree cannot show (an attribute set on a library class through a variable)
+is caught after each test by `Sentinels`.
+"""
+
+from __future__ import annotations
+
+import ast
+import sys
+from typing import Any
+
+_ANY = frozenset({"*"})
+_PURE: dict[str, frozenset[str]] = {
+    "__future__": _ANY,
+    "atexit": frozenset({"register"}),
+    "bisect": _ANY,
+    "cmath": _ANY,
+    "collections": frozenset({"Counter", "OrderedDict", "defaultdict", "deque", "namedtuple"}),
+    "copy": frozenset({"copy", "deepcopy"}),
+    "functools": frozenset({"cache", "cmp_to_key", "lru_cache", "partial", "reduce"}),
+    "heapq": _ANY,
+    "io": frozenset({"BytesIO", "StringIO", "IOBase", "TextIOWrapper", "BufferedReader", "BufferedWriter", "FileIO"}),
+    "itertools": _ANY,
+    "math": _ANY,
+    "operator": _ANY,
+    "os": frozenset({"read", "write", "fstat"}),
+    "re": frozenset({"compile", "findall", "finditer", "fullmatch", "match", "search", "split", "sub", "escape"}),
+    "string": frozenset(
+        {"ascii_letters", "ascii_lowercase", "ascii_uppercase", "digits", "hexdigits", "punctuation", "whitespace"}
+    ),
+    "sys": frozenset({"stdin", "stdout", "stderr", "exit", "maxsize", "setrecursionlimit", "getrecursionlimit"}),
+    "time": frozenset({"time", "perf_counter", "monotonic", "process_time"}),
+    "typing": frozenset(
+        {"Any", "Callable", "DefaultDict", "Deque", "Dict", "Generator", "Iterable", "Iterator", "List", "Optional"}
+        | {"Sequence", "Set", "Tuple", "Union"}
+    ),
+}
+_REPLACEABLE = frozenset({"stdin", "stdout"})  # attributes of sys that a program may assign; they are restored
+_FORBIDDEN_NAMES = frozenset(
+    {"__builtins__", "__import__", "__loader__", "__spec__", "breakpoint", "compile", "delattr", "eval", "exec", "getattr"}
+    | {"globals", "locals", "setattr", "vars", "help", "copyright", "credits", "license", "exit.__class__", "memoryview"}
+)
+_FORBIDDEN_ATTRIBUTES = frozenset(
+    {"ag_frame", "cr_frame", "cr_origin", "f_back", "f_builtins", "f_code", "f_globals", "f_locals", "func_globals"}
+    | {"gi_code", "gi_frame", "mro", "tb_frame", "tb_next"}
+)
+_ALLOWED_DUNDERS = frozenset({"__init__", "__name__", "__len__", "__getitem__"})
+
+
+def leaves_no_state(tree: ast.Module) -> bool:
+    """Whether a program may share a process with its next test."""
+    return _Scan().visit_all(tree)
+
+
+class _Scan:
+    def __init__(self) -> None:
+        self.modules: dict[str, str] = {}  # local name -> module
+        self.imported: set[str] = set()  # names imported from modules
+
+    def visit_all(self, tree: ast.Module) -> bool:
+        nodes = [*ast.walk(tree)]
+        if not all(self._import(node) for node in nodes if isinstance(node, (ast.Import, ast.ImportFrom))):
+            return False
+        bases = {
+            id(node.value): node
+            for node in nodes
+            if isinstance(node, ast.Attribute) and isinstance(node.value, ast.Name) and node.value.id in self.modules
+        }
+        return all(self._allowed(node, bases) for node in nodes)
+
+    def _import(self, node: ast.Import | ast.ImportFrom) -> bool:
+        if isinstance(node, ast.Import):
+            for alias in node.names:
+                if alias.name not in _PURE:
+                    return False
+                self.modules[alias.asname or alias.name] = alias.name
+            return True
+        pure = _PURE.get(node.module or "")
+        if pure is None or node.level:
+            return False
+        for alias in node.names:
+            if alias.name == "*":
+                if node.module in ("os", "sys", "io", "atexit"):
+                    return False
+            elif pure is not _ANY and alias.name not in pure:
+                return False
+            self.imported.add(alias.asname or alias.name)
+        return True
+
+    def _allowed(self, node: ast.AST, bases: dict[int, ast.Attribute]) -> bool:
+        if isinstance(node, ast.Name):
+            return self._name(node, bases)
+        if isinstance(node, ast.Attribute):
+            return self._attribute(node)
+        if isinstance(node, ast.MatchClass):
+            return not any(_hidden(name) for name in node.kwd_attrs)
+        if isinstance(node, ast.Call) and isinstance(node.func, ast.Name) and node.func.id == "open":
+            return bool(node.args) and isinstance(node.args[0], ast.Constant) and node.args[0].value in (0, 1, 2)
+        if isinstance(node, (ast.FunctionDef, ast.AsyncFunctionDef, ast.ClassDef)):
+            return node.name not in self.modules
+        if isinstance(node, ast.arg):
+            return node.arg not in self.modules
+        return True
+
+    def _name(self, node: ast.Name, bases: dict[int, ast.Attribute]) -> bool:
+        if node.id in _FORBIDDEN_NAMES:
+            return False
+        return node.id not in self.modules or id(node) in bases
+
+    def _attribute(self, node: ast.Attribute) -> bool:
+        if _hidden(node.attr):
+            return False
+        base = node.value
+        if isinstance(base, ast.Name) and base.id in self.modules:
+            module = self.modules[base.id]
+            if not isinstance(node.ctx, ast.Load):
+                return module == "sys" and node.attr in _REPLACEABLE and isinstance(node.ctx, ast.Store)
+            pure = _PURE[module]
+            return pure is _ANY or node.attr in pure
+        return isinstance(node.ctx, ast.Load) or not (isinstance(base, ast.Name) and base.id in self.imported)
+
+
+def _hidden(attribute: str) -> bool:
+    """Whether an attribute leads to interpreter internals."""
+    if attribute in _FORBIDDEN_ATTRIBUTES:
+        return True
+    return attribute.startswith("__") and attribute.endswith("__") and attribute not in _ALLOWED_DUNDERS
+
+
+class Sentinels:
+    """Remembers the attributes of every library object in reach of an allowed program that can hold attributes."""
+
+    def __init__(self) -> None:
+        self._held: list[tuple[Any, dict[str, Any]]] = []
+        for module_name, names in _PURE.items():
+            module = sys.modules.get(module_name)
+            if module is None:
+                continue
+            for name in dir(module) if names is _ANY else names:
+                thing = getattr(module, name, None)
+                attributes = getattr(thing, "__dict__", None)
+                if attributes is not None and not isinstance(thing, type(sys)):
+                    self._held.append((attributes, dict(attributes)))
+
+    def untouched(self) -> bool:
+        """Whether each still has exactly the attributes it had."""
+        for attributes, before in self._held:
+            if len(attributes) != len(before):
+                return False
+            for name, value in before.items():
+                if attributes.get(name) is not value:
+                    return False
+        return True

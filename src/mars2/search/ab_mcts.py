@@ -1,0 +1,225 @@
+"""Multi-agent AB-MCTS-A: at every node, Thompson sampling decides between a new child and going on below an old one.
+
+arXiv:2503.04412 (AB-MCTS-A) with several agents as in arXiv:2602.07848; order `stack` is agent first, then node, as in
+arXiv:2604.14564. The distributions equal those of TreeQuest 0.3.3's `ABMCTSA`. Differs: sufficient statistics in flat
+arrays, so that a step costs O(depth + children on the path); pending expansions can be capped; agents may come and go.
+"""
+
+from __future__ import annotations
+
+from array import array
+from collections import Counter
+from collections.abc import Sequence, Set
+from dataclasses import dataclass, field
+from math import inf, log, sqrt
+from typing import Literal
+
+import numpy as np
+
+from mars2.core.errors import ConfigError
+from mars2.core.protocols import Choice, Stop
+from mars2.core.tree import Node, Tree
+from mars2.search.posteriors import Moments, posterior_named
+from mars2.search.strategy import Strategy
+
+Order = Literal["node-then-model", "stack"]
+AgentChoice = Literal["thompson", "ucb1"]
+
+ROOT = 0  # the root's site; node i has site i + 1
+NOTHING = (0.0, 0.0, 0.0)  # n, Σr, Σr² of an arm never observed
+
+
+@dataclass(slots=True)
+class _Gate:
+    """One GEN-or-CONT decision: of a node, or (`stack`) of a node and an agent. Rows of the GEN and CONT tables."""
+
+    row: int
+    children: array[int] = field(default_factory=lambda: array("q"))  # sites, oldest first
+
+
+class AbMcts(Strategy):
+    """Adaptive-branching Monte Carlo tree search with node aggregation, for several agents.
+
+    Args:
+        agents: names; ties go to the first.
+        posterior: "beta" (a = b = ½) or "gaussian" (NIX m=0, κ=1, ν=1, τ²=0.1), for every arm.
+        order: "node-then-model" descends first and then draws the agent from its posterior over the whole tree;
+            "stack" draws the agent at every node from that node's own posteriors and looks only at its children.
+        agent_choice: with "node-then-model", the agent by Thompson sampling or by UCB1 (exploration √2).
+        max_pending_per_node: no more than this many expansions of one node at a time; None: no cap.
+    """
+
+    def __init__(
+        self,
+        agents: Sequence[str],
+        *,
+        posterior: Literal["beta", "gaussian"] = "beta",
+        order: Order = "node-then-model",
+        agent_choice: AgentChoice = "thompson",
+        max_pending_per_node: int | None = None,
+    ) -> None:
+        super().__init__(agents)
+        if order not in ("node-then-model", "stack"):
+            raise ConfigError(f"search.order must be node-then-model or stack, got {order!r}; the first is the default")
+        if agent_choice not in ("thompson", "ucb1"):
+            raise ConfigError(
+                f"search.agent_choice must be thompson or ucb1, got {agent_choice!r}; thompson is the default"
+            )
+        if max_pending_per_node is not None and max_pending_per_node < 1:
+            raise ConfigError(
+                f"search.max_pending_per_node must be >= 1 or null, got {max_pending_per_node}; null means no cap"
+            )
+        self._posterior = posterior_named(posterior)
+        self._stack = order == "stack"
+        self._ucb1 = agent_choice == "ucb1"
+        self._cap = max_pending_per_node
+        self._gen = Moments()
+        self._cont = Moments()
+        self._gates: dict[tuple[int, str | None], _Gate] = {}  # (site, agent if `stack`)
+        self._child = Moments()  # row = site
+        self._child.add_row()  # the root is no one's child
+        self._parent = [ROOT]  # site -> its parent's site
+        self._entry = [-1]  # site -> row of the gate above it
+        self._agent = Moments()
+        self._agent_rows: dict[str, int] = {}
+
+    # --- choose ---------------------------------------------------------------------------------------------------
+
+    def choose(self, tree: Tree, rng: np.random.Generator) -> Choice | Stop:
+        if not self._agents:
+            return Stop("no agents left")
+        capped, closed = self._capped_and_closed(tree)
+        if ROOT in closed:
+            return Stop(f"every node that could grow has {self._cap} expansions pending")
+        site = ROOT
+        while True:
+            agent = self._draw_agent_at(site, capped, closed, rng) if self._stack else None
+            gate = self._gates.get((site, agent))
+            if gate is None:
+                break
+            children = _open_children(gate, closed)
+            if not children or (self._may_generate(site, agent, capped) and self._generates(tree, site, gate, rng)):
+                break
+            site = self._draw_child(children, rng)
+        return Choice(_node_id(site), self._draw_agent(tree, rng) if agent is None else agent)
+
+    def scale_generation(self, tree: Tree, parent_id: int | None, draw: float) -> float:
+        """The GEN draw at a node as it is compared with CONT; `DepthGuided` lowers it."""
+        return draw
+
+    def _generates(self, tree: Tree, site: int, gate: _Gate, rng: np.random.Generator) -> bool:
+        """GEN against CONT; GEN wins ties."""
+        generate = self._posterior.draw(*self._gen.one(gate.row), rng)
+        go_on = self._posterior.draw(*self._cont.one(gate.row), rng)
+        return self.scale_generation(tree, _node_id(site), generate) >= go_on
+
+    def _draw_child(self, children: array[int], rng: np.random.Generator) -> int:
+        if len(children) == 1:
+            return children[0]
+        draws = self._posterior.draw_many(*self._child.many(np.frombuffer(children, dtype=np.int64)), rng)
+        return children[int(draws.argmax())]
+
+    def _draw_agent(self, tree: Tree, rng: np.random.Generator) -> str:
+        """node-then-model: the agent of the new node, from scores over the whole tree."""
+        if len(self._agents) == 1:
+            return self._agents[0]
+        if self._ucb1:
+            values = self._ucb1_values(tree)
+        else:
+            values = [self._posterior.draw(*self._agent_scores(agent), rng) for agent in self._agents]
+        return self._agents[values.index(max(values))]
+
+    def _ucb1_values(self, tree: Tree) -> list[float]:
+        """r̄ + √2·√(ln N / n) per agent (Auer et al. 2002); inf for an agent never used.
+
+        Pending expansions count in n and N (arXiv:1810.11755), so that concurrent choices differ; r̄ is of finished
+        nodes, and 1 while there is none.
+        """
+        pending = Counter(expansion.agent for expansion in tree.pending.values())
+        scores = [self._agent_scores(agent) for agent in self._agents]
+        uses = [n + pending[agent] for agent, (n, _, _) in zip(self._agents, scores, strict=True)]
+        means = [total / n if n else 1.0 for n, total, _ in scores]
+        return [mean + sqrt(2.0 * log(sum(uses)) / n) if n else inf for mean, n in zip(means, uses, strict=True)]
+
+    def _draw_agent_at(self, site: int, capped: Set[int], closed: Set[int], rng: np.random.Generator) -> str:
+        """stack: the agent from this node's own scores, GEN and CONT together, among those with something to do here.
+
+        A removed agent generates no more, but its children can still be grown by others.
+        """
+        best_agent, best_draw = "", -inf
+        removed = [agent for agent in self._agent_rows if agent not in self._agents]
+        for agent in [*self._agents, *removed]:
+            gate = self._gates.get((site, agent))
+            if not self._may_generate(site, agent, capped) and not (gate and _open_children(gate, closed)):
+                continue
+            n, total, squares = self._gen.one(gate.row) if gate else NOTHING
+            if gate:
+                below = self._cont.one(gate.row)
+                n, total, squares = n + below[0], total + below[1], squares + below[2]
+            draw = self._posterior.draw(n, total, squares, rng)
+            if draw > best_draw:
+                best_agent, best_draw = agent, draw
+        return best_agent
+
+    def _may_generate(self, site: int, agent: str | None, capped: Set[int]) -> bool:
+        return site not in capped and (agent is None or agent in self._agents)
+
+    def _agent_scores(self, agent: str) -> tuple[float, float, float]:
+        row = self._agent_rows.get(agent)
+        return NOTHING if row is None else self._agent.one(row)
+
+    def _capped_and_closed(self, tree: Tree) -> tuple[Set[int], Set[int]]:
+        """Sites at the cap of pending expansions, and those of them below which every site is at the cap too."""
+        if self._cap is None:
+            return frozenset(), frozenset()
+        pending = Counter(_site(expansion.parent_id) for expansion in tree.pending.values())
+        capped = {site for site, count in pending.items() if count >= self._cap}
+        closed = set[int]()
+        for site in sorted(capped, reverse=True):  # children have larger ids than their parents
+            if all(_site(child) in closed for child in tree.children(_node_id(site))):
+                closed.add(site)
+        return capped, closed
+
+    # --- tell -----------------------------------------------------------------------------------------------------
+
+    def tell(self, tree: Tree, node: Node) -> None:
+        """Back up `node.score` to its agent, GEN of its parent, its own arm, and child and CONT of every edge above."""
+        super().tell(tree, node)
+        site = self._child.add_row()
+        parent = _site(node.parent_id)
+        gate = self._gate(parent, node.agent if self._stack else None)
+        gate.children.append(site)
+        self._parent.append(parent)
+        self._entry.append(gate.row)
+        if node.agent not in self._agent_rows:
+            self._agent_rows[node.agent] = self._agent.add_row()
+
+        self._agent.observe(self._agent_rows[node.agent], node.score)
+        self._gen.observe(gate.row, node.score)
+        self._child.observe(site, node.score)
+        above, gates = list[int](), list[int]()
+        while (site := self._parent[site]) != ROOT:
+            above.append(site)
+            gates.append(self._entry[site])
+        if above:
+            self._child.observe(np.array(above), node.score)
+            self._cont.observe(np.array(gates), node.score)
+
+    def _gate(self, site: int, agent: str | None) -> _Gate:
+        gate = self._gates.get((site, agent))
+        if gate is None:
+            gate = self._gates[site, agent] = _Gate(self._gen.add_row())
+            self._cont.add_row()
+        return gate
+
+
+def _site(node_id: int | None) -> int:
+    return ROOT if node_id is None else node_id + 1
+
+
+def _node_id(site: int) -> int | None:
+    return None if site == ROOT else site - 1
+
+
+def _open_children(gate: _Gate, closed: Set[int]) -> array[int]:
+    return array("q", (child for child in gate.children if child not in closed)) if closed else gate.children

@@ -1,0 +1,129 @@
+"""The two conjugate posteriors of AB-MCTS-A, kept as sufficient statistics so that an observation costs O(1).
+
+Throughout, n is the number of observations of an arm, total their sum Σr and squares their sum of squares Σr².
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from math import sqrt
+from typing import Protocol, TypeVar
+
+import numpy as np
+from numpy.typing import NDArray
+
+from mars2.core.errors import ConfigError
+
+Array = NDArray[np.float64]
+Value = TypeVar("Value", float, Array)
+
+
+class Posterior(Protocol):
+    """A family of posteriors over one arm's mean score."""
+
+    def draw(self, n: float, total: float, squares: float, rng: np.random.Generator) -> float:
+        """A Thompson draw for one arm, from `rng` only."""
+        ...
+
+    def draw_many(self, n: Array, total: Array, squares: Array, rng: np.random.Generator) -> Array:
+        """A Thompson draw for each of several arms; all [K]."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class Beta:
+    """Beta posterior of a score in [0, 1], Jeffreys prior a = b = ½: a += r, b += 1 − r per observation."""
+
+    a: float = 0.5
+    b: float = 0.5
+
+    def parameters(self, n: Value, total: Value) -> tuple[Value, Value]:
+        """a and b after n observations of sum `total`."""
+        return self.a + total, self.b + n - total
+
+    def draw(self, n: float, total: float, squares: float, rng: np.random.Generator) -> float:
+        return rng.beta(*self.parameters(n, total))
+
+    def draw_many(self, n: Array, total: Array, squares: Array, rng: np.random.Generator) -> Array:
+        return rng.beta(*self.parameters(n, total))
+
+
+@dataclass(frozen=True, slots=True)
+class Gaussian:
+    """Normal-Inverse-χ² posterior of a Gaussian score with unknown mean and variance.
+
+    Murphy, Probabilistic Machine Learning: Advanced Topics, §3.4.3.3. Differs: the usual
+    ντ² + S + nκ(m − r̄)²/κₙ is written ντ² + Σr² + κm² − κₙmₙ², which needs no r̄ and holds for n = 0.
+    """
+
+    m: float = 0.0
+    kappa: float = 1.0
+    nu: float = 1.0
+    tau_square: float = 0.1
+
+    def parameters(self, n: Value, total: Value, squares: Value) -> tuple[Value, Value, Value, Value]:
+        """mₙ, κₙ, νₙ and τₙ² after n observations."""
+        kappa = self.kappa + n
+        nu = self.nu + n
+        m = (self.kappa * self.m + total) / kappa
+        tau_square = (self.nu * self.tau_square + squares + self.kappa * self.m**2 - kappa * m**2) / nu
+        return m, kappa, nu, tau_square
+
+    def draw(self, n: float, total: float, squares: float, rng: np.random.Generator) -> float:
+        """σ² ~ InvGamma(νₙ/2, νₙτₙ²/2), then a mean μ ~ N(mₙ, σ²/κₙ); not a predictive draw."""
+        m, kappa, nu, tau_square = self.parameters(n, total, squares)
+        sigma_square = nu * tau_square / 2 / rng.standard_gamma(nu / 2)
+        return rng.normal(m, sqrt(sigma_square / kappa))
+
+    def draw_many(self, n: Array, total: Array, squares: Array, rng: np.random.Generator) -> Array:
+        m, kappa, nu, tau_square = self.parameters(n, total, squares)
+        sigma_square = nu * tau_square / 2 / rng.standard_gamma(nu / 2)
+        return rng.normal(m, np.sqrt(sigma_square / kappa))
+
+
+def posterior_named(name: str) -> Posterior:
+    """The posterior family called `name`, with its default prior.
+
+    Raises:
+        ConfigError: no such family.
+    """
+    match name:
+        case "beta":
+            return Beta()
+        case "gaussian":
+            return Gaussian()
+        case _:
+            raise ConfigError(f"search.posterior must be beta or gaussian, got {name!r}; beta is the default")
+
+
+class Moments:
+    """A growable table of sufficient statistics: arm i has n[i], total[i] and squares[i]."""
+
+    def __init__(self) -> None:
+        self._size = 0
+        self._n = np.zeros(16)
+        self._total = np.zeros(16)
+        self._squares = np.zeros(16)
+
+    def add_row(self) -> int:
+        """Index of a new arm without observations."""
+        if self._size == len(self._n):
+            self._n = np.concatenate([self._n, np.zeros(self._size)])
+            self._total = np.concatenate([self._total, np.zeros(self._size)])
+            self._squares = np.concatenate([self._squares, np.zeros(self._size)])
+        self._size += 1
+        return self._size - 1
+
+    def observe(self, rows: int | NDArray[np.int64], score: float) -> None:
+        """Add one observation to one arm, or to each of several distinct arms."""
+        self._n[rows] += 1.0
+        self._total[rows] += score
+        self._squares[rows] += score * score
+
+    def one(self, row: int) -> tuple[float, float, float]:
+        """n, Σr, Σr² of one arm."""
+        return self._n.item(row), self._total.item(row), self._squares.item(row)
+
+    def many(self, rows: NDArray[np.int64]) -> tuple[Array, Array, Array]:
+        """n, Σr, Σr² of several arms, each [K]."""
+        return self._n.take(rows), self._total.take(rows), self._squares.take(rows)

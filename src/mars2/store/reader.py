@@ -1,0 +1,122 @@
+"""The reading half of a run store. Everything it returns is a plain value; nothing here changes the file."""
+
+from __future__ import annotations
+
+import math
+import sqlite3
+import time
+from collections.abc import Iterable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from mars2.core import serial
+from mars2.core.errors import StoreError
+from mars2.core.problem import Problem
+from mars2.core.tree import Tree
+from mars2.store.payload import unpack
+from mars2.store.records import Event, MetricRow, Outcome, SampleRecord, StoredTree
+
+_TREE_COLUMNS = "id, tree_id, problem_id, phase, step, seed, ending"
+
+
+class RunReader:
+    """Questions one can ask a run file, also while another process writes it."""
+
+    def __init__(self, folder: Path, db: sqlite3.Connection) -> None:
+        self.folder = folder
+        self._db = db
+        meta = {name: serial.value_from_json(unpack(value)) for name, value in self._execute("SELECT * FROM meta")}
+        self.config: dict[str, Any] = meta["config"]
+        self.created_s: float = meta["created_s"]  # seconds since the Unix epoch
+        worked_s = self._execute("SELECT coalesce(max(wall_s), 0) FROM metrics").fetchone()[0]
+        self._clock_zero_s = time.monotonic() - worked_s
+
+    @property
+    def wall_s(self) -> float:
+        """Seconds this run has been worked on so far; the time between an interruption and its resume is left out."""
+        return time.monotonic() - self._clock_zero_s
+
+    def events(self, kind: str | None = None, since: int = 0) -> list[Event]:
+        """Events in order, with ids above `since`; only those of `kind` if given."""
+        rows = self._execute(
+            "SELECT id, time_s, kind, payload FROM events WHERE id > ? AND (? IS NULL OR kind = ?) ORDER BY id",
+            (since, kind, kind),
+        )
+        return [Event(id_, time_s, kind_, serial.value_from_json(unpack(blob))) for id_, time_s, kind_, blob in rows]
+
+    def problem(self, problem_id: str) -> Problem | None:
+        row = self._execute("SELECT payload FROM problems WHERE id = ?", (problem_id,)).fetchone()
+        return None if row is None else serial.problem_from_dict(unpack(row[0]))
+
+    def tree_counts(self, *, finished_only: bool = False) -> dict[str, int]:
+        """How many trees there are in each phase, in order of first appearance."""
+        rows = self._execute(
+            "SELECT phase, count(*) FROM trees WHERE ending IS NOT NULL OR NOT ? GROUP BY phase ORDER BY min(id)",
+            (finished_only,),
+        )
+        return dict(rows.fetchall())
+
+    def trees(
+        self, phase: str | None = None, *, limit: int | None = None, finished_only: bool = False
+    ) -> list[StoredTree]:
+        """Trees in order of opening; with `limit`, the newest that many."""
+        rows = self._execute(
+            f"SELECT {_TREE_COLUMNS} FROM trees WHERE (? IS NULL OR phase = ?) AND (ending IS NOT NULL OR NOT ?) "
+            "ORDER BY id DESC LIMIT ?",
+            (phase, phase, finished_only, -1 if limit is None else limit),
+        ).fetchall()
+        return [self._stored_tree(row) for row in reversed(rows)]
+
+    def tree(self, tree_id: str) -> StoredTree | None:
+        row = self._execute(f"SELECT {_TREE_COLUMNS} FROM trees WHERE tree_id = ?", (tree_id,)).fetchone()
+        return None if row is None else self._stored_tree(row)
+
+    def metrics(self) -> list[MetricRow]:
+        """Every number logged, in order of writing."""
+        rows = self._execute("SELECT step, wall_s, scope, name, value FROM metrics ORDER BY id")
+        return [
+            MetricRow(step, wall_s, scope, name, math.nan if value is None else value)
+            for step, wall_s, scope, name, value in rows
+        ]
+
+    def samples(self, outcome: Outcome | None = None) -> list[SampleRecord]:
+        """The ledger, in order of key; only those with `outcome` if given."""
+        rows = self._execute(
+            "SELECT key, policy, step, outcome FROM samples WHERE ? IS NULL OR outcome = ?", (outcome, outcome)
+        )
+        return [SampleRecord(*row) for row in rows]
+
+    def get_state(self, name: str) -> Any:
+        """The value last given to `put_state` under this name; None if there is none."""
+        row = self._execute("SELECT is_bytes, value FROM state WHERE name = ?", (name,)).fetchone()
+        if row is None:
+            return None
+        is_bytes, value = row
+        return value if is_bytes else serial.value_from_json(unpack(value))
+
+    def _stored_tree(self, row: tuple[Any, ...]) -> StoredTree:
+        row_id, tree_id, problem_id, phase, step, seed, ending_blob = row
+        payloads = self._execute("SELECT payload FROM nodes WHERE tree = ? ORDER BY node_id", (row_id,))
+        nodes = [serial.node_from_dict(unpack(payload)) for (payload,) in payloads]
+        if ending_blob is None:
+            ending = {}
+            rng = np.random.Generator(np.random.PCG64(seed))
+        else:
+            ending = unpack(ending_blob)
+            rng = serial.rng_from_dict(ending["rng"])
+        tree = Tree(tree_id, problem_id, rng)
+        tree.restore(
+            nodes,
+            next_expansion_id=ending.get("next_expansion_id", 1 + max((n.expansion_id for n in nodes), default=-1)),
+            num_cancelled=ending.get("num_cancelled", 0),
+        )
+        annotations = serial.value_from_json(ending.get("annotations", {}))
+        return StoredTree(tree, phase, step, seed, ending_blob is not None, annotations)
+
+    def _execute(self, sql: str, values: Iterable[Any] = ()) -> sqlite3.Cursor:
+        try:
+            return self._db.execute(sql, tuple(values))
+        except sqlite3.OperationalError as error:
+            raise StoreError(f"cannot use the run in {self.folder}: {error}") from error

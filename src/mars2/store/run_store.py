@@ -1,0 +1,252 @@
+"""The memory of one run: everything that happened, readable while it happens, intact after a kill -9."""
+
+from __future__ import annotations
+
+import sqlite3
+import time
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import ExitStack, contextmanager
+from pathlib import Path
+from types import TracebackType
+from typing import Any
+
+from mars2.core import serial
+from mars2.core.errors import StoreError
+from mars2.core.problem import Problem
+from mars2.core.tree import Node, Tree
+from mars2.store import schema
+from mars2.store.lock import WriterLock
+from mars2.store.payload import pack
+from mars2.store.reader import RunReader
+from mars2.store.records import SampleRecord
+
+Annotations = Mapping[int, Mapping[str, float]]
+"""Node id -> what credit assignment made of it, e.g. {"shaped": 1.25, "advantage": 0.7}."""
+
+
+class RunStore(RunReader):
+    """One run folder's `run.sqlite`. Every write is committed when its call returns. Use it from one thread.
+
+    Made by `create` or `open`, ended by `close` or a `with` block.
+    """
+
+    def __init__(self, folder: Path, db: sqlite3.Connection, lock: WriterLock | None) -> None:
+        super().__init__(folder, db)
+        self._lock = lock  # None: only reading
+
+    @classmethod
+    def create(cls, folder: Path, *, config: Mapping[str, Any]) -> RunStore:
+        """Start a run in `folder`, which is made if need be.
+
+        Raises:
+            StoreError: there is a run already, or the folder cannot be written.
+        """
+        with _as_store_errors(folder), ExitStack() as on_error:
+            folder.mkdir(parents=True, exist_ok=True)
+            lock = WriterLock(folder)
+            on_error.callback(lock.release)
+            db = schema.connect(folder, read_only=False)
+            on_error.callback(db.close)
+            if schema.version_of(db):
+                raise StoreError(f"{folder} already holds a run; resume it or choose another folder")
+            schema.create_tables(db, {"config": dict(config), "created_s": time.time()})
+            store = cls(folder, db, lock)
+            on_error.pop_all()
+            return store
+
+    @classmethod
+    def open(cls, folder: Path, *, read_only: bool = False) -> RunStore:
+        """Go on with the run in `folder`, or only read it (which works while another process writes it).
+
+        Raises:
+            StoreError: there is no run, it cannot be read, or (unless `read_only`) another process is writing it.
+        """
+        if not (folder / schema.FILE_NAME).is_file():
+            raise StoreError(f"no run in {folder}: it has no {schema.FILE_NAME}; name the folder of a run")
+        with _as_store_errors(folder), ExitStack() as on_error:
+            lock = None if read_only else WriterLock(folder)
+            if lock:
+                on_error.callback(lock.release)
+            db = schema.connect(folder, read_only=read_only)
+            on_error.callback(db.close)
+            schema.check_version(db, folder)
+            store = cls(folder, db, lock)
+            on_error.pop_all()
+            return store
+
+    def close(self) -> None:
+        """Idempotent."""
+        self._db.close()
+        if self._lock:
+            self._lock.release()
+
+    def __enter__(self) -> RunStore:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
+    ) -> None:
+        self.close()
+
+    @contextmanager
+    def transaction(self) -> Iterator[None]:
+        """What is written inside is kept whole or, on an exception or a crash, not at all. May be nested.
+
+        The outermost one waits for the disk, so that not even a power cut undoes a training step. Do not `await`
+        inside: other tasks' writes would become part of it.
+        """
+        if self._db.in_transaction:
+            with self._atomic():
+                yield
+            return
+        self._execute("PRAGMA synchronous = FULL")
+        try:
+            with self._atomic():
+                yield
+        finally:
+            self._execute("PRAGMA synchronous = NORMAL")
+
+    def append_event(self, kind: str, /, **payload: Any) -> None:
+        self._execute(
+            "INSERT INTO events (time_s, kind, payload) VALUES (?, ?, ?)",
+            (time.time(), kind, pack(serial.value_to_json(payload))),
+        )
+
+    def append_metrics(self, step: int, scope: str, values: Mapping[str, float]) -> None:
+        """Log numbers under a scope: "agent/NAME", "policy/NAME" or "run"."""
+        wall_s = self.wall_s
+        with self._atomic():
+            for name, value in values.items():
+                self._execute(
+                    "INSERT INTO metrics (step, wall_s, scope, name, value) VALUES (?, ?, ?, ?, ?)",
+                    (step, wall_s, scope, name, float(value)),
+                )
+
+    def save_problem(self, problem: Problem) -> None:
+        """Keep a problem for the report. The first one saved under an id stays."""
+        if self._execute("SELECT 1 FROM problems WHERE id = ?", (problem.id,)).fetchone() is None:
+            self._execute(
+                "INSERT INTO problems (id, payload) VALUES (?, ?)", (problem.id, pack(serial.problem_to_dict(problem)))
+            )
+
+    def open_tree(self, tree_id: str, problem_id: str, phase: str, step: int, seed: int) -> None:
+        """Start recording a tree. One left unfinished under the same id by an interrupted run is replaced.
+
+        Raises:
+            StoreError: a finished tree has this id.
+        """
+        with self._atomic():
+            self._execute("DELETE FROM trees WHERE tree_id = ? AND ending IS NULL", (tree_id,))
+            try:
+                self._execute(
+                    "INSERT INTO trees (tree_id, problem_id, phase, step, seed) VALUES (?, ?, ?, ?, ?)",
+                    (tree_id, problem_id, phase, step, seed),
+                )
+            except sqlite3.IntegrityError:
+                raise StoreError(f"tree {tree_id} is finished already; discard it first or use another id") from None
+
+    def append_node(self, tree_id: str, node: Node) -> None:
+        """Keep a node of an open tree as soon as it exists.
+
+        Raises:
+            StoreError: no such tree is open, or it has this node already.
+        """
+        try:
+            added = self._execute(
+                "INSERT INTO nodes SELECT id, ?, ? FROM trees WHERE tree_id = ? AND ending IS NULL",
+                (node.id, pack(serial.node_to_dict(node)), tree_id),
+            )
+        except sqlite3.IntegrityError:
+            raise StoreError(f"node {node.id} of tree {tree_id} is stored already") from None
+        if added.rowcount == 0:
+            raise StoreError(f"no open tree {tree_id}; call open_tree first")
+
+    def finish_tree(self, tree: Tree, annotations: Annotations | None = None) -> None:
+        """Close an open tree: nodes not appended yet, the state of its RNG, its counters, and `annotations`.
+
+        Raises:
+            StoreError: no such tree is open.
+        """
+        ending = {
+            "rng": serial.rng_to_dict(tree.rng),
+            "next_expansion_id": tree.next_expansion_id,
+            "num_cancelled": tree.num_cancelled,
+            "annotations": serial.value_to_json({i: dict(values) for i, values in (annotations or {}).items()}),
+        }
+        with self._atomic():
+            rows = self._execute(
+                "SELECT node_id FROM nodes WHERE tree = (SELECT id FROM trees WHERE tree_id = ?)", (tree.tree_id,)
+            )
+            stored = {node_id for (node_id,) in rows}
+            for node in tree:
+                if node.id not in stored:
+                    self.append_node(tree.tree_id, node)
+            finished = self._execute(
+                "UPDATE trees SET ending = ? WHERE tree_id = ? AND ending IS NULL", (pack(ending), tree.tree_id)
+            )
+            if finished.rowcount == 0:
+                raise StoreError(f"no open tree {tree.tree_id}; call open_tree first")
+
+    def save_tree(
+        self, tree: Tree, *, phase: str, step: int, seed: int = 0, annotations: Annotations | None = None
+    ) -> None:
+        """`open_tree`, every node and `finish_tree` at once.
+
+        Raises:
+            StoreError: a finished tree has this id.
+        """
+        with self._atomic():
+            self.open_tree(tree.tree_id, tree.problem_id, phase, step, seed)
+            self.finish_tree(tree, annotations)
+
+    def discard_tree(self, tree_id: str) -> bool:
+        """Forget a tree that will be grown again, e.g. one that ended after the last checkpoint. True if it existed."""
+        return self._execute("DELETE FROM trees WHERE tree_id = ?", (tree_id,)).rowcount > 0
+
+    def record_samples(self, rows: Iterable[SampleRecord | tuple[str, str, int, str]]) -> None:
+        """Enter what became of samples in the ledger: (key, policy, step, "trained" | "stale" | "filtered").
+
+        Raises:
+            StoreError: a key is in the ledger already (nothing is trained twice); none of the rows is entered.
+        """
+        with self._atomic():
+            for key, policy, step, outcome in rows:
+                try:
+                    self._execute("INSERT INTO samples VALUES (?, ?, ?, ?)", (key, policy, step, outcome))
+                except sqlite3.IntegrityError:
+                    raise self._ledger_error(key, outcome) from None
+
+    def put_state(self, name: str, value: Any) -> None:
+        """Keep a value (bytes, or what `core.serial.value_to_json` accepts) under a name, replacing the former one."""
+        is_bytes = isinstance(value, bytes)
+        blob = value if is_bytes else pack(serial.value_to_json(value))
+        self._execute("INSERT OR REPLACE INTO state VALUES (?, ?, ?)", (name, is_bytes, blob))
+
+    def _ledger_error(self, key: str, outcome: str) -> StoreError:
+        row = self._execute("SELECT outcome, step FROM samples WHERE key = ?", (key,)).fetchone()
+        if row is None:
+            return StoreError(f"outcome of sample {key} must be trained, stale or filtered, got {outcome}")
+        return StoreError(f"sample {key} is in the ledger already ({row[0]} at step {row[1]}), now {outcome}")
+
+    @contextmanager
+    def _atomic(self) -> Iterator[None]:
+        """All writes inside or none: a transaction, or a savepoint of the one under way."""
+        nested = self._db.in_transaction
+        self._execute("SAVEPOINT nested" if nested else "BEGIN IMMEDIATE")
+        try:
+            yield
+            self._execute("RELEASE nested" if nested else "COMMIT")
+        except BaseException:
+            if self._db.in_transaction:  # a full disk has rolled back already
+                self._execute("ROLLBACK TO nested" if nested else "ROLLBACK")
+                if nested:
+                    self._execute("RELEASE nested")
+            raise
+
+
+@contextmanager
+def _as_store_errors(folder: Path) -> Iterator[None]:
+    try:
+        yield
+    except (OSError, sqlite3.DatabaseError) as error:
+        raise StoreError(f"cannot use the run in {folder}: {error}") from error

@@ -1,0 +1,91 @@
+"""The tables of a run file, and how one is opened."""
+
+from __future__ import annotations
+
+import sqlite3
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+from urllib.parse import quote
+
+from mars2.core.errors import StoreError
+from mars2.core.serial import value_to_json
+from mars2.store.payload import pack
+
+FILE_NAME = "run.sqlite"
+SCHEMA_VERSION = 1
+
+_TABLES = """
+CREATE TABLE meta (name TEXT PRIMARY KEY, value BLOB NOT NULL) WITHOUT ROWID;
+CREATE TABLE events (id INTEGER PRIMARY KEY, time_s REAL NOT NULL, kind TEXT NOT NULL, payload BLOB NOT NULL);
+CREATE TABLE problems (id TEXT PRIMARY KEY, payload BLOB NOT NULL);
+CREATE TABLE trees (
+    id INTEGER PRIMARY KEY,          -- in order of opening
+    tree_id TEXT NOT NULL UNIQUE,
+    problem_id TEXT NOT NULL,
+    phase TEXT NOT NULL,
+    step INTEGER NOT NULL,
+    seed INTEGER NOT NULL,
+    ending BLOB                      -- NULL until finished: RNG state, counters, annotations
+);
+CREATE INDEX trees_by_phase ON trees (phase, id);
+CREATE TABLE nodes (
+    tree INTEGER NOT NULL REFERENCES trees (id) ON DELETE CASCADE,
+    node_id INTEGER NOT NULL,
+    payload BLOB NOT NULL,
+    UNIQUE (tree, node_id)
+);
+CREATE TABLE metrics (
+    id INTEGER PRIMARY KEY,
+    step INTEGER NOT NULL,
+    wall_s REAL NOT NULL,
+    scope TEXT NOT NULL,
+    name TEXT NOT NULL,
+    value REAL                       -- NULL: not a number
+);
+CREATE TABLE samples (
+    key TEXT PRIMARY KEY,            -- the ledger: a sample meets one fate, once
+    policy TEXT NOT NULL,
+    step INTEGER NOT NULL,
+    outcome TEXT NOT NULL CHECK (outcome IN ('trained', 'stale', 'filtered'))
+) WITHOUT ROWID;
+CREATE TABLE state (name TEXT PRIMARY KEY, is_bytes INTEGER NOT NULL, value BLOB NOT NULL);
+"""
+
+
+def connect(folder: Path, *, read_only: bool) -> sqlite3.Connection:
+    """A connection in autocommit mode. WAL: readers see a live run without stopping it, and a killed writer loses
+    nothing that was committed (`synchronous=NORMAL`; `RunStore.transaction` guards against power cuts too)."""
+    path = quote(str((folder / FILE_NAME).absolute()))
+    db = sqlite3.connect(f"file:{path}?mode={'ro' if read_only else 'rwc'}", uri=True, isolation_level=None, timeout=30)
+    db.execute("PRAGMA foreign_keys = ON")
+    if not read_only:
+        db.execute("PRAGMA journal_mode = WAL")
+        db.execute("PRAGMA synchronous = NORMAL")
+    return db
+
+
+def create_tables(db: sqlite3.Connection, meta: Mapping[str, Any]) -> None:
+    """All tables and `meta`, or nothing, even when killed half-way."""
+    db.execute("BEGIN IMMEDIATE")
+    for statement in _TABLES.split(";"):
+        db.execute(statement)
+    db.executemany("INSERT INTO meta VALUES (?, ?)", [(name, pack(value_to_json(v))) for name, v in meta.items()])
+    db.execute(f"PRAGMA user_version = {SCHEMA_VERSION}")
+    db.execute("COMMIT")
+
+
+def version_of(db: sqlite3.Connection) -> int:
+    """0 for a file whose creation was cut short."""
+    return int(db.execute("PRAGMA user_version").fetchone()[0])
+
+
+def check_version(db: sqlite3.Connection, folder: Path) -> None:
+    found = version_of(db)
+    if found == 0:
+        raise StoreError(f"no run in {folder}: its {FILE_NAME} is empty; start the run again")
+    if found != SCHEMA_VERSION:
+        raise StoreError(
+            f"the run in {folder} was written by another version of mars2 "
+            f"(store format {found}, this one reads {SCHEMA_VERSION}); use that version"
+        )

@@ -1,0 +1,98 @@
+"""Intervals and pass@k, against values worked out by hand."""
+
+from __future__ import annotations
+
+from itertools import combinations
+from math import comb, sqrt
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from mars2.core.statistics import mean_ci, paired_gain_ci, pass_at_k
+
+
+def test_pass_at_k_by_hand() -> None:
+    # n=5, c=2: k=1 -> 2/5; k=2 -> 1 - C(3,2)/C(5,2) = 1 - 3/10; k=4 -> C(3,4) = 0 -> 1
+    assert pass_at_k([5, 5, 5], [2, 0, 5], 1).tolist() == pytest.approx([0.4, 0.0, 1.0])
+    assert float(pass_at_k(5, 2, 2)) == pytest.approx(0.7)
+    assert float(pass_at_k(5, 2, 4)) == 1.0
+
+
+@given(st.integers(1, 7), st.data())
+def test_pass_at_k_is_the_share_of_subsets_with_a_right_one(n: int, data: st.DataObject) -> None:
+    c, k = data.draw(st.integers(0, n)), data.draw(st.integers(1, n))
+    lucky = sum(any(i < c for i in subset) for subset in combinations(range(n), k))
+    assert float(pass_at_k(n, c, k)) == pytest.approx(lucky / comb(n, k), abs=1e-12)
+
+
+def test_pass_at_k_is_stable_for_many_completions() -> None:
+    assert float(pass_at_k(100_000, 1, 1000)) == pytest.approx(0.01, rel=1e-9)  # c=1: k/n exactly
+
+
+@pytest.mark.parametrize(("n", "c", "k"), [(3, 1, 4), (3, 1, 0), (3, 4, 1), (3, -1, 1)])
+def test_pass_at_k_refuses_impossible_counts(n: int, c: int, k: int) -> None:
+    with pytest.raises(ValueError, match="must"):
+        pass_at_k(n, c, k)
+
+
+def test_mean_ci_of_two_problems_by_hand() -> None:
+    # Resamples of [0, 1] average 0, 1/2, 1 with probability 1/4, 1/2, 1/4: the 2.5 % and 97.5 % points are 0 and 1,
+    # the 30 % and 70 % points both 1/2.
+    assert mean_ci([0, 1]) == (0.5, 0.0, 1.0)
+    assert mean_ci([0, 1], level=0.4) == (0.5, 0.5, 0.5)
+
+
+def test_mean_ci_has_the_width_that_theory_gives_for_many_problems() -> None:
+    outcomes = [1.0] * 90 + [0.0] * 210
+    mean, lo, hi = mean_ci(outcomes)
+    half_width = 1.96 * sqrt(0.3 * 0.7 / 300)
+    assert mean == pytest.approx(0.3)
+    assert (mean - lo, hi - mean) == pytest.approx((half_width, half_width), rel=0.08)
+
+
+def test_mean_ci_covers_the_truth_about_as_often_as_it_says() -> None:
+    rng = np.random.default_rng(1)
+    covered = 0
+    for trial in range(300):
+        _, lo, hi = mean_ci(rng.random(60), seed=trial, num_resamples=400)
+        covered += lo <= 0.5 <= hi
+    assert 0.90 <= covered / 300 <= 0.985
+
+
+def test_paired_gain_removes_the_spread_between_problems() -> None:
+    before = np.tile([0.0, 1.0], 50)
+    after = before + np.tile([0.1, 0.1, 0.3, 0.3], 25)
+    gain = paired_gain_ci(before, after)
+    assert gain.mean == pytest.approx(0.2)
+    assert gain.hi - gain.lo < 0.05  # 2 · 1.96 · 0.1 / sqrt(100) = 0.039; unpaired it would be 0.28
+    assert paired_gain_ci(after, before).mean == pytest.approx(-0.2)
+
+
+def test_estimates_are_the_same_for_the_same_seed_only() -> None:
+    values = np.random.default_rng(0).random(40)
+    assert mean_ci(values, seed=3) == mean_ci(values, seed=3)
+    assert mean_ci(values, seed=3) != mean_ci(values, seed=4)
+
+
+def test_large_inputs_are_resampled_in_blocks() -> None:
+    values = np.random.default_rng(0).random(9_000)  # 10,000 resamples at once would be 90 million draws
+    mean, lo, hi = mean_ci(values, num_resamples=1_000)
+    assert mean - lo == pytest.approx(1.96 * values.std() / sqrt(9_000), rel=0.12)
+    assert hi > mean
+
+
+def test_equal_values_have_an_interval_of_width_zero() -> None:
+    assert mean_ci([1, 1, 1]) == (1.0, 1.0, 1.0)
+
+
+@pytest.mark.parametrize("values", [[], [[0.1]], [0.1, float("nan")]])
+def test_unusable_values_are_refused(values: list[float]) -> None:
+    with pytest.raises(ValueError, match="values_per_problem"):
+        mean_ci(values)
+
+
+def test_unpaired_lengths_are_refused() -> None:
+    with pytest.raises(ValueError, match="2 and 1"):
+        paired_gain_ci([0, 1], [1])

@@ -1,0 +1,73 @@
+"""A writer killed with SIGKILL, at moments it did not choose, loses nothing committed and leaves nothing half-done."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+
+from mars2.core.errors import StoreError
+from mars2.store.run_store import RunStore
+
+WRITER = """
+import sys
+from pathlib import Path
+import numpy as np
+from mars2.core.completion import Completion
+from mars2.core.tree import Tree
+from mars2.core.verdict import Status, Verdict
+from mars2.store.run_store import RunStore
+
+store = RunStore.open(Path(sys.argv[1]))
+step = store.get_state("cursor") or 0
+while True:
+    step += 1
+    tree = Tree(f"t{step}", "p", np.random.Generator(np.random.PCG64(step)))
+    store.open_tree(tree.tree_id, "p", "train", step, step)
+    for i in range(3):
+        node = tree.add(tree.expand(None, "a"), prompt=(), completion=Completion("x" * 500, "stop", "q", 0),
+                        program=None, public_verdict=Verdict(Status.CE, ()), hidden_verdict=None, score=0, reward=0)
+        store.append_node(tree.tree_id, node)
+    with store.transaction():
+        store.finish_tree(tree)
+        store.append_metrics(step, "run", {"loss": 1.0, "kl": 2.0})
+        store.record_samples([(f"t{step}/{i}", "q", step, "trained") for i in range(3)])
+        store.put_state("cursor", step)
+    print(step, flush=True)
+"""
+
+
+def run_writer_and_kill(folder: Path, *, after_steps: int, delay_s: float) -> int:
+    """The last step that the writer said was committed."""
+    writer = subprocess.Popen([sys.executable, "-c", WRITER, str(folder)], stdout=subprocess.PIPE, text=True)
+    assert writer.stdout
+    for _ in range(after_steps):
+        assert writer.stdout.readline()
+    with pytest.raises(StoreError, match="in use by another process"):
+        RunStore.open(folder)
+    time.sleep(delay_s)
+    os.kill(writer.pid, signal.SIGKILL)
+    lines = writer.stdout.read().split("\n")
+    writer.wait()
+    writer.stdout.close()
+    return max((int(line) for line in lines[:-1]), default=0)
+
+
+def test_kill_9_loses_no_committed_step_and_resume_repeats_none(tmp_path: Path) -> None:
+    RunStore.create(tmp_path, config={}).close()
+    for attempt in range(4):
+        said = run_writer_and_kill(tmp_path, after_steps=5, delay_s=0.0037 * attempt)
+        with RunStore.open(tmp_path) as store:
+            steps = store.get_state("cursor")
+            assert steps >= said
+            assert len(store.samples("trained")) == 3 * steps
+            assert [row.step for row in store.metrics()] == [s for s in range(1, steps + 1) for _ in range(2)]
+            finished = store.trees(finished_only=True)
+            assert [(s.step, len(s.tree)) for s in finished] == [(s, 3) for s in range(1, steps + 1)]
+            assert len(store.trees()) - len(finished) <= 1  # the one that was growing
+    assert steps >= 20
