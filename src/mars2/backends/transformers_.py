@@ -183,9 +183,7 @@ class TransformersBackend:
             position = position[:, -1:] + 1
         return [self._completion(r, tokens[b], logprobs[b], is_stopped[b]) for b, r in enumerate(batch)]
 
-    def _completion(
-        self, request: _Request, tokens: list[int], logprobs: list[float], is_stopped: bool
-    ) -> Completion:
+    def _completion(self, request: _Request, tokens: list[int], logprobs: list[float], is_stopped: bool) -> Completion:
         return Completion(
             text=self.tokenizer.decode(tokens[:-1] if is_stopped else tokens, skip_special_tokens=False),
             finish_reason="stop" if is_stopped else "length",
@@ -215,9 +213,7 @@ class TransformersBackend:
         self._version = snapshot.version
 
 
-def sample(
-    logits: torch.Tensor, sampling: Sequence[Sampling], uniform: np.ndarray
-) -> tuple[list[int], list[float]]:
+def sample(logits: torch.Tensor, sampling: Sequence[Sampling], uniform: np.ndarray) -> tuple[list[int], list[float]]:
     """Draw one token a row by inverse CDF.
 
     Args:

@@ -307,7 +307,7 @@ class RunConfig(Section):
         for name, agent in self.agents.items():
             if agent.policy not in self.policies:
                 raise ValueError(
-                    f"agents.{name}.policy names no policy, got {agent.policy!r}; use one of: {', '.join(self.policies)}"
+                    f"agents.{name}.policy names no policy, got {agent.policy!r}; use one of {', '.join(self.policies)}"
                 )
         return self
 

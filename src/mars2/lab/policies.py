@@ -38,7 +38,7 @@ POLICIES: dict[str, LabPolicy] = {
         intermediate_size=384,
         slip_rates={"lists": 0.15, "strings": 0.35, "arithmetic": 0.15, "flow": 0.35},
         careless_rate=0.15,
-        num_steps=500,
+        num_steps=300,
         learning_rate=3e-3,
     ),
     "beta": LabPolicy(
@@ -49,7 +49,7 @@ POLICIES: dict[str, LabPolicy] = {
         intermediate_size=512,
         slip_rates={"lists": 0.35, "strings": 0.15, "arithmetic": 0.35, "flow": 0.15},
         careless_rate=0.15,
-        num_steps=500,
+        num_steps=300,
         learning_rate=3e-3,
     ),
 }

@@ -7,6 +7,7 @@ import re
 from tokenizers import AddedToken, Tokenizer, decoders, models
 from transformers import PreTrainedTokenizerFast
 
+from mars2.core.completion import Prompt
 from mars2.lab.ops import ARGUMENT_TYPES, OPS
 
 USER, ASSISTANT, END = "<|user|>", "<|assistant|>", "<|end|>"
@@ -65,3 +66,9 @@ def build_tokenizer() -> PreTrainedTokenizerFast:
     )
     fast.chat_template = CHAT_TEMPLATE
     return fast
+
+
+def chat_text(prompt: Prompt) -> str:
+    """What the chat template makes of a prompt, generation prompt included; a plain function because it is faster."""
+    tags = {"user": USER, "system": USER, "assistant": ASSISTANT}
+    return "".join(f"{tags[message.role]}{message.content}{END}" for message in prompt) + ASSISTANT

@@ -1,72 +1,107 @@
-"""Supervised warm start of the tiny policies, cached: the same folder, bit for bit, for the same seed."""
+"""Warm-started policies from the cache; missing ones are trained now, each in its own interpreter, side by side."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+import argparse
+import hashlib
+import os
+import shutil
+import subprocess
+import sys
+from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import asdict
+from importlib.metadata import version
+from pathlib import Path
 
-import numpy as np
-import torch
-from transformers import PreTrainedTokenizerFast
+from mars2.core.errors import ConfigError, Mars2Error
+from mars2.lab.policies import POLICIES
 
-from mars2.core.seeds import derive_seed, stream
-from mars2.lab.corpus import draw_document
-from mars2.lab.policies import LabPolicy, build_model
-from mars2.lab.tokenizer import build_tokenizer
+DEFAULT_CACHE = Path("~/.cache/mars2/lab")
+_ONE_THREAD = {"OMP_NUM_THREADS": "1", "MKL_NUM_THREADS": "1", "TOKENIZERS_PARALLELISM": "false", "HF_HUB_OFFLINE": "1"}
 
-BATCH = 32
-POOL = 16
-
-
-def encode(document, tokenizer) -> tuple[list[int], int]:
-    messages = [{"role": m.role, "content": m.content} for m in document.prompt]
-    text = tokenizer.apply_chat_template(messages, add_generation_prompt=True, tokenize=False)
-    prompt = tokenizer.encode(text, add_special_tokens=False)
-    answer = tokenizer.encode(document.answer, add_special_tokens=False)
-    return prompt + answer + [tokenizer.eos_token_id], len(prompt)
-
-
-def batches(policy, seed, tokenizer, batch) -> Iterator[tuple[torch.Tensor, torch.Tensor]]:
-    rng = stream(seed, "lab", "corpus", policy.name)
-    while True:
-        rows = sorted((encode(draw_document(policy, rng), tokenizer) for _ in range(batch * POOL)), key=lambda r: len(r[0]))
-        groups = [rows[i : i + batch] for i in range(0, len(rows), batch)]
-        for i in rng.permutation(len(groups)):
-            group = groups[i]
-            width = max(len(r[0]) for r in group)
-            ids = torch.zeros(len(group), width, dtype=torch.long)
-            labels = torch.full_like(ids, -100)
-            for j, (row, start) in enumerate(group):
-                ids[j, : len(row)] = torch.tensor(row)
-                labels[j, start : len(row)] = ids[j, start : len(row)]
-            yield ids, labels
+Progress = Callable[[str, float], None]
+"""Called with a policy's name and the share of its warm start that is done, in [0, 1]; from several threads."""
 
 
-def train(policy: LabPolicy, seed: int, progress=None, num_steps=None, batch=BATCH, lr=None, prompt_weight=0.0):
-    import time
+class WarmStartError(Mars2Error):
+    """Training a tiny policy failed."""
 
-    torch.set_num_threads(1)
-    torch.manual_seed(derive_seed(seed, "lab", "init", policy.name))
-    tokenizer = build_tokenizer()
-    model = build_model(policy, len(tokenizer), tokenizer.eos_token_id)
-    n = num_steps or policy.num_steps
-    lr = lr or policy.learning_rate
-    opt = torch.optim.AdamW(model.parameters(), lr=lr, betas=(0.9, 0.98), weight_decay=0.01, fused=True)
-    sched = torch.optim.lr_scheduler.LambdaLR(opt, lambda s: min(1.0, (s + 1) / 30) * (1 - s / n) ** 1.0 + 0.02)
-    it = batches(policy, seed, tokenizer, batch)
-    t0 = time.time()
-    td = 0
-    tot = 0
-    for step in range(n):
-        t1 = time.time()
-        ids, labels = next(it)
-        td += time.time() - t1
-        tot += ids.numel()
-        loss = model(input_ids=ids, labels=labels).loss
-        loss.backward()
-        torch.nn.utils.clip_grad_norm_(model.parameters(), 1.0)
-        opt.step()
-        sched.step()
-        opt.zero_grad()
-        if progress and (step + 1) % 50 == 0:
-            progress(policy.name, (step + 1), float(loss), time.time() - t0, td, tot)
-    return model, tokenizer
+
+def ensure_policies(
+    names: Sequence[str], *, seed: int, cache: Path | None = None, progress: Progress | None = None
+) -> dict[str, Path]:
+    """Hugging Face folders of the named policies. Blocking; about 45 s on two cores where none is cached.
+
+    Raises:
+        ConfigError: a name is not in `POLICIES`.
+        WarmStartError: a training process failed.
+    """
+    for name in names:
+        if name not in POLICIES:
+            raise ConfigError(f"lab policy must be one of {', '.join(POLICIES)}, got {name}")
+    root = (cache or DEFAULT_CACHE).expanduser()
+    folders = {name: root / f"{name}-{cache_key(name, seed)}" for name in names}
+    missing = [name for name, folder in folders.items() if not folder.exists()]
+    if missing:
+        with ThreadPoolExecutor(len(missing)) as pool:
+            list(pool.map(lambda name: _train_apart(name, seed, folders[name], progress), missing))
+    return folders
+
+
+def cache_key(name: str, seed: int) -> str:
+    """A hash of everything that decides the weights: policy, seed, the sources of this package, torch, transformers."""
+    digest = hashlib.sha256(f"{asdict(POLICIES[name])} {seed} {version('torch')} {version('transformers')}".encode())
+    for source in sorted(Path(__file__).parent.glob("*.py")):
+        digest.update(source.read_bytes())
+    return digest.hexdigest()[:16]
+
+
+def _train_apart(name: str, seed: int, folder: Path, progress: Progress | None) -> None:
+    """Run this module as a program to make `folder`; only a finished folder ever has that name."""
+    partial = folder.with_name(f"{folder.name}.{os.getpid()}.partial")
+    shutil.rmtree(partial, ignore_errors=True)
+    partial.mkdir(parents=True)
+    command = [sys.executable, "-m", "mars2.lab.warm_start", name, str(seed), str(partial)]
+    process = subprocess.Popen(
+        command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, env={**os.environ, **_ONE_THREAD}
+    )
+    said: list[str] = []
+    try:
+        assert process.stdout is not None
+        for line in process.stdout:
+            kind, _, value = line.partition(" ")
+            if kind != "done":
+                said.append(line)
+            elif progress is not None:
+                progress(name, float(value))
+        if process.wait() != 0:
+            raise WarmStartError(f"warm start of {name} failed:\n{''.join(said[-20:])}")
+        if not folder.exists():  # another process may have been faster; the folders are the same
+            partial.rename(folder)
+    finally:
+        if process.poll() is None:
+            process.kill()
+            process.wait()
+        shutil.rmtree(partial, ignore_errors=True)
+
+
+def main() -> None:
+    """`python -m mars2.lab.warm_start NAME SEED FOLDER`: train one policy, saying "done 0.5" and so on."""
+    parser = argparse.ArgumentParser(description=main.__doc__)
+    parser.add_argument("name", choices=list(POLICIES))
+    parser.add_argument("seed", type=int)
+    parser.add_argument("folder", type=Path)
+    arguments = parser.parse_args()
+    from mars2.lab.imitation import imitate
+
+    imitate(
+        POLICIES[arguments.name],
+        arguments.seed,
+        arguments.folder,
+        lambda share: print(f"done {share:.4f}", flush=True),
+    )
+
+
+if __name__ == "__main__":
+    main()

@@ -12,39 +12,51 @@ from mars2.core.problem import AssertTest, CallTest, Test
 from mars2.problems.values import is_plain
 
 _ARROW = re.compile(
-    r"""\s*(?:\#\s*)?(?:==?>|-->?|➞|→|===?|=|(?:should\s+)?returns?\b|\#)\s*(?:returns?\b\s*)?""", re.VERBOSE
+    r"[ \t]*(?:\#[ \t]*)?(?:==?>|-?->|➞|→|===?|=|(?:should[ \t]+)?returns?\b|\#)[ \t]*(?:returns?\b[ \t]*)?"
 )
+_DESCRIBED = re.compile(
+    r"(?:\bFor|Input:)\s*(.{1,400}?),?\s*(?:the\s+(?:output|result)\s+should\s+be|Output:)\s*", re.DOTALL
+)
+_NAMED = re.compile(r"(?:^|[,\n])\s*[A-Za-z_]\w*\s*[:=]\s*")
 _WORDS = {"true": "True", "false": "False", "none": "None", "null": "None"}
 _CLOSING = {"(": ")", "[": "]", "{": "}"}
 _AFTER_VALUE = re.compile(r"\s*(?:[.,;]?\s*(?:$|\#|\()|[.,;]\s|\s+[A-Za-z])")
 
 
-def docstring_tests(docstring: str, function: str) -> tuple[Test, ...]:
-    """Tests for the examples that `docstring` gives of `function`, in its order, without repetitions.
+def docstring_tests(docstring: str, function: str, num_args: int) -> tuple[Test, ...]:
+    """Tests for the examples that `docstring` gives of `function`, which takes `num_args` arguments; no repetitions.
 
-    Read are doctests (``>>> f(1)`` and the value below) and calls followed by a value: ``f(1) == 2``, ``f(1) => 2``,
-    ``f(1) -> 2``, ``f(1) ➞ 2``, ``f(1) = 2``, ``f(1) returns 2``. Literal calls become a `CallTest`, other doctests an
-    `AssertTest`; an example whose value is not a literal is left out.
+    Read are doctests (``>>> f(1)`` and the value below), calls followed by a value (``f(1) == 2``, ``f(1) => 2``,
+    ``f(1) -> 2``, ``f(1) ➞ 2``, ``f(1) = 2``, ``f(1) returns 2``), and descriptions (``Input: x = 1 Output: 2``,
+    ``For x = 1 the output should be 2``). Literal calls become a `CallTest`, other doctests an `AssertTest`; an example
+    whose value is not a literal is left out.
     """
+    found = [_as_test(expression, value, function) for expression, value in _doctests(docstring)]
+    written = [_as_test(expression, value, function) for expression, value in _written_out(docstring, function)]
+    found += [test for test in written if isinstance(test, CallTest)]
+    found += [CallTest(function, args, value) for args, value in _described(docstring, num_args)]
     tests: list[Test] = []
-    for expression, value in [*_doctests(docstring), *_written_out(docstring, function)]:
-        test = _as_test(expression, value, function)
+    for test in found:
         if test is not None and test not in tests:
             tests.append(test)
     return tuple(tests)
 
 
-def call_of(node: ast.expr, function: str | None = None) -> CallTest | None:
-    """A `CallTest` without a meaningful `expected`, if `node` is ``function(literal, …)``; `function=None`: any name."""
+def literal_call(node: ast.expr) -> tuple[str, tuple[Any, ...]] | None:
+    """(name, arguments) if `node` is ``name(literal, …)``."""
     if not isinstance(node, ast.Call) or node.keywords or not isinstance(node.func, ast.Name):
         return None
-    if function is not None and node.func.id != function:
-        return None
+    values = [literal(arg) for arg in node.args]
+    return (node.func.id, tuple(v[0] for v in values if v)) if all(values) else None
+
+
+def literal(source: str | ast.expr) -> tuple[Any] | None:
+    """The value of a literal, in a tuple (None is a value too); None if the source is not a literal."""
     try:
-        args = tuple(ast.literal_eval(arg) for arg in node.args)
+        value = ast.literal_eval(source)
     except (ValueError, TypeError, SyntaxError, MemoryError, RecursionError):
         return None
-    return CallTest(node.func.id, args, None) if is_plain(args) else None
+    return (value,) if is_plain(value) else None
 
 
 def _as_test(expression: str, value: Any, function: str) -> Test | None:
@@ -52,9 +64,9 @@ def _as_test(expression: str, value: Any, function: str) -> Test | None:
         node = ast.parse(expression, mode="eval").body
     except (SyntaxError, ValueError, RecursionError, MemoryError):
         return None
-    call = call_of(node, function)
-    if call is not None:
-        return CallTest(function, call.args, value)
+    call = literal_call(node)
+    if call is not None and call[0] == function:
+        return CallTest(function, call[1], value)
     names = {n.id for n in ast.walk(node) if isinstance(n, ast.Name)}
     return AssertTest(f"assert {ast.unparse(node)} == {value!r}") if function in names and len(names) > 1 else None
 
@@ -72,14 +84,21 @@ def _doctests(docstring: str) -> Iterator[tuple[str, Any]]:
 
 def _written_out(docstring: str, function: str) -> Iterator[tuple[str, Any]]:
     for match in re.finditer(rf"(?<![\w.]){re.escape(function)}\(", docstring):
-        if docstring[: match.start()].rstrip(" ").endswith(">>>"):
-            continue
         end = _end_of_brackets(docstring, match.end() - 1)
         arrow = _ARROW.match(docstring, end) if end else None
         if end and arrow:
             found = _value_at(docstring, arrow.end())
             if found:
                 yield docstring[match.start() : end], found[0]
+
+
+def _described(docstring: str, num_args: int) -> Iterator[tuple[tuple[Any, ...], Any]]:
+    for match in _DESCRIBED.finditer(docstring):
+        parts = [part for part in _NAMED.split(match.group(1)) if part.strip()]
+        args = [_literal(part) for part in parts]
+        value = _value_at(docstring, match.end())
+        if value and len(args) == num_args and all(args):
+            yield tuple(arg[0] for arg in args if arg), value[0]
 
 
 def _value_at(text: str, start: int) -> tuple[Any] | None:
@@ -89,7 +108,7 @@ def _value_at(text: str, start: int) -> tuple[Any] | None:
         found = _literal(text[start:end])
         if found:
             return found
-    line = text[start:].split("\n")[0]
+    line = text[start:].split("\n")[0].rstrip().removesuffix(".")
     if "=" in line and _literal(line) is None:
         line = line.rpartition("=")[2].strip()
     for cut in range(len(line), 0, -1):
@@ -100,12 +119,8 @@ def _value_at(text: str, start: int) -> tuple[Any] | None:
 
 
 def _literal(text: str) -> tuple[Any] | None:
-    """The value of a literal, in a tuple (None is a value too); None if the text is not a literal."""
-    try:
-        value = ast.literal_eval(_WORDS.get(text.strip(), text.strip()))
-    except (ValueError, TypeError, SyntaxError, MemoryError, RecursionError):
-        return None
-    return (value,) if is_plain(value) else None
+    """Like `literal`; true, false, none and null are understood in lower case."""
+    return literal(_WORDS.get(text.strip(), text.strip()))
 
 
 def _end_of_brackets(text: str, start: int) -> int | None:

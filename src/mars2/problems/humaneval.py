@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import inspect
 from pathlib import Path
 from typing import Any
 
@@ -12,8 +13,13 @@ from mars2.problems.examples import docstring_tests
 from mars2.problems.loaded import Dropped, Loaded, RowFault
 from mars2.problems.reading import read_json_lines
 
-WRONG_EXAMPLES: dict[str, tuple[str, ...]] = {}
-"""Docstring examples that the official solution fails, by task: their call, as `function(args)`."""
+WRONG_EXAMPLES: dict[str, tuple[str, ...]] = {
+    "HumanEval/47": ("median([-10, 4, 6, 1000, 10, 20])",),  # says 15.0; the median is 8.0
+    "HumanEval/116": ("sort_array([1, 5, 2, 3, 4])", "sort_array([-2, -3, -4, -5, -6])"),  # contradict the statement
+    "HumanEval/130": ("tri(1)", "tri(2)", "tri(4)"),  # elements of the sequence, not the list to return
+    "HumanEval/148": ("bf('Earth', 'Mercury')",),  # ("Venus") is text, a tuple is meant
+}
+"""Docstring examples that the official solution fails, by task."""
 
 
 def load_humaneval(path: Path | None = None) -> Loaded:
@@ -49,7 +55,8 @@ def problem_from_row(row: dict[str, Any]) -> Problem:
     prompt, entry_point = row["prompt"], row["entry_point"]
     function = _function(prompt, entry_point)
     wrong = WRONG_EXAMPLES.get(row["task_id"], ())
-    public = [t for t in docstring_tests(ast.get_docstring(function) or "", entry_point) if _call_text(t) not in wrong]
+    examples = docstring_tests(_docstring(function), entry_point, len(function.args.args))
+    public = [test for test in examples if _call_text(test) not in wrong]
     floats = any(isinstance(test, CallTest) and _holds_float(test.expected) for test in public)
     return Problem(
         id=row["task_id"].lower(),
@@ -85,6 +92,15 @@ def _function(prompt: str, entry_point: str) -> ast.FunctionDef:
         if isinstance(node, ast.FunctionDef) and node.name == entry_point:
             return node
     raise RowFault("the prompt does not define the entry point", entry_point)
+
+
+def _docstring(function: ast.FunctionDef) -> str:
+    """The first text that stands alone in the body: task 115 has an import before its docstring."""
+    for statement in function.body:
+        match statement:
+            case ast.Expr(value=ast.Constant(value=str() as text)):
+                return inspect.cleandoc(text)
+    return ""
 
 
 def _without_body(prompt: str, function: ast.FunctionDef) -> str:

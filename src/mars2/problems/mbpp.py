@@ -1,4 +1,4 @@
-"""MBPP (arXiv:2108.07732) from its JSON lines: the first assert is public, the others and the challenge tests hidden."""
+"""MBPP (arXiv:2108.07732) from its JSON lines: the first assert is public, the others and the challenge hidden."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from mars2.core.problem import AssertTest, CallTest, Problem, Test
-from mars2.problems.examples import call_of
+from mars2.problems.examples import literal, literal_call
 from mars2.problems.loaded import Dropped, Loaded, RowFault
 from mars2.problems.reading import read_json_lines
 
@@ -75,9 +75,9 @@ def _public_test(code: str, setup: str) -> Test:
     tree = _parse(code)
     match tree[0].body if tree and isinstance(tree[0], ast.Module) else []:
         case [ast.Assert(test=ast.Compare(left=left, ops=[ast.Eq()], comparators=[right]))] if not setup:
-            call, value = call_of(left), call_of(ast.Call(ast.Name("value"), [right], []))
+            call, value = literal_call(left), literal(right)
             if call is not None and value is not None:
-                return CallTest(call.function, call.args, value.args[0])
+                return CallTest(*call, value[0])
     return _assert_test(code, setup)
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import difflib
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -15,6 +16,8 @@ from mars2.problems.jsonl import check_jsonl, read_jsonl, write_jsonl
 from mars2.problems.loaded import Dropped, Loaded
 from mars2.problems.mbpp import load_mbpp
 
+BENCHMARKS = ("humaneval", "mbpp")
+
 
 def load_problem(reference: str) -> Problem:
     """One problem: `humaneval:17`, `mbpp:PATH:511`, `PATH.jsonl:ID`, or a problem file.
@@ -24,15 +27,15 @@ def load_problem(reference: str) -> Problem:
     """
     loaded = load_problems(reference)
     if len(loaded.problems) != 1:
-        ids = ", ".join(problem.id for problem in loaded.problems[:3])
-        raise ProblemError(
-            f"{reference}: names {len(loaded.problems)} problems ({ids}, …), but one is needed; add :ID, as in {reference}:ID"
-        )
+        number = loaded.problems[0].id.rpartition("/")[2] if loaded.problems else "ID"
+        example = f", as in {reference}:{number}"
+        count = len(loaded.problems)
+        raise ProblemError(f"{reference}: names {count} problems, but one is needed; add its id{example}")
     return loaded.problems[0]
 
 
 def load_problems(reference: str) -> Loaded:
-    """All problems of `humaneval`, `humaneval:PATH`, `mbpp:PATH`, a .jsonl file, a folder of problem files, or one file.
+    """All problems of `humaneval`, `humaneval:PATH`, `mbpp:PATH`, a .jsonl file, a folder of files, or a problem file.
 
     With `:ID` behind it, only the problem of that id (or, in a benchmark, of that number).
 
@@ -51,6 +54,10 @@ def load_problems(reference: str) -> Loaded:
         path, wanted = _path_and_id(rest)
         return _only(load_mbpp(path), f"mbpp/{wanted}" if wanted.isdigit() else wanted)
     path, wanted = _path_and_id(reference)
+    if not path.suffix and not path.exists():
+        near = difflib.get_close_matches(name, BENCHMARKS, n=1)
+        remedy = f'did you mean "{near[0]}"?' if near else f"name a file, a folder or one of {', '.join(BENCHMARKS)}"
+        raise ProblemError(f"{reference}: neither a benchmark nor a file; {remedy}")
     if path.is_dir():
         return _only(_load_folder(path), wanted)
     if _is_json_lines(path):

@@ -12,6 +12,9 @@ from mars2.core.errors import ProblemError
 from mars2.core.problem import AssertTest, CallTest, Comparison, Limits, Problem, StdioTest, Test
 from mars2.problems.values import decode, encode
 
+_LIMITS = Limits()
+_FUNCTION = r"^(?:Solution\.)?[A-Za-z_]\w*$"
+
 
 class _Model(BaseModel):
     model_config = ConfigDict(extra="forbid", strict=True)
@@ -25,7 +28,7 @@ class StdioModel(_Model):
 class CallModel(_Model):
     args: list[Any]
     expected: Any
-    function: str | None = None  # default: the problem's entry_point
+    function: str | None = Field(default=None, pattern=_FUNCTION)  # default: the problem's entry_point
 
 
 class AssertModel(_Model):
@@ -57,19 +60,19 @@ class TestsModel(_Model):
 
 
 class LimitsModel(_Model):
-    cpu_s: float = Field(default=Limits.cpu_s, gt=0, allow_inf_nan=False)
+    cpu_s: float = Field(default=_LIMITS.cpu_s, gt=0, allow_inf_nan=False)
     wall_s: float | None = Field(default=None, gt=0, allow_inf_nan=False)
-    memory_mib: int = Field(default=Limits.memory_mib, gt=0)
-    stdout_kib: int = Field(default=Limits.stdout_kib, gt=0)
-    stderr_kib: int = Field(default=Limits.stderr_kib, gt=0)
-    source_kib: int = Field(default=Limits.source_kib, gt=0)
+    memory_mib: int = Field(default=_LIMITS.memory_mib, gt=0)
+    stdout_kib: int = Field(default=_LIMITS.stdout_kib, gt=0)
+    stderr_kib: int = Field(default=_LIMITS.stderr_kib, gt=0)
+    source_kib: int = Field(default=_LIMITS.source_kib, gt=0)
 
 
 class ProblemModel(_Model):
     id: str = Field(min_length=1)
     statement: str = Field(min_length=1)
     tests: TestsModel
-    entry_point: str | None = None
+    entry_point: str | None = Field(default=None, pattern=_FUNCTION)
     starter_code: str = ""
     comparison: Comparison = "exact"
     limits: LimitsModel = LimitsModel()
@@ -126,8 +129,7 @@ def problem_to_data(problem: Problem) -> dict[str, Any]:
         data["starter_code"] = problem.starter_code
     if problem.comparison != "exact":
         data["comparison"] = problem.comparison
-    default = Limits()
-    names = [name for name in LimitsModel.model_fields if getattr(problem.limits, name) != getattr(default, name)]
+    names = [name for name in LimitsModel.model_fields if getattr(problem.limits, name) != getattr(_LIMITS, name)]
     if names:
         data["limits"] = {name: getattr(problem.limits, name) for name in names}
     data["tests"] = {
@@ -148,10 +150,11 @@ def _tests(model: ProblemModel, part: str, where: str) -> tuple[Test, ...]:
             case AssertModel():
                 tests.append(AssertTest(test.code))
             case CallModel():
-                function = test.function or model.entry_point
+                function = (test.function or model.entry_point or "").removeprefix("Solution.")
                 if not function:
+                    field = f"tests.{part}[{i}].function"
                     raise ProblemError(
-                        f"{where}: tests.{part}[{i}].function: missing, and the problem has no entry_point; set one of them"
+                        f"{where}: {field}: missing, and the problem has no entry_point; set one of them"
                     )
                 try:
                     tests.append(CallTest(function, tuple(decode(test.args)), decode(test.expected)))
@@ -192,6 +195,8 @@ def _explain(error: ValidationError) -> str:
             return f"{path}: must not be empty"
         case "literal_error":
             return f"{path}: must be one of {context.get('expected')}, got {value}"
+        case "string_pattern_mismatch":
+            return f"{path}: must be a function's name, or Solution.METHOD for a method of class Solution, got {value}"
         case "greater_than":
             return f"{path}: must be > {context.get('gt'):g}, got {value}"
         case "union_tag_not_found":

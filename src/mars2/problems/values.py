@@ -1,4 +1,4 @@
-"""Writes Python values that JSON lacks (tuples, sets, dictionaries with other keys than text) as tagged JSON objects."""
+"""Writes Python values that JSON lacks (tuples, sets, dictionaries with keys other than text) as tagged objects."""
 
 from __future__ import annotations
 

@@ -70,7 +70,7 @@ class ChatPrompter:
         if parent.public_verdict.accepted:
             request = (
                 f"It passed all {len(parent.public_verdict.tests)} public tests. Hidden tests may still fail: check "
-                "edge cases (empty, smallest and largest input, duplicates, negative numbers) and speed, and improve it."
+                "edge cases (empty, smallest and largest input, duplicates, negative numbers) and speed; improve it."
             )
             return f"{intro}\n\n{request} {_ANSWER}"
         feedback = describe_verdict(

@@ -21,10 +21,13 @@ from mars2.prompting.python_source import (
 MAX_ANSWER_CHARS = 400_000
 """Only the last so many characters of an answer are read: the program comes last."""
 MAX_BLOCKS = 64
-MAX_TRIMS = 40
+MAX_HEADS = 40
+MAX_HEAD_CHARS = 1_000_000
+"""Bounds on the search for a valid head of a damaged answer: how many are tried, and their length together."""
 
 _REASONING_TAG = re.compile(r"<(/?)(?:think|thinking|thought|reasoning)>", re.IGNORECASE)
-_CODE_LINE = re.compile(r"(?:def|class|async def|import|from|if __name__|@)\b|@\w")
+_CODE_LINE = re.compile(r"^(?:(?:def|class|async def|import|from|if __name__)\b|@\w)", re.MULTILINE)
+_MARGIN_LINE = re.compile(r"\n(?=\S)")
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,7 +58,7 @@ def extract_program(text: str) -> str | None:
     candidates = [c for b in blocks if (c := _candidate(b)) is not None]
     if candidates:
         return _tidy(_choose(candidates))
-    invalid = [b for b in blocks if b.tag or any(map(_CODE_LINE.match, b.code.split("\n")))]
+    invalid = [b for b in blocks if b.tag or _CODE_LINE.search(b.code)]
     if not blocks[0].tag:
         before = re.split(r"^[ \t]*(?:```|~~~)", text, maxsplit=1, flags=re.MULTILINE)[0]
         if (program := _unfenced(before)) is not None:  # a fence closes what none had opened
@@ -94,15 +97,22 @@ def _candidate(block: Block) -> _Candidate | None:
 
 
 def _longest_valid_head(code: str) -> tuple[str, ast.Module] | None:
-    """The longest part from the start that is valid Python with a definition or input, cut before a top-level line."""
-    lines = code.split("\n")
-    cuts = [i for i in range(1, len(lines)) if lines[i] and not lines[i][0].isspace()]
-    for cut in cuts[: -MAX_TRIMS - 1 : -1]:
-        head = "\n".join(lines[:cut])
+    """The longest head of `code` that is valid Python with a definition or input."""
+    for head in _heads(code):
         tree = parse_python(head)
         if tree is not None and (defined_names(tree) or reads_input(tree)):
             return head, tree
     return None
+
+
+def _heads(code: str) -> Iterator[str]:
+    """Shorter and shorter heads of `code`, each cut before a line that starts at its margin; not endlessly many."""
+    num_chars = 0
+    for cut in [match.start() for match in _MARGIN_LINE.finditer(code)][: -MAX_HEADS - 1 : -1]:
+        num_chars += cut
+        if num_chars > MAX_HEAD_CHARS:
+            return
+        yield code[:cut]
 
 
 def _choose(candidates: Sequence[_Candidate]) -> str:
@@ -111,7 +121,7 @@ def _choose(candidates: Sequence[_Candidate]) -> str:
     index = max(i for i, rank in enumerate(ranks) if rank == best)
     names = defined_names(candidates[index].tree)
     for earlier in range(index - 1, -1, -1):
-        if ranks[earlier] == best and names < defined_names(candidates[earlier].tree):
+        if names and ranks[earlier] == best and names < defined_names(candidates[earlier].tree):
             index = earlier
             names = defined_names(candidates[index].tree)
     return _with_needed_blocks(candidates, index)
@@ -155,14 +165,10 @@ def _unfenced(text: str) -> str | None:
 def _unfenced_parts(text: str) -> Iterator[str]:
     """The whole text; then from its first line of code on, with fewer and fewer lines at the end."""
     yield text
-    lines = text.split("\n")
-    start = next((i for i, line in enumerate(lines) if _CODE_LINE.match(line)), None)
-    if start is None:
-        return
-    yield "\n".join(lines[start:])
-    cuts = [i for i in range(start + 1, len(lines)) if lines[i] and not lines[i][0].isspace()]
-    for cut in cuts[: -MAX_TRIMS - 1 : -1]:
-        yield "\n".join(lines[start:cut])
+    start = _CODE_LINE.search(text)
+    if start is not None:
+        yield text[start.start() :]
+        yield from _heads(text[start.start() :])
 
 
 def _tidy(code: str) -> str | None:

@@ -28,9 +28,11 @@ def parse_python(source: str) -> ast.Module | None:
 def repaired(source: str) -> tuple[str, ast.Module] | None:
     """`source`, or its first mechanical repair, that is valid Python, with its tree; None if none is.
 
-    Repairs: no-break spaces and byte-order marks, a stray language name on the first line, indentation of the whole
+    Repairs: a stray language name on the first line, no-break spaces and byte-order marks, indentation of the whole
     block, tabs mixed with spaces.
     """
+    if len(source) > MAX_PARSE_CHARS:
+        return None
     for candidate in _repairs(source):
         tree = parse_python(candidate)
         if tree is not None:
@@ -39,13 +41,12 @@ def repaired(source: str) -> tuple[str, ast.Module] | None:
 
 
 def _repairs(source: str) -> Iterator[str]:
+    first, _, rest = source.lstrip("\n").partition("\n")
+    if first.strip().lower() in {"python", "python3", "py"}:  # on its own it would even parse, as a name
+        source = rest
     yield source
     source = source.replace("\u00a0", " ").replace("\ufeff", "").replace("\u200b", "")
     yield source
-    first, _, rest = source.lstrip("\n").partition("\n")
-    if first.strip().lower() in {"python", "python3", "py"}:
-        source = rest
-        yield source
     yield textwrap.dedent(source)
     if "\t" in source:
         yield textwrap.dedent(source.expandtabs(4))

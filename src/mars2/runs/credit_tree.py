@@ -39,9 +39,7 @@ class Credit:
 
     def __call__(self, tree: Tree) -> CreditedTree:
         rewards = {node.id: node.reward for node in tree if node.reward is not None}
-        shaped = shape_rewards(
-            tree, rewards, gamma=self.shaping_gamma, sibling_weight=self.shaping_sibling_weight
-        )
+        shaped = shape_rewards(tree, rewards, gamma=self.shaping_gamma, sibling_weight=self.shaping_sibling_weight)
         advantages = self.estimator(tree, shaped)
         is_kept = len(tree) > 0 and (not self.dynamic_filtering or is_informative(rewards.values()))
         samples = (

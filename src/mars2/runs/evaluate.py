@@ -3,16 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 from typing import Any
 
 from mars2.core.problem import Problem
-from mars2.core.statistics import Estimate, mean_ci, paired_gain_ci
+from mars2.core.statistics import mean_ci
 from mars2.core.tree import Tree
 from mars2.runs.grow_tree import Growth, TreeGrower
 from mars2.runs.recorder import Recorder
 from mars2.runs.rollout import Job, grow_trees
 from mars2.search.selection import choose_answer
+
+PHASE = "evaluate"
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,6 +49,7 @@ class Evaluation:
     num_failed_calls: int
 
     def payload(self) -> dict[str, Any]:
+        """As recorded in the run's event log; `from_payload` reads it back."""
         return {
             "label": self.label,
             "agents": {name: scores.summary() for name, scores in self.agents.items()},
@@ -54,15 +57,20 @@ class Evaluation:
             "n_problems": self.num_problems,
             "budget": self.budget,
             "failed_calls": self.num_failed_calls,
-            "per_problem": {
-                "agents": {n: {"pass_at_1": s.pass_at_1} for n, s in self.agents.items()},
-            },
+            "per_problem": {"agents": {n: asdict(s) for n, s in self.agents.items()}, "team": asdict(self.team)},
         }
 
-
-def gain(before: Sequence[float], after: Sequence[float]) -> Estimate:
-    """Mean paired difference after − before with its 95% bootstrap interval over problems."""
-    return paired_gain_ci(before, after)
+    @classmethod
+    def from_payload(cls, payload: Mapping[str, Any]) -> Evaluation:
+        found = payload["per_problem"]
+        return cls(
+            label=payload["label"],
+            agents={name: Scores(**scores) for name, scores in found["agents"].items()},
+            team=Scores(**found["team"]),
+            num_problems=payload["n_problems"],
+            budget=payload["budget"],
+            num_failed_calls=payload["failed_calls"],
+        )
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,7 +95,7 @@ class Evaluator:
         jobs: list[Job] = []
         for phase, grower in phases.items():
             for problem in self.problems:
-                tree_id = f"{label}/{phase}/{problem.id}"
+                tree_id = f"{PHASE}/{label}/{phase}/{problem.id}"
                 tree = finished.get(tree_id)
                 if tree is None:
                     tree = Tree(tree_id, problem.id)
@@ -124,6 +132,11 @@ class Evaluator:
         )
         self.recorder.event("evaluation", **evaluation.payload())
         return evaluation
+
+    @property
+    def num_nodes(self) -> int:
+        """Generations that a whole evaluation takes."""
+        return sum(grower.max_nodes for grower in self._phases().values()) * len(self.problems)
 
     def _phases(self) -> dict[str, TreeGrower]:
         return {

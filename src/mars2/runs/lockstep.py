@@ -1,4 +1,4 @@
-"""A barrier that makes many trees advance in waves and in a fixed order, so that batches, hence results, repeat exactly.
+"""A barrier that makes many trees advance in waves, in a fixed order, so that batches, hence results, repeat exactly.
 
 Without it, which requests share a batch depends on how long each program took to judge; batched floating-point sums
 differ in their last bits with the batch's make-up, and one flipped token makes another run.
@@ -10,7 +10,7 @@ import asyncio
 
 
 class Lockstep:
-    """`num_members` slots; each `arrive`s before every wave. The last to arrive releases all, in order of their index."""
+    """`num_members` slots; each `arrive`s before every wave, and the last one releases all, in order of their index."""
 
     def __init__(self, num_members: int) -> None:
         self._num_members = num_members

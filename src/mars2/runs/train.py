@@ -83,8 +83,10 @@ class Trainer:
                     await self._run_async()
                 case _:
                     assert_never(self.training.schedule)
-        finally:
+        except asyncio.CancelledError:
             self._save()
+            raise
+        self._save()
 
     # ── schedules ───────────────────────────────────────────────────────────────────────────────────────────────────
 

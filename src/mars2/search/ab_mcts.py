@@ -15,6 +15,7 @@ from math import inf, log, sqrt
 from typing import Literal
 
 import numpy as np
+from numpy.typing import NDArray
 
 from mars2.core.errors import ConfigError
 from mars2.core.protocols import Choice, Stop
@@ -26,7 +27,7 @@ Order = Literal["node-then-model", "stack"]
 AgentChoice = Literal["thompson", "ucb1"]
 
 ROOT = 0  # the root's site; node i has site i + 1
-NOTHING = (0.0, 0.0, 0.0)  # n, Σr, Σr² of an arm never observed
+NOTHING = (0.0, 0.0, 0.0)  # observations of an arm that has none
 
 
 @dataclass(slots=True)
@@ -35,6 +36,19 @@ class _Gate:
 
     row: int
     children: array[int] = field(default_factory=lambda: array("q"))  # sites, oldest first
+
+
+Observations = tuple[float, float, float]
+"""n, Σr and Σr² of one arm."""
+
+
+@dataclass(frozen=True, slots=True)
+class Arms:
+    """What is known at one node (`stack`: of one agent at one node)."""
+
+    generate: Observations
+    go_on: Observations
+    children: dict[int, Observations]  # node id -> its child arm
 
 
 class AbMcts(Strategy):
@@ -116,7 +130,7 @@ class AbMcts(Strategy):
     def _draw_child(self, children: array[int], rng: np.random.Generator) -> int:
         if len(children) == 1:
             return children[0]
-        draws = self._posterior.draw_many(*self._child.many(np.frombuffer(children, dtype=np.int64)), rng)
+        draws = self._posterior.draw_many(*self._child.many(_indices(children)), rng)
         return children[int(draws.argmax())]
 
     def _draw_agent(self, tree: Tree, rng: np.random.Generator) -> str:
@@ -126,7 +140,7 @@ class AbMcts(Strategy):
         if self._ucb1:
             values = self._ucb1_values(tree)
         else:
-            values = [self._posterior.draw(*self._agent_scores(agent), rng) for agent in self._agents]
+            values = [self._posterior.draw(*self.agent_scores(agent), rng) for agent in self._agents]
         return self._agents[values.index(max(values))]
 
     def _ucb1_values(self, tree: Tree) -> list[float]:
@@ -136,7 +150,7 @@ class AbMcts(Strategy):
         nodes, and 1 while there is none.
         """
         pending = Counter(expansion.agent for expansion in tree.pending.values())
-        scores = [self._agent_scores(agent) for agent in self._agents]
+        scores = [self.agent_scores(agent) for agent in self._agents]
         uses = [n + pending[agent] for agent, (n, _, _) in zip(self._agents, scores, strict=True)]
         means = [total / n if n else 1.0 for n, total, _ in scores]
         return [mean + sqrt(2.0 * log(sum(uses)) / n) if n else inf for mean, n in zip(means, uses, strict=True)]
@@ -164,7 +178,8 @@ class AbMcts(Strategy):
     def _may_generate(self, site: int, agent: str | None, capped: Set[int]) -> bool:
         return site not in capped and (agent is None or agent in self._agents)
 
-    def _agent_scores(self, agent: str) -> tuple[float, float, float]:
+    def agent_scores(self, agent: str) -> Observations:
+        """n, Σr and Σr² of all nodes that `agent` wrote."""
         row = self._agent_rows.get(agent)
         return NOTHING if row is None else self._agent.one(row)
 
@@ -179,6 +194,14 @@ class AbMcts(Strategy):
             if all(_site(child) in closed for child in tree.children(_node_id(site))):
                 closed.add(site)
         return capped, closed
+
+    def arms(self, node_id: int | None, agent: str | None = None) -> Arms:
+        """Observations of GEN, CONT and the children of a node (None: the root); order `stack`: those of `agent`."""
+        gate = self._gates.get((_site(node_id), agent))
+        if gate is None:
+            return Arms(NOTHING, NOTHING, {})
+        children = {child - 1: self._child.one(child) for child in gate.children}
+        return Arms(self._gen.one(gate.row), self._cont.one(gate.row), children)
 
     # --- tell -----------------------------------------------------------------------------------------------------
 
@@ -197,13 +220,13 @@ class AbMcts(Strategy):
         self._agent.observe(self._agent_rows[node.agent], node.score)
         self._gen.observe(gate.row, node.score)
         self._child.observe(site, node.score)
-        above, gates = list[int](), list[int]()
+        above, gates = array("q"), array("q")
         while (site := self._parent[site]) != ROOT:
             above.append(site)
             gates.append(self._entry[site])
         if above:
-            self._child.observe(np.array(above), node.score)
-            self._cont.observe(np.array(gates), node.score)
+            self._child.observe(_indices(above), node.score)
+            self._cont.observe(_indices(gates), node.score)
 
     def _gate(self, site: int, agent: str | None) -> _Gate:
         gate = self._gates.get((site, agent))
@@ -219,6 +242,10 @@ def _site(node_id: int | None) -> int:
 
 def _node_id(site: int) -> int | None:
     return None if site == ROOT else site - 1
+
+
+def _indices(rows: array[int]) -> NDArray[np.int64]:
+    return np.frombuffer(rows, dtype=np.int64)
 
 
 def _open_children(gate: _Gate, closed: Set[int]) -> array[int]:

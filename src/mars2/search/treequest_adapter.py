@@ -75,10 +75,8 @@ class TreeQuestSearch(Strategy):
     def tell(self, tree: Tree, node: Node) -> None:
         super().tell(tree, node)
         parent = -1 if node.parent_id is None else self._theirs[node.parent_id]
-        trial_id = (
-            None if parent is None else self._running_trial(parent, node.agent) or self._new_trial(parent, node.agent)
-        )
         self._theirs.append(None)
+        trial_id = None if parent is None else self._trial(parent, node.agent)
         if trial_id is None:
             return
         self._state = self._algorithm.tell(self._state, trial_id, (node.id, node.score))
@@ -86,23 +84,19 @@ class TreeQuestSearch(Strategy):
             self._theirs[node.id] = len(self._ours)
             self._ours.append(node.id)
 
-    def _running_trial(self, parent: int, agent: str) -> str | None:
-        for trial_id, trial in self._state.trial_store.running_trials.items():
-            if trial.node_to_expand == parent and trial.action == agent:
-                return trial_id
-        return None
-
-    def _new_trial(self, parent: int, agent: str) -> str | None:
-        """A trial for a node never asked for, as in a replay; None if TreeQuest's queue has no place for it."""
-        with _global_seed(0):  # the answer is not used; asking prepares queues and statistics
-            self._state, _ = self._algorithm.ask_batch(self._state, 1, self._agents)
-        node = self._state.tree.get_node(parent)
+    def _trial(self, parent: int, agent: str) -> str | None:
+        """The trial that asked for this node, or in a replay a new one; None if TreeQuest did not queue it."""
         store = self._state.trial_store
-        if hasattr(store, "next_nodes") and not any(n is node for n in store.next_nodes.get(agent, ())):
+        asked = [t for t in store.running_trials.values() if (t.node_to_expand, t.action) == (parent, agent)]
+        if not asked:
+            with _global_seed(0):  # the answer is not used; asking prepares queues and statistics
+                self._state, _ = self._algorithm.ask_batch(self._state, 1, self._agents)
+        node = self._state.tree.get_node(parent)
+        if hasattr(store, "next_nodes") and not any(queued is node for queued in store.next_nodes.get(agent, ())):
             return None
         if hasattr(self._state, "thompson_states"):
             self._state.thompson_states.get_or_create(node, self._agents)
-        return store.create_trial(node, agent).trial_id
+        return (asked[0] if asked else store.create_trial(node, agent)).trial_id
 
 
 @contextmanager

@@ -9,8 +9,6 @@ from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-
 from mars2.core import serial
 from mars2.core.errors import StoreError
 from mars2.core.problem import Problem
@@ -18,7 +16,9 @@ from mars2.core.tree import Tree
 from mars2.store.payload import unpack
 from mars2.store.records import Event, MetricRow, Outcome, SampleRecord, StoredTree
 
-_TREE_COLUMNS = "id, tree_id, problem_id, phase, step, seed, ending"
+_TREES = """
+SELECT t.id, t.tree_id, t.problem_id, t.phase, t.step, t.seed, e.payload
+FROM trees t LEFT JOIN endings e ON e.tree = t.id"""
 
 
 class RunReader:
@@ -53,7 +53,8 @@ class RunReader:
     def tree_counts(self, *, finished_only: bool = False) -> dict[str, int]:
         """How many trees there are in each phase, in order of first appearance."""
         rows = self._execute(
-            "SELECT phase, count(*) FROM trees WHERE ending IS NOT NULL OR NOT ? GROUP BY phase ORDER BY min(id)",
+            "SELECT phase, count(*) FROM trees t LEFT JOIN endings e ON e.tree = t.id WHERE e.id IS NOT NULL OR NOT ? "
+            "GROUP BY phase ORDER BY min(t.id)",
             (finished_only,),
         )
         return dict(rows.fetchall())
@@ -61,16 +62,21 @@ class RunReader:
     def trees(
         self, phase: str | None = None, *, limit: int | None = None, finished_only: bool = False
     ) -> list[StoredTree]:
-        """Trees in order of opening; with `limit`, the newest that many."""
+        """Trees in order of opening; with `limit`, the newest that many.
+
+        Args:
+            phase: only this phase and those below it: "evaluate/before" also means "evaluate/before/team".
+        """
+        phase = None if phase is None else phase.rstrip("/")
         rows = self._execute(
-            f"SELECT {_TREE_COLUMNS} FROM trees WHERE (? IS NULL OR phase = ?) AND (ending IS NOT NULL OR NOT ?) "
-            "ORDER BY id DESC LIMIT ?",
-            (phase, phase, finished_only, -1 if limit is None else limit),
+            f"{_TREES} WHERE (? IS NULL OR t.phase = ? OR substr(t.phase, 1, length(?) + 1) = ? || '/') "
+            "AND (e.id IS NOT NULL OR NOT ?) ORDER BY t.id DESC LIMIT ?",
+            (phase, phase, phase, phase, finished_only, -1 if limit is None else limit),
         ).fetchall()
         return [self._stored_tree(row) for row in reversed(rows)]
 
     def tree(self, tree_id: str) -> StoredTree | None:
-        row = self._execute(f"SELECT {_TREE_COLUMNS} FROM trees WHERE tree_id = ?", (tree_id,)).fetchone()
+        row = self._execute(f"{_TREES} WHERE t.tree_id = ?", (tree_id,)).fetchone()
         return None if row is None else self._stored_tree(row)
 
     def metrics(self) -> list[MetricRow]:
@@ -82,11 +88,19 @@ class RunReader:
         ]
 
     def samples(self, outcome: Outcome | None = None) -> list[SampleRecord]:
-        """The ledger, in order of key; only those with `outcome` if given."""
+        """The ledger, in order of entry; only those with `outcome` if given."""
         rows = self._execute(
-            "SELECT key, policy, step, outcome FROM samples WHERE ? IS NULL OR outcome = ?", (outcome, outcome)
+            "SELECT key, policy, step, outcome FROM samples WHERE ? IS NULL OR outcome = ? ORDER BY id",
+            (outcome, outcome),
         )
         return [SampleRecord(*row) for row in rows]
+
+    def position(self) -> dict[str, int]:
+        """How far the run has come, for `RunStore.rollback`."""
+        return {
+            table: self._execute(f"SELECT coalesce(max(id), 0) FROM {table}").fetchone()[0]
+            for table in ("endings", "metrics", "samples")
+        }
 
     def get_state(self, name: str) -> Any:
         """The value last given to `put_state` under this name; None if there is none."""
@@ -100,13 +114,9 @@ class RunReader:
         row_id, tree_id, problem_id, phase, step, seed, ending_blob = row
         payloads = self._execute("SELECT payload FROM nodes WHERE tree = ? ORDER BY node_id", (row_id,))
         nodes = [serial.node_from_dict(unpack(payload)) for (payload,) in payloads]
-        if ending_blob is None:
-            ending = {}
-            rng = np.random.Generator(np.random.PCG64(seed))
-        else:
-            ending = unpack(ending_blob)
-            rng = serial.rng_from_dict(ending["rng"])
-        tree = Tree(tree_id, problem_id, rng)
+        ending = {} if ending_blob is None else unpack(ending_blob)
+        rng = ending.get("rng")
+        tree = Tree(tree_id, problem_id, None if rng is None else serial.rng_from_dict(rng))
         tree.restore(
             nodes,
             next_expansion_id=ending.get("next_expansion_id", 1 + max((n.expansion_id for n in nodes), default=-1)),

@@ -43,11 +43,14 @@ class MetricRow:
 
 @dataclass(frozen=True, slots=True)
 class StoredTree:
-    """A tree with where it came from and what credit assignment made of its nodes."""
+    """A tree with where it came from and what credit assignment made of its nodes.
+
+    An unfinished one has no RNG: where its stream stood was not written down.
+    """
 
     tree: Tree
     phase: str
     step: int
-    seed: int
+    seed: int | None
     finished: bool
     annotations: dict[int, dict[str, float]]  # node id -> {"shaped": …, "advantage": …}; {} where there are none

@@ -13,12 +13,14 @@ from typing import Any
 from mars2.core import serial
 from mars2.core.errors import StoreError
 from mars2.core.problem import Problem
+from mars2.core.protocols import SampleRow
 from mars2.core.tree import Node, Tree
 from mars2.store import schema
 from mars2.store.lock import WriterLock
 from mars2.store.payload import pack
 from mars2.store.reader import RunReader
-from mars2.store.records import SampleRecord
+
+TRAINING_PHASE = "train"
 
 Annotations = Mapping[int, Mapping[str, float]]
 """Node id -> what credit assignment made of it, e.g. {"shaped": 1.25, "advantage": 0.7}."""
@@ -106,7 +108,7 @@ class RunStore(RunReader):
         finally:
             self._execute("PRAGMA synchronous = NORMAL")
 
-    def append_event(self, kind: str, /, **payload: Any) -> None:
+    def append_event(self, kind: str, **payload: Any) -> None:
         self._execute(
             "INSERT INTO events (time_s, kind, payload) VALUES (?, ?, ?)",
             (time.time(), kind, pack(serial.value_to_json(payload))),
@@ -129,14 +131,17 @@ class RunStore(RunReader):
                 "INSERT INTO problems (id, payload) VALUES (?, ?)", (problem.id, pack(serial.problem_to_dict(problem)))
             )
 
-    def open_tree(self, tree_id: str, problem_id: str, phase: str, step: int, seed: int) -> None:
+    def open_tree(self, tree_id: str, problem_id: str, phase: str, step: int, seed: int | None) -> None:
         """Start recording a tree. One left unfinished under the same id by an interrupted run is replaced.
 
         Raises:
             StoreError: a finished tree has this id.
         """
         with self._atomic():
-            self._execute("DELETE FROM trees WHERE tree_id = ? AND ending IS NULL", (tree_id,))
+            self._execute(
+                "DELETE FROM trees WHERE tree_id = ? AND NOT EXISTS (SELECT 1 FROM endings WHERE tree = trees.id)",
+                (tree_id,),
+            )
             try:
                 self._execute(
                     "INSERT INTO trees (tree_id, problem_id, phase, step, seed) VALUES (?, ?, ?, ?, ?)",
@@ -151,15 +156,7 @@ class RunStore(RunReader):
         Raises:
             StoreError: no such tree is open, or it has this node already.
         """
-        try:
-            added = self._execute(
-                "INSERT INTO nodes SELECT id, ?, ? FROM trees WHERE tree_id = ? AND ending IS NULL",
-                (node.id, pack(serial.node_to_dict(node)), tree_id),
-            )
-        except sqlite3.IntegrityError:
-            raise StoreError(f"node {node.id} of tree {tree_id} is stored already") from None
-        if added.rowcount == 0:
-            raise StoreError(f"no open tree {tree_id}; call open_tree first")
+        self._append_node(self._open_tree_row(tree_id), tree_id, node)
 
     def finish_tree(self, tree: Tree, annotations: Annotations | None = None) -> None:
         """Close an open tree: nodes not appended yet, the state of its RNG, its counters, and `annotations`.
@@ -167,28 +164,22 @@ class RunStore(RunReader):
         Raises:
             StoreError: no such tree is open.
         """
+        row = self._open_tree_row(tree.tree_id)
         ending = {
-            "rng": serial.rng_to_dict(tree.rng),
+            "rng": None if tree.rng is None else serial.rng_to_dict(tree.rng),
             "next_expansion_id": tree.next_expansion_id,
             "num_cancelled": tree.num_cancelled,
             "annotations": serial.value_to_json({i: dict(values) for i, values in (annotations or {}).items()}),
         }
         with self._atomic():
-            rows = self._execute(
-                "SELECT node_id FROM nodes WHERE tree = (SELECT id FROM trees WHERE tree_id = ?)", (tree.tree_id,)
-            )
-            stored = {node_id for (node_id,) in rows}
+            stored = {node_id for (node_id,) in self._execute("SELECT node_id FROM nodes WHERE tree = ?", (row,))}
             for node in tree:
                 if node.id not in stored:
-                    self.append_node(tree.tree_id, node)
-            finished = self._execute(
-                "UPDATE trees SET ending = ? WHERE tree_id = ? AND ending IS NULL", (pack(ending), tree.tree_id)
-            )
-            if finished.rowcount == 0:
-                raise StoreError(f"no open tree {tree.tree_id}; call open_tree first")
+                    self._append_node(row, tree.tree_id, node)
+            self._execute("INSERT INTO endings (tree, payload) VALUES (?, ?)", (row, pack(ending)))
 
     def save_tree(
-        self, tree: Tree, *, phase: str, step: int, seed: int = 0, annotations: Annotations | None = None
+        self, tree: Tree, *, phase: str, step: int, seed: int | None = None, annotations: Annotations | None = None
     ) -> None:
         """`open_tree`, every node and `finish_tree` at once.
 
@@ -199,11 +190,7 @@ class RunStore(RunReader):
             self.open_tree(tree.tree_id, tree.problem_id, phase, step, seed)
             self.finish_tree(tree, annotations)
 
-    def discard_tree(self, tree_id: str) -> bool:
-        """Forget a tree that will be grown again, e.g. one that ended after the last checkpoint. True if it existed."""
-        return self._execute("DELETE FROM trees WHERE tree_id = ?", (tree_id,)).rowcount > 0
-
-    def record_samples(self, rows: Iterable[SampleRecord | tuple[str, str, int, str]]) -> None:
+    def record_samples(self, rows: Iterable[SampleRow]) -> None:
         """Enter what became of samples in the ledger: (key, policy, step, "trained" | "stale" | "filtered").
 
         Raises:
@@ -212,15 +199,47 @@ class RunStore(RunReader):
         with self._atomic():
             for key, policy, step, outcome in rows:
                 try:
-                    self._execute("INSERT INTO samples VALUES (?, ?, ?, ?)", (key, policy, step, outcome))
+                    self._execute(
+                        "INSERT INTO samples (key, policy, step, outcome) VALUES (?, ?, ?, ?)",
+                        (key, policy, step, outcome),
+                    )
                 except sqlite3.IntegrityError:
                     raise self._ledger_error(key, outcome) from None
+
+    def rollback(self, position: Mapping[str, int]) -> None:
+        """Forget metrics, ledger entries and trees of phase "train" made after `position` (or growing at it).
+
+        For a resume from a checkpoint that holds this position: the training after it will be done again. Events
+        and the trees of evaluations stay.
+        """
+        with self.transaction():
+            self._execute(
+                "DELETE FROM trees WHERE phase = ? AND id NOT IN (SELECT tree FROM endings WHERE id <= ?)",
+                (TRAINING_PHASE, position["endings"]),
+            )
+            self._execute("DELETE FROM metrics WHERE id > ?", (position["metrics"],))
+            self._execute("DELETE FROM samples WHERE id > ?", (position["samples"],))
 
     def put_state(self, name: str, value: Any) -> None:
         """Keep a value (bytes, or what `core.serial.value_to_json` accepts) under a name, replacing the former one."""
         is_bytes = isinstance(value, bytes)
         blob = value if is_bytes else pack(serial.value_to_json(value))
         self._execute("INSERT OR REPLACE INTO state VALUES (?, ?, ?)", (name, is_bytes, blob))
+
+    def _open_tree_row(self, tree_id: str) -> int:
+        row = self._execute(
+            "SELECT id FROM trees t WHERE tree_id = ? AND NOT EXISTS (SELECT 1 FROM endings WHERE tree = t.id)",
+            (tree_id,),
+        ).fetchone()
+        if row is None:
+            raise StoreError(f"no open tree {tree_id}; call open_tree first")
+        return row[0]
+
+    def _append_node(self, tree_row: int, tree_id: str, node: Node) -> None:
+        try:
+            self._execute("INSERT INTO nodes VALUES (?, ?, ?)", (tree_row, node.id, pack(serial.node_to_dict(node))))
+        except sqlite3.IntegrityError:
+            raise StoreError(f"node {node.id} of tree {tree_id} is stored already") from None
 
     def _ledger_error(self, key: str, outcome: str) -> StoreError:
         row = self._execute("SELECT outcome, step FROM samples WHERE key = ?", (key,)).fetchone()

@@ -15,18 +15,18 @@ from mars2.store.payload import pack
 FILE_NAME = "run.sqlite"
 SCHEMA_VERSION = 1
 
+# AUTOINCREMENT: an id is never used again, so that a position stays true after rows are deleted.
 _TABLES = """
 CREATE TABLE meta (name TEXT PRIMARY KEY, value BLOB NOT NULL) WITHOUT ROWID;
 CREATE TABLE events (id INTEGER PRIMARY KEY, time_s REAL NOT NULL, kind TEXT NOT NULL, payload BLOB NOT NULL);
 CREATE TABLE problems (id TEXT PRIMARY KEY, payload BLOB NOT NULL);
 CREATE TABLE trees (
-    id INTEGER PRIMARY KEY,          -- in order of opening
+    id INTEGER PRIMARY KEY AUTOINCREMENT,  -- in order of opening
     tree_id TEXT NOT NULL UNIQUE,
     problem_id TEXT NOT NULL,
     phase TEXT NOT NULL,
     step INTEGER NOT NULL,
-    seed INTEGER NOT NULL,
-    ending BLOB                      -- NULL until finished: RNG state, counters, annotations
+    seed INTEGER
 );
 CREATE INDEX trees_by_phase ON trees (phase, id);
 CREATE TABLE nodes (
@@ -35,20 +35,26 @@ CREATE TABLE nodes (
     payload BLOB NOT NULL,
     UNIQUE (tree, node_id)
 );
+CREATE TABLE endings (                     -- of finished trees: RNG state, counters, annotations
+    id INTEGER PRIMARY KEY AUTOINCREMENT,  -- in order of finishing
+    tree INTEGER NOT NULL UNIQUE REFERENCES trees (id) ON DELETE CASCADE,
+    payload BLOB NOT NULL
+);
 CREATE TABLE metrics (
-    id INTEGER PRIMARY KEY,
+    id INTEGER PRIMARY KEY AUTOINCREMENT,
     step INTEGER NOT NULL,
     wall_s REAL NOT NULL,
     scope TEXT NOT NULL,
     name TEXT NOT NULL,
-    value REAL                       -- NULL: not a number
+    value REAL                             -- NULL: not a number
 );
 CREATE TABLE samples (
-    key TEXT PRIMARY KEY,            -- the ledger: a sample meets one fate, once
+    id INTEGER PRIMARY KEY AUTOINCREMENT,
+    key TEXT NOT NULL UNIQUE,              -- the ledger: a sample meets one fate, once
     policy TEXT NOT NULL,
     step INTEGER NOT NULL,
     outcome TEXT NOT NULL CHECK (outcome IN ('trained', 'stale', 'filtered'))
-) WITHOUT ROWID;
+);
 CREATE TABLE state (name TEXT PRIMARY KEY, is_bytes INTEGER NOT NULL, value BLOB NOT NULL);
 """
 

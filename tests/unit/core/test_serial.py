@@ -50,7 +50,7 @@ messages = st.builds(Message, st.sampled_from(["system", "user", "assistant"]), 
 nodes = st.builds(
     Node, st.integers(0, 9), st.integers(0, 9), st.none() | st.integers(0, 9), st.text(), st.integers(1, 9),
     st.lists(messages, max_size=3).map(tuple), completions, st.none() | any_text, verdicts, st.none() | verdicts,
-    st.floats(0, 1), st.none() | any_float, st.dictionaries(st.text(), values, max_size=2),
+    st.floats(0, 1), st.none() | any_float,
 )  # fmt: skip
 tests = (
     st.builds(StdioTest, any_text, any_text)

@@ -44,11 +44,16 @@ def make_tree(tree_id: str = "t0", num_nodes: int = 3) -> Tree:
     return tree
 
 
+def state_of(tree: Tree) -> object:
+    assert tree.rng
+    return tree.rng.bit_generator.state
+
+
 def same(left: Tree, right: Tree) -> bool:
     return (
         (left.tree_id, left.problem_id, left.nodes, left.next_expansion_id, left.num_cancelled)
         == (right.tree_id, right.problem_id, right.nodes, right.next_expansion_id, right.num_cancelled)
-    ) and left.rng.bit_generator.state == right.rng.bit_generator.state
+    ) and state_of(left) == state_of(right)
 
 
 def test_a_run_is_found_again_with_its_config(tmp_path: Path) -> None:
@@ -100,10 +105,10 @@ def test_a_run_of_another_format_is_refused(tmp_path: Path) -> None:
 
 def test_events_are_kept_in_order_and_filtered(store: RunStore) -> None:
     store.append_event("run_started", seed=1)
-    store.append_event("alarm", text="loss is \ud800", value=math.inf, kind="inner")
+    store.append_event("alarm", text="loss is \ud800", value=math.inf)
     store.append_event("alarm", text="again")
     assert [(e.id, e.kind) for e in store.events()] == [(1, "run_started"), (2, "alarm"), (3, "alarm")]
-    assert store.events("alarm")[0].payload == {"text": "loss is \ud800", "value": math.inf, "kind": "inner"}
+    assert store.events("alarm")[0].payload == {"text": "loss is \ud800", "value": math.inf}
     assert [e.payload["text"] for e in store.events("alarm", since=2)] == ["again"]
     assert store.events()[0].time_s <= store.events()[2].time_s
 
@@ -139,7 +144,7 @@ def test_a_tree_can_be_read_while_it_grows(store: RunStore) -> None:
     with RunStore.open(store.folder, read_only=True) as reader:
         [half] = reader.trees()
         assert half.tree.nodes == tree.nodes[:2]
-        assert (half.finished, half.tree.next_expansion_id) == (False, 3)
+        assert (half.finished, half.tree.next_expansion_id, half.tree.rng) == (False, 3, None)
         assert reader.trees(finished_only=True) == []
     store.finish_tree(tree, {2: {"shaped": 0.0}})  # also adds the third node
     [whole] = store.trees(finished_only=True)
@@ -172,12 +177,35 @@ def test_an_unfinished_tree_is_replaced_when_opened_again(store: RunStore) -> No
     assert (len(stored.tree), stored.step, stored.seed) == (0, 1, 8)
 
 
-def test_a_discarded_tree_is_gone_with_its_nodes(store: RunStore) -> None:
-    store.save_tree(make_tree(), phase="train", step=0)
-    assert store.discard_tree("t0")
-    assert not store.discard_tree("t0")
-    store.save_tree(make_tree(num_nodes=1), phase="train", step=0)
-    assert len(store.trees()[0].tree) == 1
+def test_a_tree_without_a_random_stream_is_kept(store: RunStore) -> None:
+    store.save_tree(Tree("t0", "p"), phase="solve", step=0)
+    assert store.trees()[0].tree.rng is None
+
+
+def test_rollback_forgets_what_came_after_and_lets_it_happen_again(store: RunStore) -> None:
+    assert store.position() == {"endings": 0, "metrics": 0, "samples": 0}
+
+    def work(step: int) -> None:
+        store.save_tree(make_tree(f"t{step}"), phase="train", step=step)
+        store.append_metrics(step, "run", {"x": step})
+        store.record_samples([(f"t{step}/0", "q", step, "trained")])
+
+    work(1)
+    store.open_tree("growing", "p", "train", 1, seed=0)
+    store.append_node("growing", make_tree("growing").nodes[0])
+    position = store.position()
+    work(2)
+    store.finish_tree(make_tree("growing"))
+    store.save_tree(make_tree("e"), phase="evaluate/after", step=2)
+    for _ in range(2):  # a position stays true for a second crash
+        store.rollback(position)
+        assert store.position() | {"endings": 0} == position | {"endings": 0}
+        assert [s.tree.tree_id for s in store.trees("train")] == ["t1"]
+        assert [(r.step, r.value) for r in store.metrics()] == [(1, 1.0)]
+        assert store.samples() == [("t1/0", "q", 1, "trained")]
+        work(2)
+    assert [s.tree.tree_id for s in store.trees()] == ["t1", "e", "t2"]
+    assert same(store.trees()[2].tree, make_tree("t2"))
 
 
 def test_trees_are_chosen_by_phase_and_newest_first_when_limited(store: RunStore) -> None:
@@ -188,6 +216,13 @@ def test_trees_are_chosen_by_phase_and_newest_first_when_limited(store: RunStore
     assert [s.tree.tree_id for s in store.trees("train", limit=2, finished_only=True)] == ["t2", "t4"]
     assert store.tree_counts() == {"train": 4, "eval": 2}
     assert store.tree_counts(finished_only=True) == {"train": 3, "eval": 2}
+
+
+def test_a_phase_includes_those_below_it(store: RunStore) -> None:
+    for i, phase in enumerate(["evaluate", "evaluate/before", "evaluate/before/team", "evaluate/beforehand", "e%"]):
+        store.save_tree(make_tree(f"t{i}", 1), phase=phase, step=0)
+    assert [s.phase for s in store.trees("evaluate/before/")] == ["evaluate/before", "evaluate/before/team"]
+    assert len(store.trees("evaluate")) == 4
 
 
 def test_metrics_keep_their_order_and_values_that_are_no_numbers(store: RunStore) -> None:
@@ -236,7 +271,7 @@ def test_state_is_kept_and_replaced(store: RunStore) -> None:
 
 
 def test_a_transaction_is_kept_whole_or_not_at_all(store: RunStore) -> None:
-    with pytest.raises(RuntimeError), store.transaction():
+    with pytest.raises(RuntimeError), store.transaction():  # noqa: PT012
         store.append_metrics(1, "run", {"x": 1.0})
         store.record_samples([("t/0", "q", 1, "trained")])
         store.put_state("cursor", 1)
@@ -245,7 +280,7 @@ def test_a_transaction_is_kept_whole_or_not_at_all(store: RunStore) -> None:
     assert (store.metrics(), store.samples(), store.get_state("cursor"), store.trees()) == ([], [], None, [])
     with store.transaction():
         store.put_state("cursor", 1)
-        with pytest.raises(RuntimeError), store.transaction():
+        with pytest.raises(RuntimeError), store.transaction():  # noqa: PT012
             store.put_state("cursor", 2)
             raise RuntimeError
     assert store.get_state("cursor") == 1

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import ast
 import sys
+import types
 from typing import Any
 
 _ANY = frozenset({"*"})
@@ -24,7 +25,10 @@ _PURE: dict[str, frozenset[str]] = {
     "io": frozenset({"BytesIO", "StringIO", "IOBase", "TextIOWrapper", "BufferedReader", "BufferedWriter", "FileIO"}),
     "itertools": _ANY,
     "math": _ANY,
-    "operator": _ANY,
+    "operator": frozenset(
+        {"add", "and_", "eq", "floordiv", "ge", "gt", "itemgetter", "le", "lt", "mod", "mul", "ne", "neg", "not_", "or_"}
+        | {"pow", "sub", "truediv", "xor"}
+    ),
     "os": frozenset({"read", "write", "fstat"}),
     "re": frozenset({"compile", "findall", "finditer", "fullmatch", "match", "search", "split", "sub", "escape"}),
     "string": frozenset(
@@ -40,34 +44,34 @@ _PURE: dict[str, frozenset[str]] = {
 _REPLACEABLE = frozenset({"stdin", "stdout"})  # attributes of sys that a program may assign; they are restored
 _FORBIDDEN_NAMES = frozenset(
     {"__builtins__", "__import__", "__loader__", "__spec__", "breakpoint", "compile", "delattr", "eval", "exec", "getattr"}
-    | {"globals", "locals", "setattr", "vars", "help", "copyright", "credits", "license", "exit.__class__", "memoryview"}
+    | {"globals", "locals", "setattr", "vars", "help", "copyright", "credits", "license"}
 )
 _FORBIDDEN_ATTRIBUTES = frozenset(
-    {"ag_frame", "cr_frame", "cr_origin", "f_back", "f_builtins", "f_code", "f_globals", "f_locals", "func_globals"}
-    | {"gi_code", "gi_frame", "mro", "tb_frame", "tb_next"}
+    {"ag_frame", "cr_frame", "cr_origin", "f_back", "f_builtins", "f_code", "f_globals", "f_locals", "gi_code"}
+    | {"gi_frame", "mro", "tb_frame", "tb_next"}
 )
 _ALLOWED_DUNDERS = frozenset({"__init__", "__name__", "__len__", "__getitem__"})
 
 
-def leaves_no_state(tree: ast.Module) -> bool:
-    """Whether a program may share a process with its next test."""
-    return _Scan().visit_all(tree)
+def modules_if_stateless(tree: ast.Module) -> frozenset[str] | None:
+    """The library modules a program uses, if it may share a process with its next test; else None."""
+    scan = _Scan()
+    return frozenset(scan.used) if scan.passes([*ast.walk(tree)]) else None
 
 
 class _Scan:
     def __init__(self) -> None:
+        self.used: set[str] = set()
         self.modules: dict[str, str] = {}  # local name -> module
         self.imported: set[str] = set()  # names imported from modules
 
-    def visit_all(self, tree: ast.Module) -> bool:
-        nodes = [*ast.walk(tree)]
-        if not all(self._import(node) for node in nodes if isinstance(node, (ast.Import, ast.ImportFrom))):
+    def passes(self, nodes: list[ast.AST]) -> bool:
+        imports = [node for node in nodes if isinstance(node, (ast.Import, ast.ImportFrom))]
+        if not all(map(self._import, imports)):
             return False
-        bases = {
-            id(node.value): node
-            for node in nodes
-            if isinstance(node, ast.Attribute) and isinstance(node.value, ast.Name) and node.value.id in self.modules
-        }
+        bases = {id(node.value) for node in nodes if isinstance(node, ast.Attribute)}  # names only looked into
+        if any(isinstance(node, ast.Name) and node.id == "type" for node in nodes) and any(map(_sets_attribute, nodes)):
+            return False  # type(x).attribute = … reaches classes that have no name here
         return all(self._allowed(node, bases) for node in nodes)
 
     def _import(self, node: ast.Import | ast.ImportFrom) -> bool:
@@ -76,20 +80,22 @@ class _Scan:
                 if alias.name not in _PURE:
                     return False
                 self.modules[alias.asname or alias.name] = alias.name
+                self.used.add(alias.name)
             return True
         pure = _PURE.get(node.module or "")
         if pure is None or node.level:
             return False
+        self.used.add(node.module or "")
         for alias in node.names:
             if alias.name == "*":
-                if node.module in ("os", "sys", "io", "atexit"):
+                if pure is not _ANY:
                     return False
             elif pure is not _ANY and alias.name not in pure:
                 return False
             self.imported.add(alias.asname or alias.name)
         return True
 
-    def _allowed(self, node: ast.AST, bases: dict[int, ast.Attribute]) -> bool:
+    def _allowed(self, node: ast.AST, bases: set[int]) -> bool:
         if isinstance(node, ast.Name):
             return self._name(node, bases)
         if isinstance(node, ast.Attribute):
@@ -104,15 +110,17 @@ class _Scan:
             return node.arg not in self.modules
         return True
 
-    def _name(self, node: ast.Name, bases: dict[int, ast.Attribute]) -> bool:
+    def _name(self, node: ast.Name, bases: set[int]) -> bool:
         if node.id in _FORBIDDEN_NAMES:
             return False
         return node.id not in self.modules or id(node) in bases
 
     def _attribute(self, node: ast.Attribute) -> bool:
+        base = node.value
+        if node.attr == "register":  # of an abstract base class, unless it is atexit's
+            return isinstance(base, ast.Name) and self.modules.get(base.id) == "atexit"
         if _hidden(node.attr):
             return False
-        base = node.value
         if isinstance(base, ast.Name) and base.id in self.modules:
             module = self.modules[base.id]
             if not isinstance(node.ctx, ast.Load):
@@ -120,6 +128,10 @@ class _Scan:
             pure = _PURE[module]
             return pure is _ANY or node.attr in pure
         return isinstance(node.ctx, ast.Load) or not (isinstance(base, ast.Name) and base.id in self.imported)
+
+
+def _sets_attribute(node: ast.AST) -> bool:
+    return isinstance(node, ast.Attribute) and not isinstance(node.ctx, ast.Load)
 
 
 def _hidden(attribute: str) -> bool:
@@ -130,18 +142,17 @@ def _hidden(attribute: str) -> bool:
 
 
 class Sentinels:
-    """Remembers the attributes of every library object in reach of an allowed program that can hold attributes."""
+    """Remembers the attributes of the library objects in reach of an allowed program that can hold attributes."""
 
-    def __init__(self) -> None:
+    def __init__(self, modules: frozenset[str]) -> None:
         self._held: list[tuple[Any, dict[str, Any]]] = []
-        for module_name, names in _PURE.items():
+        for module_name in modules:
             module = sys.modules.get(module_name)
-            if module is None:
-                continue
+            names = _PURE[module_name]
             for name in dir(module) if names is _ANY else names:
                 thing = getattr(module, name, None)
                 attributes = getattr(thing, "__dict__", None)
-                if attributes is not None and not isinstance(thing, type(sys)):
+                if attributes is not None and not isinstance(thing, types.ModuleType):
                     self._held.append((attributes, dict(attributes)))
 
     def untouched(self) -> bool:

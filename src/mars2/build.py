@@ -1,0 +1,391 @@
+"""Configuration → objects. The only place that names concrete classes; heavy ones are imported when first needed."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, assert_never
+
+from mars2.config.schema import (
+    AbMctsConfig,
+    BestOfNConfig,
+    ChatPromptingConfig,
+    DepthGuidedConfig,
+    LabProblemsConfig,
+    LabPromptingConfig,
+    MctsConfig,
+    PolicyConfig,
+    ReferenceProblemsConfig,
+    RefineBestConfig,
+    RunConfig,
+    SamplingConfig,
+    ScriptedPolicyConfig,
+    SearchConfig,
+    SequentialConfig,
+    TransformersPolicyConfig,
+    TreeQuestConfig,
+)
+from mars2.core.completion import Sampling
+from mars2.core.errors import ConfigError, ProblemError
+from mars2.core.problem import Limits, Problem
+from mars2.core.protocols import (
+    AdvantageEstimator,
+    Backend,
+    Learner,
+    Prompter,
+    Sandbox,
+    Search,
+    Split,
+    TrainableBackend,
+)
+from mars2.core.seeds import derive_seed
+from mars2.credit import advantages
+from mars2.prompting.chat import ChatPrompter
+from mars2.prompting.roles import load_role
+from mars2.runs.checkpoints import Checkpoints
+from mars2.runs.credit_tree import Credit
+from mars2.runs.evaluate import Evaluator
+from mars2.runs.grow_tree import Scoring, TreeGrower
+from mars2.runs.recorder import Recorder
+from mars2.runs.team import Agent
+from mars2.runs.train import Trainer
+from mars2.search.ab_mcts import AbMcts
+from mars2.search.best_of_n import BestOfN
+from mars2.search.depth_guided import DepthGuided
+from mars2.search.mcts import Mcts
+from mars2.search.refine_best import RefineBest
+from mars2.search.sequential import Sequential
+from mars2.search.treequest_adapter import TreeQuestSearch
+
+LAB_MODEL = "lab:"
+"""Prefix of a model that the lab makes: ``lab:alpha``."""
+
+
+@dataclass(slots=True)
+class Team:
+    """The agents at work and what they share. Close it when done."""
+
+    agents: dict[str, Agent]
+    backends: dict[str, Backend]
+    prompter: Prompter
+    sandbox: Sandbox
+
+    async def close(self) -> None:
+        for backend in self.backends.values():
+            await backend.close()
+        await self.sandbox.close()
+
+
+def build_team(config: RunConfig, models: Mapping[str, str]) -> Team:
+    """Backends, agents, prompter and sandbox. `models`: policy → folder or Hugging Face id (see `resolve_models`)."""
+    set_threads(config.threads)
+    agents_roles = {name: load_role(agent.role) for name, agent in config.agents.items()}
+    backends = {name: build_backend(name, policy, models) for name, policy in config.policies.items()}
+    agents = {
+        name: Agent(name, agent.policy, backends[agent.policy], agents_roles[name], build_sampling(config, name))
+        for name, agent in config.agents.items()
+    }
+    return Team(agents, backends, build_prompter(config), build_sandbox(config))
+
+
+def resolve_models(
+    config: RunConfig,
+    *,
+    trained: Path | None = None,
+    progress: Callable[[str, float], None] | None = None,
+) -> dict[str, str]:
+    """Where each `transformers` policy's weights are. Lab policies are warm-started if they are not cached yet.
+
+    Args:
+        trained: a checkpoint folder whose weights replace the configured ones.
+        progress: called with the name of a lab policy and the fraction done.
+
+    Raises:
+        ConfigError: a folder that is not there.
+    """
+    wanted = {n: p.model for n, p in config.policies.items() if isinstance(p, TransformersPolicyConfig)}
+    if trained is not None:
+        return {name: str(trained / name / "model") for name in wanted}
+    lab = {name: model.removeprefix(LAB_MODEL) for name, model in wanted.items() if model.startswith(LAB_MODEL)}
+    for name, model in wanted.items():
+        if name not in lab:
+            check_model(f"policies.{name}.model", model)
+    folders: dict[str, Path] = {}
+    if lab:
+        from mars2.lab.policies import POLICIES
+        from mars2.lab.warm_start import ensure_policies
+
+        for name, model in lab.items():
+            if model not in POLICIES:
+                raise ConfigError(
+                    f"policies.{name}.model: no lab policy named {model!r}; use lab:{' or lab:'.join(POLICIES)}"
+                )
+        folders = ensure_policies(sorted(set(lab.values())), seed=config.seed, progress=progress)
+    return {name: str(folders[lab[name]]) if name in lab else model for name, model in wanted.items()}
+
+
+def check_model(field: str, model: str) -> None:
+    """Refuse a folder that is not there or is no model, before anything heavy is loaded.
+
+    Raises:
+        ConfigError: names `field`.
+    """
+    folder = Path(model).expanduser()
+    if folder.is_dir():
+        if not (folder / "config.json").is_file():
+            raise ConfigError(f"{field}: {model} has no config.json; give a Hugging Face model folder")
+        return
+    is_hub_id = model.count("/") == 1 and not model.startswith((".", "~", "/")) and not model.endswith("/")
+    if not is_hub_id:
+        raise ConfigError(
+            f"{field}: no such model folder: {model}; give a folder with config.json and weights, "
+            "or a Hugging Face id such as Qwen/Qwen2.5-Coder-0.5B-Instruct"
+        )
+
+
+def set_threads(threads: int) -> None:
+    """Threads that torch may use within one operation; 0 leaves its own choice."""
+    if threads:
+        import torch
+
+        torch.set_num_threads(threads)
+
+
+def build_backend(name: str, policy: PolicyConfig, models: Mapping[str, str]) -> Backend:
+    match policy:
+        case TransformersPolicyConfig():
+            from mars2.backends.transformers_ import TransformersBackend
+
+            return TransformersBackend(
+                name, models[name], device=policy.device, dtype=policy.dtype, max_batch=policy.max_batch
+            )
+        case ScriptedPolicyConfig():
+            from mars2.backends.scripted import ScriptedBackend, load_script
+
+            return ScriptedBackend(name, load_script(policy.script))
+        case _:
+            assert_never(policy)
+
+
+def build_sampling(config: RunConfig, agent: str) -> Sampling:
+    settings: SamplingConfig = config.sampling_of(agent)
+    return Sampling(
+        temperature=settings.temperature,
+        top_p=settings.top_p,
+        top_k=settings.top_k,
+        max_tokens=settings.max_tokens,
+    )
+
+
+def build_prompter(config: RunConfig) -> Prompter:
+    match config.prompting:
+        case ChatPromptingConfig() as chat:
+            return ChatPrompter(feedback_tests=chat.feedback_tests, feedback_chars=chat.feedback_chars)
+        case LabPromptingConfig():
+            from mars2.lab.prompting import LabPrompter
+
+            return LabPrompter()
+        case _:
+            assert_never(config.prompting)
+
+
+def build_sandbox(config: RunConfig) -> Sandbox:
+    from mars2.sandbox import ZygoteSandbox
+
+    return ZygoteSandbox(workers=config.sandbox.workers, allow_unsafe=config.sandbox.allow_unsafe)
+
+
+def build_search(search: SearchConfig, agents: Sequence[str]) -> Callable[[], Search]:
+    """A factory of one search per tree."""
+    options = search.model_dump(exclude={"strategy"})
+    match search:
+        case AbMctsConfig():
+            return lambda: AbMcts(agents, **options)
+        case DepthGuidedConfig():
+            return lambda: DepthGuided(agents, **options)
+        case BestOfNConfig():
+            return lambda: BestOfN(agents)
+        case RefineBestConfig():
+            return lambda: RefineBest(agents, **options)
+        case SequentialConfig():
+            return lambda: Sequential(agents)
+        case MctsConfig():
+            return lambda: Mcts(agents, **options)
+        case TreeQuestConfig():
+            return lambda: TreeQuestSearch(agents, **options)
+        case _:
+            assert_never(search)
+
+
+def build_grower(
+    config: RunConfig,
+    team: Team,
+    *,
+    agents: Sequence[str] | None = None,
+    search: SearchConfig | None = None,
+    max_nodes: int | None = None,
+    judge_hidden: bool = True,
+) -> TreeGrower:
+    """Grows trees with all agents, or with some of them; `search` and `max_nodes` replace the configured ones."""
+    names = list(config.agents) if agents is None else list(agents)
+    search = search or config.search
+    max_nodes = max_nodes or config.rollout.max_nodes
+    reward = config.training.reward if config.training else None
+    return TreeGrower(
+        agents={name: team.agents[name] for name in names},
+        new_search=build_search(search, names),
+        prompter=team.prompter,
+        sandbox=team.sandbox,
+        seed=config.seed,
+        max_nodes=max_nodes,
+        scoring=Scoring(
+            reward=reward.kind if reward else "binary",
+            overlong_buffer=reward.overlong_buffer if reward else 0,
+            overlong_factor=reward.overlong_factor if reward else 1.0,
+            judge_hidden=judge_hidden,
+        ),
+        # Independent first attempts have nothing to wait for.
+        expansions_in_flight=max_nodes if search.strategy == "best_of_n" else config.rollout.expansions_in_flight,
+        max_retries=config.rollout.max_retries,
+        stop_when_solved=config.rollout.stop_when_solved,
+    )
+
+
+def build_problems(config: RunConfig, split: Split) -> Sequence[Problem]:
+    """The problems of a split, with the configured limits if there are any.
+
+    Raises:
+        ProblemError: the source is missing, malformed or empty.
+    """
+    source = config.problems
+    match source:
+        case LabProblemsConfig():
+            from mars2.lab.tasks import LabProblems
+
+            lab = LabProblems(num_train=source.num_train, num_test=source.num_test, seed=source.seed)
+            problems = lab.load(split)
+        case ReferenceProblemsConfig():
+            from mars2.problems.resolve import load_problems
+
+            reference = source.train if split == "train" else source.test
+            problems = load_problems(reference).problems if reference else []
+        case _:
+            assert_never(source)
+    if not problems:
+        raise ProblemError(f"problems: the {split} split is empty; name a source with problems")
+    if config.sandbox.limits is None:
+        return problems
+    limits = Limits(**config.sandbox.limits.model_dump())
+    return [p.with_limits(limits) for p in problems]
+
+
+def build_learners(config: RunConfig, models: Mapping[str, str]) -> dict[str, Learner]:
+    """One learner per policy that some agent uses."""
+    from mars2.learners.objective import Objective
+    from mars2.learners.torch_learner import TorchLearner
+
+    training = config.training
+    if training is None:
+        raise ConfigError("training: missing; add a training section to train")
+    settings = training.objective.model_dump()
+    learners: dict[str, Learner] = {}
+    for name in dict.fromkeys(agent.policy for agent in config.agents.values()):
+        policy = config.policies[name]
+        assert isinstance(policy, TransformersPolicyConfig)  # RunConfig refuses others in training
+        sampling = next(config.sampling_of(a) for a, agent in config.agents.items() if agent.policy == name)
+        constant = sampling.max_tokens if training.objective.aggregation == "constant" else None
+        optimizer = training.optimizer
+        learners[name] = TorchLearner(
+            name,
+            models[name],
+            objective=Objective(**settings, constant_length=constant),
+            learning_rate=optimizer.learning_rate,
+            weight_decay=optimizer.weight_decay,
+            max_grad_norm=optimizer.max_grad_norm,
+            warmup_steps=optimizer.warmup_steps,
+            mini_batches=optimizer.mini_batches,
+            micro_batch_tokens=optimizer.micro_batch_tokens,
+            gradient_checkpointing=optimizer.gradient_checkpointing,
+            device=_device(policy.device),
+            dtype="float32" if policy.dtype == "auto" else policy.dtype,
+            seed=derive_seed(config.seed, "learner", name),
+            temperature=sampling.temperature,
+        )
+    return learners
+
+
+def _device(device: str) -> str:
+    if device != "auto":
+        return device
+    import torch
+
+    return "cuda" if torch.cuda.is_available() else "cpu"
+
+
+def build_estimator(config: RunConfig) -> AdvantageEstimator:
+    assert config.training is not None
+    match config.training.advantage:
+        case "tree_group":
+            return advantages.tree_group
+        case "no_std":
+            return advantages.no_std
+        case "leave_one_out":
+            return advantages.leave_one_out
+        case "per_agent":
+            return advantages.per_agent
+        case _:
+            assert_never(config.training.advantage)
+
+
+def build_trainer(
+    config: RunConfig, team: Team, learners: dict[str, Learner], recorder: Recorder, folder: Path
+) -> Trainer:
+    training = config.training
+    assert training is not None
+    backends: dict[str, TrainableBackend] = {}
+    for name in learners:
+        backend: Any = team.backends[name]
+        assert isinstance(backend, TrainableBackend)
+        backends[name] = backend
+    return Trainer(
+        training=training,
+        rollout=config.rollout,
+        seed=config.seed,
+        problems=build_problems(config, "train"),
+        grower=build_grower(config, team),
+        credit=Credit(
+            estimator=build_estimator(config),
+            policy_of_agent={name: agent.policy for name, agent in config.agents.items()},
+            shaping_gamma=training.shaping.gamma,
+            shaping_sibling_weight=training.shaping.sibling_weight,
+            dynamic_filtering=training.dynamic_filtering,
+        ),
+        backends=backends,
+        learners=learners,
+        recorder=recorder,
+        checkpoints=Checkpoints(folder / "checkpoints", keep=training.keep_checkpoints),
+    )
+
+
+def build_evaluator(
+    config: RunConfig, team: Team, recorder: Recorder, problems: Sequence[Problem] | None = None
+) -> Evaluator:
+    """Evaluates on `problems`, or on the configured test split."""
+    settings = config.evaluation
+    problems = build_problems(config, "test") if problems is None else problems
+    if settings.num_problems is not None:
+        problems = problems[: settings.num_problems]
+    first_attempts = BestOfNConfig(strategy="best_of_n")
+    return Evaluator(
+        problems=problems,
+        team=build_grower(config, team),
+        alone={a: build_grower(config, team, agents=[a]) for a in config.agents} if settings.per_agent_trees else {},
+        first_attempts={
+            a: build_grower(config, team, agents=[a], search=first_attempts, max_nodes=settings.samples_per_problem)
+            for a in config.agents
+        },
+        trees_in_flight=config.rollout.trees_in_flight,
+        lockstep=config.rollout.lockstep,
+        recorder=recorder,
+    )

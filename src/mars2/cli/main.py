@@ -1,0 +1,59 @@
+"""The command ``mars2``: one file a command; user mistakes end in one line and exit code 2."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import typer
+
+from mars2 import __version__
+from mars2.cli import check, evaluate, report, solve, train
+from mars2.cli.output import fail
+from mars2.core.errors import Mars2Error, UserError
+
+app = typer.Typer(
+    name="mars2",
+    help="Several LLM agents learn to write code together by growing one search tree per problem.",
+    no_args_is_help=True,
+    rich_markup_mode="markdown",
+    pretty_exceptions_enable=False,
+    context_settings={"help_option_names": ["-h", "--help"]},
+)
+for module in (train, evaluate, solve, report, check):
+    module.register(app)
+
+
+def _print_version(wanted: bool) -> None:
+    if wanted:
+        typer.echo(f"mars2 {__version__}")
+        raise typer.Exit
+
+
+@app.callback()
+def main(
+    version: bool = typer.Option(False, "--version", callback=_print_version, is_eager=True, help="Print the version."),
+) -> None:
+    """Several LLM agents learn to write code together by growing one search tree per problem."""
+
+
+def run() -> None:
+    """Entry point. Exit codes: 0 done, 1 failed, 2 the user's mistake, 130 interrupted."""
+    try:
+        app()
+    except UserError as error:
+        fail(error, 2)
+    except Mars2Error as error:
+        fail(error, 1)
+    except BaseExceptionGroup as group:
+        known = next((e for e in _leaves(group) if isinstance(e, Mars2Error)), None)
+        if known is None:
+            raise
+        fail(known, 2 if isinstance(known, UserError) else 1)
+
+
+def _leaves(error: BaseException) -> Iterator[BaseException]:
+    if isinstance(error, BaseExceptionGroup):
+        for child in error.exceptions:
+            yield from _leaves(child)
+    else:
+        yield error

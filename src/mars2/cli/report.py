@@ -1,0 +1,44 @@
+"""``mars2 report``: write a run's HTML report anew."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from mars2.cli.output import print_json, say, stdout, summary_table
+from mars2.cli.run_folder import open_run
+
+HELP = """Write the report of a run (one HTML file: curves, tables, tree viewer) and print its table.
+
+Works while the run goes on, and on runs that were interrupted.
+
+Example:
+
+    mars2 report runs/quickstart
+"""
+
+
+def register(app: typer.Typer) -> None:
+    app.command(help=HELP)(report)
+
+
+def report(
+    run: Annotated[Path, typer.Argument(help="The folder of a run.")],
+    as_json: Annotated[bool, typer.Option("--json", help="Print the summary as JSON on stdout.")] = False,
+) -> None:
+    from mars2.reports import write_report
+
+    store, _ = open_run(run)
+    with store:
+        path = write_report(run, store)
+    summary_file = run / "summary.json"
+    summary = json.loads(summary_file.read_text(encoding="utf-8")) if summary_file.is_file() else None
+    if as_json:
+        print_json({"report": str(path), "summary": summary})
+        return
+    if summary and "team" in summary:
+        stdout.print(summary_table(summary))
+    say(f"report: {path}")

@@ -1,0 +1,237 @@
+"""``mars2 solve``: one problem, a team, a budget; prints the best program found."""
+
+from __future__ import annotations
+
+import re
+import time
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from mars2.cli.output import print_json, run_async, say, stderr, stdout
+from mars2.cli.progress import LiveView
+from mars2.cli.run_folder import RUNS, commit, latest_checkpoint, open_run
+from mars2.config import RunConfig, load_config
+from mars2.config.load import parse_config
+from mars2.core.errors import ConfigError
+from mars2.core.problem import Problem
+from mars2.core.verdict import Verdict
+
+HELP = """Solve one problem by multi-agent tree search and print the program.
+
+PROBLEM is a problem file (Markdown, YAML or JSON; see docs/problem-format.md), `humaneval:17`, `mbpp:FILE:601`, or,
+with --run, a problem of that run such as `lab/test/00003`. TEAM is given by --agents, --config or --run.
+
+Examples:
+
+    mars2 solve humaneval:0 --agents Qwen/Qwen2.5-Coder-0.5B-Instruct --budget 8
+
+    mars2 solve examples/problems/two-sum.md --agents small=models/qwen-0.5b,large=models/qwen-1.5b --budget 16
+
+    mars2 solve lab/test/00003 --run runs/quickstart --json
+"""
+
+
+def register(app: typer.Typer) -> None:
+    app.command(help=HELP)(solve)
+
+
+def solve(
+    problem: Annotated[str, typer.Argument(help="A problem file or reference.")],
+    agents: Annotated[
+        str | None, typer.Option(help="Comma-separated models, each a folder or a Hugging Face id, or NAME=MODEL.")
+    ] = None,
+    config: Annotated[Path | None, typer.Option(help="Take the team from a configuration file.")] = None,
+    run: Annotated[Path | None, typer.Option(help="Take the trained team of a run.")] = None,
+    budget: Annotated[int, typer.Option(help="Programs to write at most.")] = 8,
+    parallel: Annotated[int, typer.Option(help="Programs being written at once.")] = 4,
+    max_tokens: Annotated[int | None, typer.Option(help="Longest answer, in tokens.")] = None,
+    strategy: Annotated[str, typer.Option(help="ab_mcts, depth_guided, best_of_n, refine_best, …")] = "ab_mcts",
+    seed: Annotated[int, typer.Option(help="Same seed, same search.")] = 0,
+    keep_going: Annotated[
+        bool, typer.Option("--keep-going", help="Spend the whole budget even after a program passes all public tests.")
+    ] = False,
+    out: Annotated[Path | None, typer.Option(help="Folder for the tree; default: runs/solve/PROBLEM-N.")] = None,
+    as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object on stdout.")] = False,
+) -> None:
+    settings, trained = team_config(agents, config, run)
+    overrides = [
+        f"seed={seed}",
+        f"search.strategy={strategy}",
+        f"rollout.max_nodes={budget}",
+        f"rollout.expansions_in_flight={parallel}",
+        f"rollout.stop_when_solved={not keep_going}",
+    ]
+    if max_tokens is not None:
+        overrides.append(f"sampling.max_tokens={max_tokens}")
+    data = settings.as_dict() | {"training": None, "search": {}}
+    settings = parse_config(data, overrides)
+    task = find_problem(problem, settings)
+    folder = out or _new_folder(task.id)
+    result = _solve(settings, task, folder, trained)
+    if as_json:
+        print_json(result)
+        return
+    _print(result)
+
+
+def team_config(agents: str | None, config: Path | None, run: Path | None) -> tuple[RunConfig, Path | None]:
+    """The team that the options name, and the checkpoint to take weights from (None: the models as they are)."""
+    given = [name for name, value in (("--agents", agents), ("--config", config), ("--run", run)) if value is not None]
+    if len(given) != 1:
+        got = " and ".join(given) or "nothing"
+        raise ConfigError(f"team: give exactly one of --agents, --config and --run, got {got}")
+    if run is not None:
+        store, settings = open_run(run)
+        store.close()
+        return settings, latest_checkpoint(run)
+    if config is not None:
+        return load_config(config), None
+    return _ad_hoc(agents or ""), None
+
+
+def _ad_hoc(agents: str) -> RunConfig:
+    """A team of models named on the command line."""
+    from mars2.build import check_model
+
+    models: dict[str, str] = {}
+    for part in filter(None, (p.strip() for p in agents.split(","))):
+        name, sign, model = part.partition("=")
+        if not sign:
+            name, model = re.sub(r"[^A-Za-z0-9._-]+", "-", Path(part).name), part
+        if name in models:
+            raise ConfigError(f"--agents: two agents are called {name!r}; name them, as in a=MODEL,b=MODEL")
+        check_model("--agents", model)
+        models[name] = model
+    if not models:
+        raise ConfigError("--agents: names no model; give a folder or a Hugging Face id")
+    return parse_config(
+        {
+            "name": "solve",
+            "problems": {"kind": "reference", "test": "-"},
+            "policies": {name: {"backend": "transformers", "model": model} for name, model in models.items()},
+            "agents": {name: {"policy": name} for name in models},
+        }
+    )
+
+
+def find_problem(reference: str, config: RunConfig) -> Problem:
+    """The problem that `reference` names; problems of the lab belong to a run's configuration.
+
+    Raises:
+        ProblemError: there is no such problem.
+    """
+    if reference.startswith("lab/"):
+        from mars2.build import build_problems
+        from mars2.core.errors import ProblemError
+
+        if config.problems.kind != "lab":
+            raise ProblemError(f"problem {reference!r} belongs to the lab; give --run or --config of a lab run")
+        split = "train" if reference.startswith("lab/train/") else "test"
+        found = {p.id: p for p in build_problems(config, split)}
+        if reference not in found:
+            raise ProblemError(f"problem: no {reference!r}; this run has {next(iter(found))} … {list(found)[-1]}")
+        return found[reference]
+    from mars2.problems import load_problem
+
+    return load_problem(reference)
+
+
+def _new_folder(problem_id: str) -> Path:
+    name = re.sub(r"[^A-Za-z0-9._-]+", "-", problem_id).strip("-") or "problem"
+    number = 1
+    while (folder := RUNS / "solve" / f"{name}-{number}").exists():
+        number += 1
+    return folder
+
+
+def _solve(config: RunConfig, problem: Problem, folder: Path, trained: Path | None) -> dict[str, Any]:
+    from mars2 import build
+    from mars2.core.tree import Tree
+    from mars2.reports import write_report
+    from mars2.runs.recorder import Recorder
+    from mars2.runs.rollout import Job, grow_trees
+    from mars2.search.selection import choose_answer
+    from mars2.store.run_store import RunStore
+
+    started = time.monotonic()
+    models = build.resolve_models(config, trained=trained)
+    tree = Tree(f"solve/{problem.id}", problem.id)
+
+    async def work() -> tuple[Any, Verdict | None]:
+        team = build.build_team(config, models)
+        try:
+            grower = build.build_grower(config, team, judge_hidden=False)
+            recorder.event("evaluation_started", label=problem.id, num_nodes=config.rollout.max_nodes)
+            (growth,) = await grow_trees(
+                [Job(tree, problem, grower)],
+                trees_in_flight=1,
+                lockstep=config.rollout.lockstep,
+                on_node=recorder.node,
+            )
+            answer = choose_answer(tree)
+            hidden = None
+            if answer is not None and problem.hidden_tests:
+                hidden = await team.sandbox.judge(
+                    tree.nodes[answer].program, problem.hidden_tests, problem.limits, comparison=problem.comparison
+                )
+            return growth, hidden
+        finally:
+            await team.close()
+
+    with RunStore.create(folder, config=config.as_dict()) as store:
+        view = LiveView(stderr, policy_of_agent={})
+        recorder = Recorder(store, [view])
+        recorder.event("run_started", name=f"solve {problem.id}", commit=commit(), seed=config.seed)
+        store.save_problem(problem)
+        with view:
+            growth, hidden = run_async(work(), when_interrupted="interrupted")
+        recorder.tree(tree, phase="solve", step=0)
+        recorder.event("run_finished", wall_s=time.monotonic() - started)
+        report = write_report(folder, store)
+    answer = choose_answer(tree)
+    node = None if answer is None else tree.nodes[answer]
+    return {
+        "problem": problem.id,
+        "program": node.program if node else None,
+        "agent": node.agent if node else None,
+        "node": answer,
+        "public": _verdict(node.public_verdict) if node else None,
+        "hidden": _verdict(hidden) if hidden else None,
+        "num_nodes": len(tree),
+        "stop": growth.stop_reason,
+        "error": growth.error,
+        "failed_calls": growth.num_failed_calls,
+        "output_tokens": sum(n.completion.output_tokens for n in tree),
+        "wall_s": round(time.monotonic() - started, 1),
+        "run": str(folder),
+        "tree": str(report),
+    }
+
+
+def _verdict(verdict: Verdict) -> dict[str, Any]:
+    return {
+        "verdict": verdict.status.value,
+        "passed": verdict.num_passed,
+        "total": len(verdict.tests),
+        "tier": verdict.tier,
+    }
+
+
+def _print(result: dict[str, Any]) -> None:
+    if result["program"] is None:
+        say(f"no program was written ({result['stop']}{': ' + result['error'] if result['error'] else ''})")
+    else:
+        stdout.print(result["program"], markup=False, highlight=False, soft_wrap=True)
+    if result["public"]:
+        public = result["public"]
+        say(f"\npublic tests: {public['verdict']}, {public['passed']} of {public['total']} passed")
+    if result["hidden"]:
+        hidden = result["hidden"]
+        say(f"hidden tests: {hidden['verdict']} (judged once, after the answer was chosen)")
+    say(
+        f"{result['num_nodes']} programs, {result['output_tokens']} tokens, {result['wall_s']} s, {result['stop']}; "
+        f"written by {result['agent']}"
+    )
+    say(f"tree: {result['tree']}")

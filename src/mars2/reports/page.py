@@ -1,0 +1,77 @@
+"""Writes the page: one HTML file with its style, its scripts and its data inside, which asks nothing of a network."""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+import html
+import json
+import math
+import os
+from importlib import resources
+from pathlib import Path
+from typing import Any
+
+from mars2.reports.reading import RunReader
+from mars2.reports.run_data import run_data
+from mars2.reports.tree_data import trees_data
+
+_SCRIPTS = ("elements.js", "results.js", "charts.js", "tree_drawing.js", "node_view.js", "tree_viewer.js", "main.js")
+
+
+def write_report(folder: Path, run: RunReader) -> Path:
+    """Write `report.html` into a run's folder, replacing the former one, whatever the run has come to so far.
+
+    Args:
+        folder: the run's folder; its `summary.json` is used if there is one.
+        run: the run's open store.
+
+    Returns:
+        Path of the page.
+    """
+    trees, problems = trees_data(run)
+    data = run_data(folder, run, trees)
+    data |= {"trees": trees, "problems": problems, "tree_counts": dict(run.tree_counts())}
+    path, draft = folder / "report.html", folder / "report.html.tmp"
+    draft.write_text(render(data), encoding="utf-8")
+    os.replace(draft, path)
+    return path
+
+
+def render(data: dict[str, Any]) -> str:
+    """The page. Only the style and script of this package may run in it: the policy names their hashes."""
+    style = _asset("page.css")
+    script = "'use strict';\n" + "".join(_asset(name) for name in _SCRIPTS)
+    policy = f"default-src 'none'; style-src {_hash_source(style)}; script-src {_hash_source(script)}"
+    return (
+        '<!doctype html>\n<html lang="en">\n<head>\n<meta charset="utf-8">\n'
+        f'<meta http-equiv="Content-Security-Policy" content="{policy}">\n'
+        '<meta name="viewport" content="width=device-width, initial-scale=1">\n'
+        f"<title>{html.escape(data['name'])} · mars2</title>\n<style>{style}</style>\n</head>\n<body>\n"
+        "<noscript>This report draws itself with JavaScript; please allow it for this file.</noscript>\n"
+        f'<script type="application/json" id="run-data">{embeddable_json(data)}</script>\n'
+        f"<script>{script}</script>\n</body>\n</html>\n"
+    )
+
+
+def embeddable_json(data: Any) -> str:
+    """JSON that no text in it can break out of: pure ASCII, no ``<``; numbers JavaScript cannot read become null."""
+    return json.dumps(_finite(data), allow_nan=False, separators=(",", ":")).replace("<", "\\u003c")
+
+
+def _finite(data: Any) -> Any:
+    if isinstance(data, float):
+        return data if math.isfinite(data) else None
+    if isinstance(data, dict):
+        return {str(key): _finite(value) for key, value in data.items()}
+    if isinstance(data, (list, tuple)):
+        return [_finite(value) for value in data]
+    return data
+
+
+def _asset(name: str) -> str:
+    return (resources.files("mars2.reports") / "assets" / name).read_text(encoding="utf-8")
+
+
+def _hash_source(text: str) -> str:
+    return f"'sha256-{base64.b64encode(hashlib.sha256(text.encode()).digest()).decode()}'"

@@ -1,0 +1,106 @@
+"""Turns core types into what a worker understands, and its answer into a Verdict."""
+
+from __future__ import annotations
+
+import hashlib
+import marshal
+from collections import OrderedDict
+from collections.abc import Sequence
+from typing import Any
+
+from mars2.core.errors import SandboxUnavailable, UserError
+from mars2.core.problem import AssertTest, CallTest, Comparison, Limits, StdioTest, Test
+from mars2.core.verdict import Status, TestResult, Verdict
+
+_MARSHAL_VERSION = 2  # without back references, so that equal tests give equal bytes
+_KEPT = 512  # encoded test tuples
+
+
+class TestEncoder:
+    """Encodes tests for the wire, remembering the encodings of tuples seen before (a problem's tests come many times)."""
+
+    __test__ = False  # not a pytest class
+
+    def __init__(self) -> None:
+        self._kept: OrderedDict[int, tuple[Sequence[Test], bytes]] = OrderedDict()
+
+    def __call__(self, tests: Sequence[Test]) -> bytes:
+        """Bytes of the tests.
+
+        Raises:
+            UserError: a call test holds a value that is not plain data.
+        """
+        if not isinstance(tests, tuple):
+            return _encode(tests)
+        kept = self._kept.get(id(tests))
+        if kept is not None and kept[0] is tests:
+            self._kept.move_to_end(id(tests))
+            return kept[1]
+        data = _encode(tests)
+        self._kept[id(tests)] = (tests, data)
+        if len(self._kept) > _KEPT:
+            self._kept.popitem(last=False)
+        return data
+
+
+def _encode(tests: Sequence[Test]) -> bytes:
+    plain: list[tuple[Any, ...]] = []
+    for index, test in enumerate(tests):
+        match test:
+            case StdioTest(text, output):
+                plain.append(("stdio", text, output))
+            case CallTest(function, args, expected):
+                plain.append(("call", function, tuple(args), expected))
+            case AssertTest(code):
+                plain.append(("assert", code))
+            case _:
+                raise UserError(f"tests[{index}] must be a StdioTest, CallTest or AssertTest, got {type(test).__name__}")
+    try:
+        return marshal.dumps(plain, _MARSHAL_VERSION)
+    except ValueError:
+        raise UserError("a call test's args and expected must be plain data (numbers, text, lists, tuples, sets, dicts)") from None
+
+
+def request_payload(
+    program: str, tests: bytes, limits: Limits, comparison: Comparison, stop_at_first_failure: bool, hermetic: bool
+) -> bytes:
+    """What is sent to a worker; equal judgements give equal bytes."""
+    numbers = (
+        float(limits.cpu_s),
+        float(limits.effective_wall_s),
+        int(limits.memory_mib),
+        int(limits.stdout_kib) * 1024,
+        int(limits.stderr_kib) * 1024,
+    )
+    return marshal.dumps((program, tests, numbers, comparison, stop_at_first_failure, hermetic), _MARSHAL_VERSION)
+
+
+def cache_key(payload: bytes) -> bytes:
+    return hashlib.sha256(payload).digest()
+
+
+def refusal(program: str | None, limits: Limits) -> TestResult | None:
+    """The CE of what need not be sent to a worker: no program, an empty one, one too long."""
+    if program is None:
+        return TestResult(Status.CE, error_type="NoProgram", error_message="the answer contains no program")
+    if not program.strip():
+        return TestResult(Status.CE, error_type="NoProgram", error_message="the program is empty")
+    size = len(program.encode("utf-8", "surrogatepass"))
+    if size > limits.source_kib * 1024:
+        message = f"the program has {size} bytes, more than {limits.source_kib} KiB"
+        return TestResult(Status.CE, error_type="SourceTooLong", error_message=message)
+    return None
+
+
+def verdict_of(answer: dict[str, Any], num_tests: int, mode: str) -> Verdict:
+    """The verdict in a worker's answer."""
+    results = tuple(TestResult(**{**outcome, "status": Status(outcome["status"])}) for outcome in answer["outcomes"])
+    if len(results) != max(1, num_tests) and not (num_tests == 0 and not results):
+        raise SandboxUnavailable(f"a worker answered {len(results)} results for {num_tests} tests")
+    return verdict_from(results, num_tests, answer["tier"], mode)
+
+
+def verdict_from(results: tuple[TestResult, ...], num_tests: int, tier: str, mode: str) -> Verdict:
+    """Overall status: AC if every test is AC, else that of the first failing test."""
+    status = next((result.status for result in results if result.status is not Status.AC), Status.AC)
+    return Verdict(status, results[:num_tests], tier, mode)

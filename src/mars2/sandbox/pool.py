@@ -1,0 +1,157 @@
+"""The default sandbox: a pool of jailed workers behind `judge`, with a cache of verdicts."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections import OrderedDict
+from collections.abc import Sequence
+from typing import Literal
+
+from mars2.core.errors import SandboxUnavailable
+from mars2.core.problem import Comparison, Limits, Test
+from mars2.core.verdict import Verdict
+from mars2.sandbox.messages import TestEncoder, cache_key, refusal, request_payload, verdict_from, verdict_of
+from mars2.sandbox.worker_process import WorkerLost, WorkerProcess, WorkerSettings
+
+_log = logging.getLogger(__name__)
+_ATTEMPTS = 3  # of one judgement, on different workers, before the sandbox is called broken
+_COMPILE_WALL_S = 15.0
+_GRACE_S = 60.0
+SAFE_TIERS = ("A", "B")
+
+Mode = Literal["batch", "hermetic"]
+
+
+class ZygoteSandbox:
+    """Judges programs in `workers` parallel jails.
+
+    `mode` "batch" lets a program that provably leaves no state run its tests in one process; "hermetic" gives every test a
+    fresh one. Workers start at the first judgement. Use one sandbox from one event loop.
+    """
+
+    def __init__(
+        self,
+        workers: int = 2,
+        *,
+        allow_unsafe: bool = False,
+        cache_size: int = 4096,
+        mode: Mode = "batch",
+        settings: WorkerSettings | None = None,
+    ) -> None:
+        if workers < 1:
+            raise ValueError(f"workers must be >= 1, got {workers}")
+        self.mode: Mode = mode
+        self.tier = ""  # of the workers started so far
+        self.num_judged = 0  # judgements that ran, cache hits not counted
+        self.num_cache_hits = 0
+        self.num_worker_failures = 0  # the judge's own faults: workers that died, hung or failed
+        self._allow_unsafe = allow_unsafe
+        self._settings = settings or WorkerSettings()
+        self._slots = asyncio.Semaphore(workers)
+        self._idle: list[WorkerProcess] = []
+        self._all: set[WorkerProcess] = set()
+        self._background: set[asyncio.Task[None]] = set()
+        self._closed = False
+        self._encode = TestEncoder()
+        self._cache: OrderedDict[bytes, Verdict] = OrderedDict()
+        self._cache_size = cache_size
+
+    async def judge(
+        self,
+        program: str | None,
+        tests: Sequence[Test],
+        limits: Limits,
+        *,
+        comparison: Comparison = "exact",
+        stop_at_first_failure: bool = True,
+    ) -> Verdict:
+        """See `mars2.core.protocols.Sandbox`. With no tests, a program that compiles is AC."""
+        refused = refusal(program, limits)
+        if program is None or refused is not None:
+            assert refused is not None
+            return verdict_from((refused,) * max(1, len(tests)), len(tests), self.tier, self.mode)
+        encoded = self._encode(tests)
+        hermetic = self.mode == "hermetic"
+        payload = request_payload(program, encoded, limits, comparison, stop_at_first_failure, hermetic)
+        key = cache_key(payload)
+        if key in self._cache:
+            self._cache.move_to_end(key)
+            self.num_cache_hits += 1
+            return self._cache[key]
+        deadline_s = _GRACE_S + 2 * (_COMPILE_WALL_S + limits.effective_wall_s * max(1, len(tests)))
+        async with self._slots:
+            verdict = await self._run(payload, len(tests), deadline_s)
+        if self._cache_size:
+            self._cache[key] = verdict
+            if len(self._cache) > self._cache_size:
+                self._cache.popitem(last=False)
+        return verdict
+
+    async def _run(self, payload: bytes, num_tests: int, deadline_s: float) -> Verdict:
+        reason = ""
+        for _ in range(_ATTEMPTS):
+            if self._closed:
+                raise SandboxUnavailable("the sandbox is closed")
+            worker = self._idle.pop() if self._idle else await self._start_worker()
+            try:
+                answer = await worker.ask(payload, deadline_s)
+            except WorkerLost as error:
+                reason = str(error)
+                await self._discard(worker)
+            except BaseException:  # cancelled: the worker is brought back behind the caller's back
+                self._spawn(self._reclaim(worker))
+                raise
+            else:
+                self._idle.append(worker)
+                if "error" not in answer:
+                    self.num_judged += 1
+                    return verdict_of(answer, num_tests, self.mode)
+                reason = str(answer["error"])
+            self.num_worker_failures += 1
+            _log.warning("sandbox worker failed, trying again: %s", reason)
+        raise SandboxUnavailable(f"the sandbox failed {_ATTEMPTS} times on one program; last: {reason}")
+
+    async def _start_worker(self) -> WorkerProcess:
+        worker = await WorkerProcess.start(self._settings)
+        self._all.add(worker)
+        if worker.tier not in SAFE_TIERS and not self._allow_unsafe:
+            await self._discard(worker)
+            raise SandboxUnavailable(
+                f"this machine only offers isolation tier {worker.tier} (missing: {', '.join(worker.missing)}); "
+                "see `mars2 doctor`, or set sandbox.allow_unsafe=true if you trust the programs"
+            )
+        if worker.tier != self.tier:
+            level = logging.INFO if worker.tier == "A" else logging.WARNING
+            _log.log(level, "sandbox isolation tier %s; missing: %s", worker.tier, ", ".join(worker.missing) or "nothing")
+        self.tier = worker.tier
+        return worker
+
+    async def _reclaim(self, worker: WorkerProcess) -> None:
+        try:
+            await worker.cancel()
+            self._idle.append(worker)
+        except WorkerLost:
+            await self._discard(worker)
+
+    async def _discard(self, worker: WorkerProcess) -> None:
+        self._all.discard(worker)
+        await worker.kill()
+
+    def _spawn(self, work: object) -> None:
+        task = asyncio.ensure_future(work)  # type: ignore[arg-type]
+        self._background.add(task)
+        task.add_done_callback(self._background.discard)
+
+    async def close(self) -> None:
+        """End every worker and all they started. Idempotent."""
+        self._closed = True
+        await asyncio.gather(*self._background, return_exceptions=True)
+        workers, self._all, self._idle = list(self._all), set(), []
+        await asyncio.gather(*(worker.close() for worker in workers))
+
+    async def __aenter__(self) -> ZygoteSandbox:
+        return self
+
+    async def __aexit__(self, *exception: object) -> None:
+        await self.close()

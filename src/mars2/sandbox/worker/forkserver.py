@@ -1,0 +1,155 @@
+"""The zygote: a small process that has preloaded the standard library and forks one child per request.
+
+It never sees a program, an input or an output, so a child finds nothing of earlier judgements in the memory it inherits.
+It is the first process of its own process namespace where there is one: whatever a child leaves running dies with it.
+"""
+
+from __future__ import annotations
+
+import gc
+import importlib
+import os
+import resource
+import signal
+import socket
+import struct
+import sys
+from dataclasses import dataclass
+
+from . import candidate
+from .isolation import ChildLock, Isolation, enter
+
+PRELOADED = (
+    "__future__ abc array ast bisect cmath collections copy dataclasses datetime decimal enum fractions functools heapq io "
+    "itertools json math numbers operator random re statistics string struct textwrap threading time traceback types typing"
+).split()
+FORK = struct.Struct("<QQQ")  # CPU limit in s, memory in bytes over the base, largest file in bytes
+EXITED = struct.Struct("<iddQB")  # wait status, user s, system s, peak KiB, 1 if the zygote must be replaced
+READY = b"ready"
+_OPEN_FILES = 256
+
+
+@dataclass(frozen=True, slots=True)
+class ZygoteSettings:
+    """What a zygote is made with."""
+
+    use_namespaces: bool = True
+    use_landlock: bool = True
+    use_seccomp: bool = True
+    library: str | None = None  # the heavy tier: "numpy" …
+    library_path: str | None = None  # … and the folder that holds it
+
+
+def serve(connection: socket.socket, isolation: Isolation) -> None:
+    """Fork on request until the supervisor is gone. Runs as the jail's first process."""
+    base_bytes = _virtual_bytes()
+    lock = ChildLock(isolation)
+    gc.collect()
+    gc.freeze()
+    connection.send(READY)
+    while True:
+        message, descriptors, _, _ = socket.recv_fds(connection, 64, 8)
+        if not message:
+            os._exit(0)
+        cpu_s, memory_bytes, file_bytes = FORK.unpack(message)
+        pid = os.fork()
+        if pid == 0:
+            try:
+                connection.close()
+                _become_child(descriptors, cpu_s, base_bytes + memory_bytes, file_bytes)
+                lock.apply()
+                candidate.serve()
+            finally:
+                os._exit(70)
+        for descriptor in descriptors:
+            os.close(descriptor)
+        _, status, usage = os.wait4(pid, 0)
+        clean = _end_everything(isolation) and isolation.scratch_is_clean()
+        connection.send(EXITED.pack(status, usage.ru_utime, usage.ru_stime, usage.ru_maxrss, not clean))
+
+
+def _become_child(descriptors: list[int], cpu_s: int, memory_bytes: int, file_bytes: int) -> None:
+    """Session, descriptors and limits of the process that will run a candidate."""
+    os.setsid()
+    first = candidate.CONTROL
+    for offset, descriptor in enumerate(descriptors):  # received in ascending order, each at or above its place
+        if descriptor != first + offset:
+            os.dup2(descriptor, first + offset)
+    os.closerange(first + len(descriptors), resource.getrlimit(resource.RLIMIT_NOFILE)[0])
+    resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
+    resource.setrlimit(resource.RLIMIT_CPU, (cpu_s, cpu_s))
+    resource.setrlimit(resource.RLIMIT_AS, (memory_bytes, memory_bytes))
+    resource.setrlimit(resource.RLIMIT_FSIZE, (file_bytes, file_bytes))
+    resource.setrlimit(resource.RLIMIT_NOFILE, (_OPEN_FILES, _OPEN_FILES))
+
+
+def _virtual_bytes() -> int:
+    with open("/proc/self/statm") as statm:
+        return int(statm.read().split()[0]) * resource.getpagesize()
+
+
+def _end_everything(isolation: Isolation) -> bool:
+    """Kill and reap whatever the child left running. False if something may be left."""
+    if isolation.own_pid_namespace:
+        try:
+            os.kill(-1, signal.SIGKILL)
+        except ProcessLookupError:
+            return True
+    while True:
+        if not isolation.own_pid_namespace:
+            for orphan in _children():  # a descendant whose parent died is ours: we are its subreaper
+                os.kill(orphan, signal.SIGKILL)
+        try:
+            os.waitpid(-1, 0)
+        except ChildProcessError:
+            return True
+
+
+def _children() -> list[int]:
+    try:
+        with open(f"/proc/self/task/{os.getpid()}/children") as children:
+            return [int(pid) for pid in children.read().split()]
+    except OSError:
+        return []
+
+
+def start(settings: ZygoteSettings, parent_socket: socket.socket) -> tuple[socket.socket, Isolation]:
+    """Start a zygote from the supervisor; returns the connection to it and the isolation it has.
+
+    Raises:
+        OSError: it cannot be started.
+    """
+    ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
+
+    def body(isolation: Isolation) -> None:
+        ours.close()
+        parent_socket.close()
+        _preload(settings)
+        isolation.lock_down()
+        serve(theirs, isolation)
+
+    isolation = enter(settings.use_namespaces, settings.use_landlock, settings.use_seccomp, settings.library_path, body)
+    theirs.close()
+    ours.settimeout(20.0)
+    try:
+        ready = ours.recv(16)
+    except TimeoutError:
+        ready = b""
+    if ready != READY:
+        ours.close()
+        raise OSError("the zygote did not start")
+    ours.settimeout(None)
+    return ours, isolation
+
+
+def _preload(settings: ZygoteSettings) -> None:
+    for name in PRELOADED:
+        importlib.import_module(name)
+    candidate.install_exit_builtins()
+    sys.argv = [candidate.PROGRAM_NAME]
+    sys.orig_argv = ["python3", candidate.PROGRAM_NAME]
+    sys.path[:] = [path for path in sys.path if path]
+    if settings.library_path is not None:
+        sys.path.append(settings.library_path)
+    if settings.library is not None:
+        importlib.import_module(settings.library)

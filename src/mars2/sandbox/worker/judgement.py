@@ -1,0 +1,253 @@
+"""One judgement, on the trusted side: sends inputs into the jail, compares what comes out, decides the verdicts."""
+
+from __future__ import annotations
+
+import marshal
+import socket
+from collections.abc import Callable
+from dataclasses import asdict, dataclass
+from typing import Any
+
+from . import candidate
+from .comparison import brief, outputs_equal, shorten, values_equal
+from .encoding import EncodingError, decode
+from .jailed import Ended, Jailed
+
+_SHOWN_CHARACTERS = 2_000
+_MIN_FILE_BYTES = 1 << 20  # reports need room even where a problem allows little output
+_COMPILE_CPU_S = 6.0
+
+
+@dataclass(frozen=True, slots=True)
+class Request:
+    """What the trainer asked. Tests are ("stdio", input, output), ("call", name, args, expected) or ("assert", code)."""
+
+    program: str
+    tests: list[tuple[Any, ...]]
+    cpu_s: float
+    wall_s: float
+    memory_mib: int
+    stdout_bytes: int
+    stderr_bytes: int
+    comparison: str
+    stop_at_first_failure: bool
+    hermetic: bool
+
+
+@dataclass(slots=True)
+class Outcome:
+    """One test's result, with the fields of `mars2.core.verdict.TestResult`."""
+
+    status: str
+    cpu_s: float = 0.0
+    wall_s: float = 0.0
+    peak_mib: float = 0.0
+    actual: str = ""
+    error_type: str = ""
+    error_message: str = ""
+    traceback: str = ""
+    stderr: str = ""
+    exit_code: int | None = None
+    signal: int | None = None
+    weak: bool = False
+
+
+class Judgement:
+    """Runs a request's tests in as few processes as is safe."""
+
+    def __init__(self, request: Request, zygote: Callable[[], socket.socket], trainer: socket.socket) -> None:
+        self.request = request
+        self._zygote, self._trainer = zygote, trainer
+        self._source = request.program.encode("utf-8", "surrogatepass")
+        self._jailed: Jailed | None = None
+        self._fresh = False  # whether the live process has run no test yet
+        self._reusable = False
+        self._ran_here: list[Outcome] = []  # tests of the live process, to be told its peak memory
+        self.zygote_is_spent = False
+
+    def run(self) -> list[dict[str, Any]]:
+        """Outcomes, one per test. Whatever happens, no process is left."""
+        try:
+            outcomes = self._run()
+        finally:
+            self._retire()
+        return [asdict(outcome) for outcome in outcomes]
+
+    def _run(self) -> list[Outcome]:
+        tests = self.request.tests
+        refusal = self._load()
+        if refusal is not None:
+            self._retire()
+            return [refusal] * max(1, len(tests))
+        outcomes: list[Outcome] = []
+        for test in tests:
+            if outcomes and outcomes[-1].status != "AC" and self.request.stop_at_first_failure:
+                outcomes.append(Outcome("SKIPPED"))
+                outcomes[-1:] = [Outcome("SKIPPED")] * (len(tests) - len(outcomes) + 1)
+                break
+            outcomes.append(self._test(test))
+        return outcomes
+
+    def _test(self, test: tuple[Any, ...]) -> Outcome:
+        """One test; a failure in a process that has run others is only believed after a fresh process confirms it."""
+        if self._jailed is None:
+            self._load()
+        was_fresh = self._fresh
+        outcome = self._attempt(test)
+        if outcome.status in ("WA", "RE", "MLE") and not was_fresh:
+            self._retire()
+            self._load()
+            outcome = self._attempt(test)
+        return outcome
+
+    def _load(self) -> Outcome | None:
+        """A fresh process with the program compiled in it; a CE if that cannot be."""
+        request = self.request
+        self._jailed = jailed = Jailed(
+            self._zygote(),
+            self._trainer,
+            cpu_s=_COMPILE_CPU_S + request.cpu_s * max(1, len(request.tests)),
+            memory_mib=request.memory_mib,
+            file_bytes=max(request.stdout_bytes + 1, _MIN_FILE_BYTES),
+        )
+        self._fresh = True
+        ended = jailed.step(
+            candidate.LOAD,
+            self._source,
+            stdin=None,
+            cpu_limit_s=_COMPILE_CPU_S,
+            wall_limit_s=2 * _COMPILE_CPU_S + 1,
+            stdout_bytes=request.stdout_bytes,
+        )
+        if ended.reply == candidate.LOADED:
+            self._reusable = ended.reusable and not request.hermetic
+            return None
+        outcome = Outcome("CE", cpu_s=ended.cpu_s, wall_s=ended.wall_s)
+        if ended.reply == candidate.REFUSED:
+            outcome.error_type, outcome.error_message = _texts(ended.report, 2)
+        else:
+            outcome.error_type = "CompilationFailed"
+            outcome.error_message = "the program did not compile within the limits of time and memory"
+            outcome.signal = jailed.exit.signal if jailed.exit else None
+        return outcome
+
+    def _attempt(self, test: tuple[Any, ...]) -> Outcome:
+        """Run a test in the live process, then keep the process or retire it."""
+        jailed = self._jailed
+        assert jailed is not None
+        self._fresh = False
+        request = self.request
+        kind, body, stdin = _message_of(test)
+        ended = jailed.step(
+            kind,
+            body,
+            stdin=stdin,
+            cpu_limit_s=request.cpu_s,
+            wall_limit_s=request.wall_s,
+            stdout_bytes=request.stdout_bytes,
+        )
+        outcome = self._decide(test, ended, jailed)
+        self._ran_here.append(outcome)
+        if ended.reply != candidate.DONE or not ended.reusable or not self._reusable or ended.limit:
+            self._retire()
+        return outcome
+
+    def _decide(self, test: tuple[Any, ...], ended: Ended, jailed: Jailed) -> Outcome:
+        outcome = Outcome("", cpu_s=ended.cpu_s, wall_s=ended.wall_s, weak=test[0] == "assert")
+        stdout, size = jailed.stdout()
+        text = stdout.decode("utf-8", "surrogateescape")
+        outcome.actual = shorten(text, _SHOWN_CHARACTERS)
+        outcome.stderr = shorten(jailed.stderr(self.request.stderr_bytes).decode("utf-8", "replace"), _SHOWN_CHARACTERS)
+        if size > self.request.stdout_bytes or ended.limit == "output":
+            outcome.status, outcome.error_type = "OLE", "OutputLimitExceeded"
+            outcome.error_message = f"printed more than {self.request.stdout_bytes // 1024} KiB"
+            return outcome
+        if ended.limit:
+            outcome.status, outcome.error_type = "TLE", "TimeLimitExceeded"
+            seconds = self.request.cpu_s if ended.limit == "cpu" else self.request.wall_s
+            outcome.error_message = f"ran longer than {seconds:g} s ({ended.limit} time)"
+            return outcome
+        if ended.reply is None:
+            return self._decide_death(test, outcome, jailed, text)
+        self._decide_report(test, outcome, ended.report, text)
+        return outcome
+
+    def _decide_death(self, test: tuple[Any, ...], outcome: Outcome, jailed: Jailed, text: str) -> Outcome:
+        """The process ended without a report: `os._exit`, a crash, or the kernel's limit."""
+        exited = jailed.finish()
+        outcome.exit_code, outcome.signal = exited.code, exited.signal
+        if exited.code == 0 and test[0] == "stdio":
+            outcome.status = "AC" if outputs_equal(text, test[2], self.request.comparison) else "WA"
+        elif exited.signal == 24:  # SIGXCPU
+            outcome.status, outcome.error_type = "TLE", "TimeLimitExceeded"
+        else:
+            outcome.status, outcome.error_type = "RE", "ProcessDied"
+            how = f"signal {exited.signal}" if exited.signal is not None else f"exit code {exited.code}"
+            outcome.error_message = f"the process ended with {how} before the test was over"
+        return outcome
+
+    def _decide_report(self, test: tuple[Any, ...], outcome: Outcome, report: bytes, text: str) -> None:
+        comparison = self.request.comparison
+        try:
+            match decode(report):
+                case ("exit", int(code)):
+                    outcome.exit_code = code
+                    if code != 0 or test[0] != "stdio":
+                        outcome.status, outcome.error_type = "RE", "SystemExit"
+                        outcome.error_message = f"exit code {code}"
+                    else:
+                        outcome.status = "AC" if outputs_equal(text, test[2], comparison) else "WA"
+                case ("value", bytes(data)) if test[0] == "call":
+                    value = decode(data)
+                    outcome.actual = brief(value, _SHOWN_CHARACTERS)
+                    outcome.status = "AC" if values_equal(value, test[3], comparison) else "WA"
+                case ("done",) if test[0] == "assert":
+                    outcome.status = "AC"
+                case ("error", str(name), str(message), str(lines)):
+                    outcome.error_type, outcome.error_message, outcome.traceback = name, message, lines
+                    outcome.status = "MLE" if name == "MemoryError" else "RE"
+                    if name == "AssertionError" and test[0] == "assert":
+                        outcome.status = "WA"
+                case _:
+                    outcome.status, outcome.error_type = "RE", "InvalidReport"
+        except EncodingError as error:
+            outcome.status, outcome.error_type = "WA", "EncodingError"
+            outcome.error_message = f"what came back is not a plain value: {error}"
+
+    def _retire(self) -> None:
+        """End the live process and give its tests its peak memory."""
+        jailed, self._jailed = self._jailed, None
+        if jailed is None:
+            return
+        try:
+            exited = jailed.finish()
+            self.zygote_is_spent |= jailed.zygote_is_spent
+            for outcome in self._ran_here:
+                outcome.peak_mib = round(exited.peak_mib, 1)
+        finally:
+            self._ran_here = []
+            jailed.close()
+
+
+def _message_of(test: tuple[Any, ...]) -> tuple[bytes, bytes, bytes]:
+    """Request kind, body and stdin of a test. No expected output is among them."""
+    match test:
+        case ("stdio", text, _):
+            return candidate.RUN_STDIO, b"", text.encode("utf-8", "surrogatepass")
+        case ("call", name, args, _):
+            return candidate.RUN_CALL, marshal.dumps((name, args)), b""
+        case ("assert", code):
+            return candidate.RUN_ASSERT, code.encode("utf-8", "surrogatepass"), b""
+        case _:
+            raise ValueError(f"unknown kind of test: {test[0]!r}")
+
+
+def _texts(report: bytes, count: int) -> tuple[str, ...]:
+    """A report that should be a tuple of texts; blanks if it is not."""
+    try:
+        value = decode(report)
+    except EncodingError:
+        value = ()
+    if isinstance(value, tuple) and len(value) == count and all(isinstance(item, str) for item in value):
+        return value
+    return ("",) * count

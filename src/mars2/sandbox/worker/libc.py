@@ -1,0 +1,72 @@
+"""The system calls that the standard library does not offer, through ctypes."""
+
+from __future__ import annotations
+
+import ctypes
+import os
+
+_libc = ctypes.CDLL(None, use_errno=True)
+
+CLONE_NEWNS, CLONE_NEWUTS, CLONE_NEWIPC = 0x00020000, 0x04000000, 0x08000000
+CLONE_NEWUSER, CLONE_NEWPID, CLONE_NEWNET = 0x10000000, 0x20000000, 0x40000000
+MS_RDONLY, MS_NOSUID, MS_NODEV, MS_NOEXEC, MS_REMOUNT = 1, 2, 4, 8, 32
+MS_BIND, MS_REC, MS_PRIVATE = 4096, 16384, 1 << 18
+MNT_DETACH = 2
+PR_SET_PDEATHSIG, PR_SET_DUMPABLE, PR_CAPBSET_DROP, PR_SET_SECUREBITS = 1, 4, 24, 28
+PR_SET_NO_NEW_PRIVS, PR_SET_CHILD_SUBREAPER = 38, 36
+_CAPABILITY_VERSION_3 = 0x20080522
+_LAST_CAPABILITY = 63
+_SECBITS = 0b101111  # no root privileges, no setuid fix-ups, no keeping of capabilities; the first two locked
+
+
+def check(result: int, what: str) -> int:
+    """The result, or OSError naming the call."""
+    if result < 0:
+        number = ctypes.get_errno()
+        raise OSError(number, f"{what}: {os.strerror(number)}")
+    return result
+
+
+def syscall(number: int, *arguments: object) -> int:
+    """A raw system call; integers are passed as 64-bit. Raises OSError."""
+    prepared = [ctypes.c_long(a) if isinstance(a, int) else a for a in arguments]
+    return check(_libc.syscall(ctypes.c_long(number), *prepared), f"syscall {number}")
+
+
+def unshare(flags: int) -> None:
+    check(_libc.unshare(flags), "unshare")
+
+
+def prctl(option: int, argument: int) -> None:
+    check(_libc.prctl(option, ctypes.c_ulong(argument), 0, 0, 0), f"prctl {option}")
+
+
+def mount(source: str, target: str, kind: str | None, flags: int, data: str = "") -> None:
+    result = _libc.mount(source.encode(), target.encode(), kind.encode() if kind else None, ctypes.c_ulong(flags), data.encode())
+    check(result, f"mount {kind or 'bind'} on {target}")
+
+
+def pivot_into(folder: str) -> None:
+    """Make `folder` the root and let go of the old one."""
+    number = {"x86_64": 155, "aarch64": 41}[os.uname().machine]
+    os.chdir(folder)
+    syscall(number, ctypes.c_char_p(b"."), ctypes.c_char_p(b"."))
+    check(_libc.umount2(b".", MNT_DETACH), "umount of the old root")
+    os.chdir("/")
+
+
+def drop_capabilities() -> None:
+    """Give up every capability, for good."""
+    for capability in range(_LAST_CAPABILITY + 1):
+        try:
+            prctl(PR_CAPBSET_DROP, capability)
+        except OSError:  # no such capability, or not allowed to: NO_NEW_PRIVS makes up for it
+            break
+    try:
+        prctl(PR_SET_SECUREBITS, _SECBITS)
+    except OSError:
+        pass  # needs CAP_SETPCAP; the bounding set and NO_NEW_PRIVS hold without it
+    header = (ctypes.c_uint32 * 2)(_CAPABILITY_VERSION_3, 0)
+    nothing = (ctypes.c_uint32 * 6)()
+    check(_libc.capset(header, nothing), "capset")
+    prctl(PR_SET_NO_NEW_PRIVS, 1)

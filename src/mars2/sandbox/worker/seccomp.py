@@ -1,0 +1,142 @@
+"""Seccomp filters: an allow-list of system calls for the whole jail, and a thin second filter for each candidate."""
+
+from __future__ import annotations
+
+import ctypes
+import errno
+import os
+import struct
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from . import libc
+from .syscalls import ARCHITECTURES, Architecture
+
+_LD_ABS, _JEQ, _JGE, _JSET, _RET = 0x20, 0x15, 0x35, 0x45, 0x06
+_ALLOW, _ERRNO, _KILL_PROCESS = 0x7FFF0000, 0x00050000, 0x80000000
+_NUMBER, _ARCH, _ARGUMENT_0, _ARGUMENT_1 = 0, 4, 16, 24  # offsets in struct seccomp_data, little-endian low halves
+_X32_BIT = 0x40000000
+_CLONE_THREAD = 0x00010000
+_SET_MODE_FILTER = 1
+_IOCTLS = (0x5401, 0x5413, 0x541B, 0x5421, 0x5450, 0x5451)  # TCGETS TIOCGWINSZ FIONREAD FIONBIO FIONCLEX FIOCLEX
+_PRCTLS = (3, 15, 16, 0x53564D41)  # GET_DUMPABLE, SET_NAME, GET_NAME, SET_VMA
+_AF_UNIX = 1
+
+Instruction = tuple[int, int, int, int]  # code, jump if true, jump if false, operand
+
+
+def _statement(code: int, operand: int) -> Instruction:
+    return (code, 0, 0, operand)
+
+
+def _deny(number: int) -> list[Instruction]:
+    return [_statement(_RET, _ERRNO | number)]
+
+
+_PERMIT = [_statement(_RET, _ALLOW)]
+
+
+def _argument_in(offset: int, values: Sequence[int], otherwise: int) -> list[Instruction]:
+    """Allow if the low half of an argument is one of `values`, else fail with errno `otherwise`."""
+    code = [_statement(_LD_ABS, offset)]
+    for index, value in enumerate(values):
+        code.append((_JEQ, len(values) - index, 0, value))
+    return [*code, *_deny(otherwise), *_PERMIT]
+
+
+def _threads_only() -> list[Instruction]:
+    return [_statement(_LD_ABS, _ARGUMENT_0), (_JSET, 1, 0, _CLONE_THREAD), *_deny(errno.EPERM), *_PERMIT]
+
+
+def architecture() -> Architecture | None:
+    """The table for this machine; None where there is none."""
+    return ARCHITECTURES.get(os.uname().machine)
+
+
+@dataclass(frozen=True, slots=True)
+class Filter:
+    """A program for the kernel; `own_pid_slots` are the operands to be replaced by the caller's process id."""
+
+    code: tuple[Instruction, ...]
+
+    def install(self, own_pid: int = 0) -> None:
+        """Put the filter on this process, for good. Needs NO_NEW_PRIVS. Raises OSError."""
+        resolved = [(c, t, f, own_pid if k == _OWN_PID else k) for c, t, f, k in self.code]
+        packed = b"".join(struct.pack("=HBBI", *instruction) for instruction in resolved)
+        buffer = ctypes.create_string_buffer(packed, len(packed))
+        program = struct.pack("=H6xQ", len(resolved), ctypes.addressof(buffer))
+        table = architecture()
+        assert table is not None
+        libc.syscall(table.number["seccomp"], _SET_MODE_FILTER, 0, ctypes.c_char_p(program))
+
+
+_OWN_PID = 0xFFFFFF01  # stands for the process id in a filter; no process id is that large
+
+
+def _program(table: Architecture, actions: dict[int, list[Instruction]], default: list[Instruction]) -> Filter:
+    """Look the call up by binary search (the kernel walks the filter for every call when it is installed)."""
+    start = [
+        _statement(_LD_ABS, _ARCH),
+        (_JEQ, 1, 0, table.audit),
+        _statement(_RET, _KILL_PROCESS),
+        _statement(_LD_ABS, _NUMBER),
+        (_JGE, 0, 1, _X32_BIT),
+        _statement(_RET, _KILL_PROCESS),
+    ]
+    bounds: list[tuple[int, list[Instruction]]] = [(0, default)]
+    for number in sorted(actions):
+        if bounds[-1][0] == number:
+            bounds.pop()
+        if not bounds or bounds[-1][1] is not actions[number]:
+            bounds.append((number, actions[number]))
+        bounds.append((number + 1, default))
+    return Filter((*start, *_search(_merged(bounds))))
+
+
+def _merged(bounds: list[tuple[int, list[Instruction]]]) -> list[tuple[int, list[Instruction]]]:
+    """Drop empty ranges and join neighbours with the same action."""
+    kept: list[tuple[int, list[Instruction]]] = []
+    for index, (first, action) in enumerate(bounds):
+        if index + 1 < len(bounds) and bounds[index + 1][0] == first:
+            continue
+        if kept and kept[-1][1] is action:
+            continue
+        kept.append((first, action))
+    return kept
+
+
+def _search(ranges: list[tuple[int, list[Instruction]]]) -> list[Instruction]:
+    if len(ranges) == 1:
+        return ranges[0][1]
+    middle = len(ranges) // 2
+    low, high = _search(ranges[:middle]), _search(ranges[middle:])
+    if len(low) > 255:  # a conditional jump reaches 255; a longer one goes over an unconditional one
+        return [(_JGE, 0, 1, ranges[middle][0]), (0x05, 0, 0, len(low)), *low, *high]
+    return [(_JGE, len(low), 0, ranges[middle][0]), *low, *high]
+
+
+def jail_filter() -> Filter:
+    """What the zygote and all it starts may call at all: an allow-list; anything else fails with EPERM."""
+    table = architecture()
+    if table is None:
+        raise OSError(errno.ENOSYS, f"no seccomp table for {os.uname().machine}")
+    actions = {table.number[name]: _PERMIT for name in table.allowed}
+    actions[table.number["clone3"]] = _deny(errno.ENOSYS)  # its arguments cannot be seen; callers fall back to clone
+    actions[table.number["ioctl"]] = _argument_in(_ARGUMENT_1, _IOCTLS, errno.ENOTTY)
+    actions[table.number["socketpair"]] = _argument_in(_ARGUMENT_0, (_AF_UNIX,), errno.EPERM)
+    return _program(table, actions, _deny(errno.EPERM))
+
+
+def candidate_filter() -> Filter:
+    """What a candidate may no longer do: start processes, signal or limit others, change its own jail."""
+    table = architecture()
+    if table is None:
+        raise OSError(errno.ENOSYS, f"no seccomp table for {os.uname().machine}")
+    refuse = _deny(errno.EPERM)
+    actions = {table.number[name]: refuse for name in table.zygote_only if name in table.number}
+    actions[table.number["clone"]] = _threads_only()
+    actions[table.number["prctl"]] = _argument_in(_ARGUMENT_0, _PRCTLS, errno.EPERM)
+    for name in ("kill", "tgkill"):
+        actions[table.number[name]] = _argument_in(_ARGUMENT_0, (_OWN_PID,), errno.EPERM)
+    actions[table.number["prlimit64"]] = _argument_in(_ARGUMENT_0, (0, _OWN_PID), errno.EPERM)
+    return _program(table, actions, _PERMIT)

@@ -1,0 +1,118 @@
+"""The trusted half of a worker: takes judgements from the trainer, keeps the zygotes, answers with outcomes.
+
+It stays outside the jail, is never a copy of the trainer, and holds no expected output while a zygote is being made.
+"""
+
+from __future__ import annotations
+
+import json
+import marshal
+import os
+import re
+import resource
+import socket
+import sys
+
+from . import forkserver, wire
+from .isolation import Isolation
+from .jailed import Cancelled, ZygoteLost
+from .judgement import Judgement, Request
+
+_STACK_BYTES = 1 << 30  # room for deep recursion in candidates; address space only
+_RECYCLE_AFTER = 5_000  # judgements per zygote
+_REEXECUTED = "MARS2_WORKER_STACK"
+_NEEDS_NUMPY = re.compile(r"^\s*(?:import|from)\s+numpy\b|^\s*import\s.*\bnumpy\b", re.MULTILINE)
+
+
+class _Zygotes:
+    """The zygotes of this worker: the plain one, and one with numpy once a program asks for it."""
+
+    def __init__(self, base: dict[str, object], trainer: socket.socket) -> None:
+        self._numpy_path = base.pop("numpy_path", None)
+        self._base, self._trainer = base, trainer
+        self._live: dict[str, tuple[socket.socket, Isolation, int]] = {}
+
+    def get(self, kind: str) -> tuple[socket.socket, Isolation]:
+        if kind == "numpy" and self._numpy_path is None:
+            kind = "plain"
+        connection, isolation, uses = self._live.get(kind) or (*self._start(kind), 0)
+        self._live[kind] = (connection, isolation, uses + 1)
+        if uses >= _RECYCLE_AFTER:
+            self.drop(kind)
+            return self.get(kind)
+        return connection, isolation
+
+    def _start(self, kind: str) -> tuple[socket.socket, Isolation]:
+        extra: dict[str, object] = {}
+        if kind == "numpy":
+            extra = {"library": "numpy", "library_path": self._numpy_path}
+        return forkserver.start(forkserver.ZygoteSettings(**self._base, **extra), self._trainer)  # type: ignore[arg-type]
+
+    def drop(self, kind: str) -> None:
+        """End a zygote and everything in its jail."""
+        live = self._live.pop(kind, None)
+        if live is not None:
+            connection, isolation, _ = live
+            connection.close()
+            try:
+                os.kill(isolation.pid, 9)
+                os.waitpid(isolation.pid, 0)
+            except (ChildProcessError, ProcessLookupError):
+                pass
+
+
+def main(descriptor: int) -> None:
+    """Serve one trainer over a connected socket until it closes."""
+    _make_room_for_recursion()
+    sys.setrecursionlimit(10_000)
+    trainer = socket.socket(fileno=descriptor)
+    settings = json.loads(wire.receive(trainer))
+    zygotes = _Zygotes(settings, trainer)
+    try:
+        _, isolation = zygotes.get("plain")
+    except OSError as error:
+        _send(trainer, {"error": str(error)})
+        return
+    _send(trainer, {"tier": isolation.tier, "missing": isolation.missing})
+    try:
+        while True:
+            payload = wire.receive(trainer)
+            if payload:  # an empty one cancels a judgement that is already over
+                _send(trainer, _answer(payload, zygotes, trainer))
+    except (EOFError, BrokenPipeError, ConnectionResetError):
+        zygotes.drop("plain")
+        zygotes.drop("numpy")
+
+
+def _answer(payload: bytes, zygotes: _Zygotes, trainer: socket.socket) -> dict[str, object]:
+    program, tests, numbers, comparison, stop, hermetic = marshal.loads(payload)  # written by the trainer
+    request = Request(program, marshal.loads(tests), *numbers, comparison, stop, hermetic)
+    kind = "numpy" if _NEEDS_NUMPY.search(program) else "plain"
+    try:
+        tier = zygotes.get(kind)[1].tier
+        judgement = Judgement(request, lambda: zygotes.get(kind)[0], trainer)
+        outcomes = judgement.run()
+        if judgement.zygote_is_spent:
+            zygotes.drop(kind)
+    except Cancelled:
+        wire.receive(trainer)  # the word that cancelled
+        return {"cancelled": True}
+    except (ZygoteLost, OSError) as error:
+        zygotes.drop(kind)
+        return {"error": f"{type(error).__name__}: {error}"}
+    return {"outcomes": outcomes, "tier": tier}
+
+
+def _send(trainer: socket.socket, answer: dict[str, object]) -> None:
+    trainer.sendall(wire.pack(json.dumps(answer).encode()))
+
+
+def _make_room_for_recursion() -> None:
+    """Start again with a large stack limit: the kernel lays out room for the stack when a program starts, not later."""
+    _, hard = resource.getrlimit(resource.RLIMIT_STACK)
+    wanted = _STACK_BYTES if hard == resource.RLIM_INFINITY else min(_STACK_BYTES, hard)
+    if _REEXECUTED not in os.environ:
+        os.environ[_REEXECUTED] = "1"
+        resource.setrlimit(resource.RLIMIT_STACK, (wanted, hard))
+        os.execv(sys.executable, [sys.executable, *sys.orig_argv[1:]])
+    del os.environ[_REEXECUTED]

@@ -1,0 +1,138 @@
+"""The trainer's end of one worker process: start it, ask it, end it."""
+
+from __future__ import annotations
+
+import asyncio
+import importlib.util
+import json
+import socket
+import subprocess
+import sys
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from mars2.core.errors import SandboxUnavailable
+from mars2.sandbox.worker import wire
+
+_FOLDER = Path(__file__).resolve().parent / "worker"
+_START_S = 60.0
+_CANCEL = wire.pack(b"")
+
+
+@dataclass(frozen=True, slots=True)
+class WorkerSettings:
+    """What a worker's zygotes are made with; see `worker.forkserver.ZygoteSettings`."""
+
+    use_namespaces: bool = True
+    use_landlock: bool = True
+    use_seccomp: bool = True
+
+    def to_json(self) -> bytes:
+        numpy = importlib.util.find_spec("numpy")
+        path = str(Path(numpy.origin).parent.parent) if numpy and numpy.origin else None
+        settings = {
+            "use_namespaces": self.use_namespaces,
+            "use_landlock": self.use_landlock,
+            "use_seccomp": self.use_seccomp,
+            "numpy_path": path,
+        }
+        return json.dumps(settings).encode()
+
+
+class WorkerLost(Exception):
+    """The worker died, hung or failed; a new one may do better."""
+
+
+class WorkerProcess:
+    """One running worker. One judgement at a time."""
+
+    def __init__(self, process: subprocess.Popen[bytes], reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        self._process, self._reader, self._writer = process, reader, writer
+        self.tier = ""
+        self.missing: tuple[str, ...] = ()
+
+    @classmethod
+    async def start(cls, settings: WorkerSettings) -> WorkerProcess:
+        """A worker that is ready to judge.
+
+        Raises:
+            SandboxUnavailable: it does not start.
+        """
+        ours, theirs = socket.socketpair()
+        with theirs:
+            process = await asyncio.to_thread(_spawn, theirs)
+        reader, writer = await asyncio.open_connection(sock=ours, limit=2**20)
+        worker = cls(process, reader, writer)
+        try:
+            writer.write(wire.pack(settings.to_json()))
+            hello = await asyncio.wait_for(worker._receive(), _START_S)
+        except (WorkerLost, TimeoutError) as error:
+            await worker.kill()
+            raise SandboxUnavailable(f"the sandbox worker does not start: {error or 'no answer'}") from error
+        except BaseException:
+            await worker.kill()
+            raise
+        if "error" in hello:
+            await worker.kill()
+            raise SandboxUnavailable(f"the sandbox worker does not start: {hello['error']}")
+        worker.tier, worker.missing = hello["tier"], tuple(hello["missing"])
+        return worker
+
+    async def ask(self, payload: bytes, deadline_s: float) -> dict[str, Any]:
+        """The worker's answer to a judgement.
+
+        Raises:
+            WorkerLost: it gave none in time.
+        """
+        try:
+            self._writer.write(wire.pack(payload))
+            await self._writer.drain()
+            return await asyncio.wait_for(self._receive(), deadline_s)
+        except TimeoutError:
+            raise WorkerLost(f"no answer within {deadline_s:.0f} s") from None
+        except OSError as error:
+            raise WorkerLost(str(error)) from error
+
+    async def cancel(self) -> None:
+        """Give up the judgement under way; returns when the worker is free again."""
+        try:
+            self._writer.write(_CANCEL)
+            await asyncio.wait_for(self._receive(), 10.0)
+        except (TimeoutError, OSError):
+            raise WorkerLost("did not let go of a cancelled judgement") from None
+
+    async def _receive(self) -> dict[str, Any]:
+        try:
+            header = await self._reader.readexactly(wire.HEADER_BYTES)
+            return json.loads(await self._reader.readexactly(wire.unpack_length(header)))
+        except (asyncio.IncompleteReadError, OSError):
+            raise WorkerLost("the worker died") from None
+
+    async def close(self) -> None:
+        """Ask the worker to end, and end it if it does not; everything it started ends with it."""
+        self._writer.close()
+        try:
+            await asyncio.to_thread(self._process.wait, 5.0)
+        except subprocess.TimeoutExpired:
+            self._process.kill()
+            await asyncio.to_thread(self._process.wait)
+
+    async def kill(self) -> None:
+        """End the worker at once; its zygotes die with it."""
+        self._process.kill()
+        self._writer.close()
+        await asyncio.to_thread(self._process.wait)
+
+
+def _spawn(connection: socket.socket) -> subprocess.Popen[bytes]:
+    """A bare interpreter: no site packages, no environment but a fixed hash seed so that verdicts repeat."""
+    command = [sys.executable, "-s", "-P", "-S", "-X", "utf8", str(_FOLDER), str(connection.fileno())]
+    return subprocess.Popen(
+        command,
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.DEVNULL,
+        pass_fds=[connection.fileno()],
+        env={"PYTHONHASHSEED": "0", "OPENBLAS_NUM_THREADS": "1", "OMP_NUM_THREADS": "1", "MKL_NUM_THREADS": "1"},
+        start_new_session=True,
+    )

@@ -1,0 +1,43 @@
+"""Metrics as TensorBoard event files, written without torch: `tensorboard --logdir RUN/tensorboard`."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Mapping
+from pathlib import Path
+from types import TracebackType
+from typing import Any
+
+from mars2.core.tree import Node, Tree
+
+
+class TensorBoardListener:
+    """Hears metrics and writes scalars named ``scope/name``."""
+
+    def __init__(self, folder: Path) -> None:
+        from tensorboard.summary.writer.event_file_writer import EventFileWriter
+
+        folder.mkdir(parents=True, exist_ok=True)
+        self._writer: Any = EventFileWriter(str(folder))
+
+    def __enter__(self) -> TensorBoardListener:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self._writer.close()
+
+    def metrics(self, step: int, scope: str, values: Mapping[str, float]) -> None:
+        from tensorboard.compat.proto.event_pb2 import Event
+        from tensorboard.compat.proto.summary_pb2 import Summary
+
+        scalars = [Summary.Value(tag=f"{scope}/{name}", simple_value=value) for name, value in values.items()]
+        self._writer.add_event(Event(wall_time=time.time(), step=step, summary=Summary(value=scalars)))
+        self._writer.flush()
+
+    def event(self, kind: str, payload: Mapping[str, Any]) -> None:
+        pass
+
+    def node(self, tree: Tree, node: Node) -> None:
+        pass

@@ -1,0 +1,136 @@
+"""The parser against a corpus of real-looking answers, and against noise."""
+
+from __future__ import annotations
+
+import ast
+import time
+import warnings
+from pathlib import Path
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from mars2.prompting.fences import fenced_blocks
+from mars2.prompting.parsing import extract_program, without_reasoning
+from mars2.prompting.python_source import parse_python
+
+CORPUS = Path(__file__).parent / "corpus"
+
+
+def _cases() -> list[tuple[str, str, str | None]]:
+    cases: list[tuple[str, str, str | None]] = []
+    for path in sorted(CORPUS.glob("*.txt")):
+        parts = path.read_text(encoding="utf-8").split("@@@ ")[1:]
+        for answer, expected in zip(parts[::2], parts[1::2], strict=True):
+            name, _, text = answer.partition("\n")
+            marker, _, program = expected.partition("\n")
+            assert marker == "expected", f"{path.name}: {name} has no expected program"
+            cases.append((f"{path.stem}: {name}", text, None if program.strip() == "(none)" else program))
+    return cases
+
+
+def test_the_corpus_is_large_and_its_cases_have_distinct_names() -> None:
+    names = [name for name, _, _ in _cases()]
+    assert len(names) >= 60
+    assert len(set(names)) == len(names)
+
+
+@pytest.mark.parametrize(("name", "answer", "expected"), [pytest.param(*case, id=case[0]) for case in _cases()])
+def test_corpus(name: str, answer: str, expected: str | None) -> None:
+    assert extract_program(answer) == expected
+
+
+@pytest.mark.parametrize(("name", "answer", "expected"), [pytest.param(*case, id=case[0]) for case in _cases()])
+def test_windows_line_ends_change_nothing(name: str, answer: str, expected: str | None) -> None:
+    assert extract_program(answer.replace("\n", "\r\n")) == expected
+
+
+def test_a_program_put_in_a_block_comes_back() -> None:
+    """The fixed point that makes "program graded = program fed back" hold over many refinements."""
+    for name, answer, program in _cases():
+        if program is not None and parse_python(program) is not None and "```" not in program:
+            assert extract_program(f"```python\n{program}```") == program, (name, answer)
+
+
+def test_unpaired_reasoning_tags() -> None:
+    assert without_reasoning("thought</think>answer") == "answer"
+    assert without_reasoning("<think>thought") == ""
+    assert without_reasoning("a<think>b</think>c").split() == ["a", "c"]
+    assert without_reasoning("no tags") == "no tags"
+
+
+def test_warnings_about_model_code_stay_silent() -> None:
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        assert extract_program('```python\nx = "\\d" is 1\nprint(x)\n```') == 'x = "\\d" is 1\nprint(x)\n'
+
+
+FRAGMENTS = [
+    "```python\n", "```\n", "~~~\n", "```", "`", "def f(x):\n", "    return x\n", "\t", "<think>", "</think>",
+    "import os\n", "print(1)\n", "class A:\n", "prose. ", "\n", '"""', "(", "{", "\\", "\x00", "\ud800", "é", "if 1:\n",
+]  # fmt: skip
+
+
+@settings(max_examples=400, deadline=None)
+@given(st.lists(st.sampled_from(FRAGMENTS), max_size=40).map("".join))
+def test_fuzzed_fragments_never_raise(text: str) -> None:
+    program = extract_program(text)
+    assert program is None or (program.strip() and program.endswith("\n"))
+    if program is not None:
+        program.encode("utf-8")  # can be written to a file
+    assert extract_program(text) == program
+
+
+@settings(max_examples=200, deadline=None)
+@given(st.text(max_size=300))
+def test_fuzzed_text_never_raises(text: str) -> None:
+    extract_program(text)
+    extract_program(f"```python\n{text}\n```")
+
+
+@settings(max_examples=100, deadline=None)
+@given(
+    st.lists(st.sampled_from(["def a():\n    return 1", "x = [1]", "import math", "print(2)"]), min_size=1, max_size=4)
+)
+def test_what_is_chosen_is_one_of_the_blocks_or_their_union(blocks: list[str]) -> None:
+    program = extract_program("\n\nprose\n\n".join(f"```python\n{block}\n```" for block in blocks))
+    assert program is not None
+    ast.parse(program)
+    assert program.rstrip("\n") in blocks
+
+
+HOSTILE = {
+    "brackets": "```python\n" + "(" * 90_000 + "\n```",
+    "unary": "```python\nx = " + "-" * 90_000 + "1\n```",
+    "sum": "```python\nx = 1" + "+1" * 45_000 + "\n```",
+    "attributes": "```python\nx" + ".a" * 45_000 + "\n```",
+    "one huge line": "```python\n" + "a" * 5_000_000,
+    "backticks": "`" * 1_000_000,
+    "tags then a backtick": "```" + "x" * 300_000 + "`",
+    "spaces": " " * 1_000_000 + "x",
+    "spaces before fences": (" " * 1000 + "```x y`\n") * 300,
+    "open thoughts": "<think>" * 100_000,
+    "many blocks": "```python\ndef f():\n    return 1\n```\n" * 20_000,
+    "many lines after an open block": "```python\ndef f(:\n" + "word word\n" * 40_000,
+    "large integer": "```python\nx = " + "9" * 90_000 + "\nprint(x)\n```",
+    "valid lines then an error": "```python\n" + "x = 1\n" * 60_000 + "def f(:",
+    "valid lines then an error, unfenced": "import x\n" + "x = 1\n" * 15_000 + "def f(:",
+    "lone fences": "```\n" * 100_000,
+}
+
+
+@pytest.mark.parametrize("name", HOSTILE)
+def test_hostile_answers_take_bounded_time(name: str) -> None:
+    start = time.process_time()
+    extract_program(HOSTILE[name])
+    assert time.process_time() - start < 3.0
+
+
+def test_fences_report_tag_and_closure() -> None:
+    blocks = fenced_blocks("```python\na\n```\n```js\nb\n```\n```\nc")
+    assert [(b.tag, b.code.strip(), b.closed) for b in blocks] == [
+        ("python", "a", True),
+        ("js", "b", True),
+        ("", "c", False),
+    ]

@@ -1,0 +1,111 @@
+"""Roles, completing a program from starter code, shortening."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from mars2.core.errors import ConfigError
+from mars2.prompting import complete_program, load_role, role_names
+from mars2.prompting.shortening import fenced, shorten
+
+STARTER = '''from typing import List
+import math
+
+def helper(x):
+    """Given."""
+    return x + 1
+
+def solve(xs: List[int]) -> int:
+'''
+
+
+def test_at_least_six_roles_that_differ() -> None:
+    names = role_names()
+    assert {"generalist", "planner", "debugger", "edge-case-hunter", "optimizer", "simplifier"} <= set(names)
+    texts = [load_role(name) for name in names]
+    assert len(set(texts)) == len(names)
+    assert all(50 < len(text) < 1000 for text in texts)
+
+
+def test_no_role() -> None:
+    assert load_role("") == ""
+
+
+def test_own_role_file(tmp_path: Path) -> None:
+    path = tmp_path / "mine.txt"
+    path.write_text("You are terse.\n", encoding="utf-8")
+    assert load_role(str(path)) == "You are terse."
+
+
+def test_unknown_role_names_the_near_one_and_all() -> None:
+    with pytest.raises(
+        ConfigError, match=r'no role named "debuger"; did you mean "debugger"\? use one of .*simplifier'
+    ):
+        load_role("debuger")
+
+
+def test_bad_role_files(tmp_path: Path) -> None:
+    (tmp_path / "empty.md").write_text(" \n")
+    (tmp_path / "latin.md").write_bytes(b"\xff\xfe")
+    for name, words in [("missing.md", "No such file"), ("empty.md", "empty"), ("latin.md", "UTF-8")]:
+        with pytest.raises(ConfigError, match=words) as caught:
+            load_role(str(tmp_path / name))
+        assert "\n" not in str(caught.value)
+
+
+def test_missing_imports_and_helpers_come_back() -> None:
+    program = complete_program("def solve(xs: List[int]) -> int:\n    return helper(math.floor(xs[0]))\n", STARTER)
+    namespace: dict[str, object] = {}
+    exec(program, namespace)
+    assert namespace["solve"]([1.5]) == 2  # type: ignore[operator]
+
+
+def test_what_the_program_binds_is_left_alone() -> None:
+    program = (
+        "from typing import List\nimport math\ndef helper(x):\n    return 7\ndef solve(xs):\n    return helper(xs)\n"
+    )
+    assert complete_program(program, STARTER) == program
+
+
+def test_the_function_to_write_is_never_added() -> None:
+    assert "def solve" not in complete_program("x = 1\n", STARTER)
+
+
+def test_future_imports_stay_first() -> None:
+    program = complete_program("from __future__ import annotations\ndef solve(xs):\n    return math.pi\n", STARTER)
+    compile(program, "p", "exec")
+    assert program.startswith("from __future__")
+
+
+@pytest.mark.parametrize("starter", ["", "def (", "class Solution:\n    def f(self, x: int) -> int:\n        "])
+def test_nothing_to_add(starter: str) -> None:
+    assert complete_program("def f(x):\n    return x\n", starter) == "def f(x):\n    return x\n"
+
+
+def test_an_invalid_program_is_left_alone() -> None:
+    assert complete_program("def solve(", STARTER) == "def solve("
+
+
+@given(st.text(max_size=400), st.integers(0, 300))
+def test_shortened_text_fits_and_keeps_both_ends(text: str, limit: int) -> None:
+    short = shorten(text, limit)
+    if len(text) <= limit:
+        assert short == text
+    elif limit >= 60:
+        assert len(short) <= limit
+        assert short.startswith(text[:5])
+        assert short.endswith(text[-5:])
+    else:
+        assert "left out" in short
+
+
+@given(st.text(alphabet="`a\n", max_size=30))
+def test_a_fence_is_longer_than_any_inside(text: str) -> None:
+    if text.strip("\n"):
+        opening, *body, closing = fenced(text, 100).split("\n")
+        assert opening == closing
+        assert opening not in "\n".join(body)
