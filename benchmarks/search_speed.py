@@ -1,11 +1,13 @@
 """Time per search step: this project's AB-MCTS-A against TreeQuest's `ABMCTSA`, in one process, at the same tree sizes.
 
-    python benchmarks/search_speed.py            # a table
-    python benchmarks/search_speed.py --json     # a list of {"implementation", "nodes", "agents", "posterior", "ms_per_step"}
+    python benchmarks/search_speed.py           # a table
+    python benchmarks/search_speed.py --json    # a list of objects with the keys
+                                                # implementation, nodes, agents, posterior, ms_per_step
 
 The project grows trees and has every choose + tell timed; ms_per_step is the mean over the steps after the given number
 of nodes, the median over trees. TreeQuest is told the nodes of the first tree, then has ask + tell timed, in place
-(its default `step` also copies the whole state). Needs the `treequest` extra, unless --project-only.
+(its default `step` also copies the whole state). Times are CPU times of the thread, so that other work on the machine
+disturbs them little. Needs the `treequest` extra, unless --project-only.
 """
 
 from __future__ import annotations

@@ -43,7 +43,6 @@ def _numbers(first: int, last: int) -> tuple[str, ...]:
 _INTS: tuple[tuple[ValueType, ValueType], ...] = (("ints", "ints"),)
 _INTS_TO_INT: tuple[tuple[ValueType, ValueType], ...] = (("ints", "int"),)
 _TEXT: tuple[tuple[ValueType, ValueType], ...] = (("text", "text"),)
-_TEXT_TO_INT: tuple[tuple[ValueType, ValueType], ...] = (("text", "int"),)
 _INT: tuple[tuple[ValueType, ValueType], ...] = (("int", "int"),)
 _SEQUENCE: tuple[tuple[ValueType, ValueType], ...] = (("ints", "ints"), ("text", "text"))
 _LETTERS = ("a", "e", "o", "t")
@@ -51,13 +50,11 @@ _LETTERS = ("a", "e", "o", "t")
 OPS: tuple[Op, ...] = (
     # ---- lists of integers
     Op("sort", "lists", _INTS, "x = sorted(x)", ("x = sorted(x, reverse=True)",)),
-    Op("sort down", "lists", _INTS, "x = sorted(x, reverse=True)", ("x = sorted(x)",)),
     Op("reverse", "lists", _SEQUENCE, "x = x[::-1]", ("x = x[:-1]",)),
     Op("drop {k}", "lists", _SEQUENCE, "x = x[{k}:]", ("x = x[:{k}]", "x = x[{p}:]"), _numbers(1, 3)),
     Op("take {k}", "lists", _SEQUENCE, "x = x[:{k}]", ("x = x[{k}:]", "x = x[:{p}]"), _numbers(2, 4)),
     Op("add {k}", "lists", _INTS, "x = [a + {k} for a in x]", ("x = [a - {k} for a in x]",), _numbers(1, 9)),
     Op("times {k}", "lists", _INTS, "x = [a * {k} for a in x]", ("x = [a + {k} for a in x]",), _numbers(2, 5)),
-    Op("squares", "lists", _INTS, "x = [a * a for a in x]", ("x = [a + a for a in x]",)),
     Op("keep even", "lists", _INTS, "x = [a for a in x if a % 2 == 0]", ("x = [a for a in x if a % 2 == 1]",)),
     Op(
         "keep above {k}",
@@ -69,13 +66,6 @@ OPS: tuple[Op, ...] = (
     ),
     Op("unique", "lists", _INTS, "x = list(dict.fromkeys(x))", ("x = sorted(set(x))",)),
     Op("gaps", "lists", _INTS, "x = [b - a for a, b in zip(x, x[1:])]", ("x = [a - b for a, b in zip(x, x[1:])]",)),
-    Op(
-        "running sum",
-        "lists",
-        _INTS,
-        "x = [sum(x[:i + 1]) for i in range(len(x))]",
-        ("x = [sum(x[:i]) for i in range(len(x))]",),
-    ),
     Op("sum", "lists", _INTS_TO_INT, "x = sum(x)", ("x = len(x)",)),
     Op("largest", "lists", _INTS_TO_INT, "x = max(x, default=0)", ("x = max(x)", "x = min(x, default=0)")),
     Op(
@@ -101,15 +91,11 @@ OPS: tuple[Op, ...] = (
         ("x = ''.join(c for c in x if c in 'aeiou')",),
     ),
     Op("length", "strings", (("ints", "int"), ("text", "int")), "x = len(x)", ("x = len(x) - 1",)),
-    Op("count {k}", "strings", _TEXT_TO_INT, "x = x.count('{k}')", ("x = x.find('{k}')",), _LETTERS),
-    Op("count words", "strings", _TEXT_TO_INT, "x = len(x.split())", ("x = x.count(' ')",)),
     Op("word lengths", "strings", (("text", "ints"),), "x = [len(w) for w in x.split()]", ("x = [len(w) for w in x]",)),
     # ---- arithmetic on one integer
     Op("plus {k}", "arithmetic", _INT, "x = x + {k}", ("x = x - {k}",), _numbers(1, 9)),
     Op("multiply by {k}", "arithmetic", _INT, "x = x * {k}", ("x = x + {k}",), _numbers(2, 5)),
     Op("mod {k}", "arithmetic", _INT, "x = x % {k}", ("x = x // {k}",), _numbers(5, 9)),
-    Op("divide by {k}", "arithmetic", _INT, "x = x // {k}", ("x = x / {k}",), _numbers(2, 4)),
-    Op("square", "arithmetic", _INT, "x = x * x", ("x = x + x",)),
     Op("distance to {k}", "arithmetic", _INT, "x = abs(x - {k})", ("x = x - {k}",), _numbers(3, 9)),
     Op(
         "digit sum",
@@ -148,7 +134,6 @@ OPS: tuple[Op, ...] = (
         _numbers(2, 4),
     ),
     Op("if odd add {k}", "flow", _INT, "if x % 2 == 1:\n    x = x + {k}", ("if x % 2 == 0:\n    x = x + {k}",), _numbers(1, 9)),
-    Op("if above {k} halve", "flow", _INT, "if x > {k}:\n    x = x // 2", ("if x < {k}:\n    x = x // 2",), _numbers(4, 9)),
     Op("halve while above {k}", "flow", _INT, "while x > {k}:\n    x = x // 2", ("if x > {k}:\n    x = x // 2",), _numbers(3, 9)),
 )
 

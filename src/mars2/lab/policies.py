@@ -67,6 +67,7 @@ def build_model(policy: LabPolicy, vocabulary_size: int, eos_token_id: int) -> P
         "intermediate_size": policy.intermediate_size,
         "max_position_embeddings": 512,
         "bos_token_id": None,
+        "initializer_range": float(__import__("os").environ.get("INIT","0.05")),
         "eos_token_id": eos_token_id,
         "pad_token_id": eos_token_id,
     }

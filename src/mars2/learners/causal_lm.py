@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import partial
 from pathlib import Path
 from typing import Any, cast
 
@@ -33,10 +34,9 @@ def load_causal_lm(model: str | Path, *, device: torch.device, gradient_checkpoi
     lm = lm.to(device).eval()  # dropout off: log π_θ must be the sampler's, and the same at every evaluation
     _require_plain_head(lm, str(model))
     if gradient_checkpointing:
-        lm.gradient_checkpointing_enable(gradient_checkpointing_kwargs={"use_reentrant": False})
-        for module in lm.modules():
-            if isinstance(module, GradientCheckpointingLayer):
-                module.training = True  # transformers checkpoints only training layers; their dropouts stay in eval
+        for layer in lm.modules():
+            if isinstance(layer, GradientCheckpointingLayer):  # transformers' own switch works in train mode only
+                layer.forward = partial(checkpoint, layer.forward, use_reentrant=False)
     return lm
 
 

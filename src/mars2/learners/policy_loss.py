@@ -13,7 +13,7 @@ from mars2.learners.objective import Objective
 
 @dataclass(frozen=True, slots=True)
 class TokenStatistics:
-    """What the loss needs to know of one micro-batch. All [B, L] are right-padded; finite values at padding are ignored."""
+    """What the loss needs to know of one micro-batch. [B, L] are right-padded; finite values at padding are ignored."""
 
     logprobs: Tensor  # [B, L] log π_θ, with gradient
     old_logprobs: Tensor  # [B, L] log π_old of the training engine, before the update

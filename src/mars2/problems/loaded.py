@@ -3,9 +3,13 @@
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
+from typing import Any
 
 from mars2.core.problem import Problem
+
+Row = dict[str, Any]
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,9 +40,43 @@ class Loaded:
 
 
 class RowFault(Exception):
-    """A row that a benchmark loader leaves out; `reason` is counted, `detail` is kept."""
+    """A row that a benchmark's loader leaves out; `reason` is counted, `detail` is kept."""
 
     def __init__(self, reason: str, detail: str = "") -> None:
         super().__init__(f"{reason}: {detail}" if detail else reason)
         self.reason = reason
         self.detail = detail
+
+
+@dataclass(frozen=True, slots=True)
+class RowFormat:
+    """How the rows of one benchmark become problems."""
+
+    name: str
+    row_id: Callable[[Row, int], str]  # (row, its number in the source) -> the problem's id
+    to_problem: Callable[[Row, str], Problem]  # (row, id) -> problem; raises RowFault
+
+    def load(self, source: str, rows: Iterable[Row]) -> Loaded:
+        """All rows that make a problem, and why the others do not."""
+        problems: list[Problem] = []
+        dropped: list[Dropped] = []
+        for number, row in enumerate(rows):
+            row_id = self.row_id(row, number)
+            try:
+                problems.append(self.to_problem(row, row_id))
+            except RowFault as fault:
+                dropped.append(Dropped(row_id, fault.reason, fault.detail))
+        return Loaded(source, tuple(problems), tuple(dropped))
+
+
+def text_field(row: Row, *names: str) -> str:
+    """The first of these fields that holds text, with "\\n" line ends.
+
+    Raises:
+        RowFault: none does.
+    """
+    for name in names:
+        value = row.get(name)
+        if isinstance(value, str) and value.strip():
+            return value.replace("\r\n", "\n").replace("\r", "\n")
+    raise RowFault("missing field", " or ".join(names))

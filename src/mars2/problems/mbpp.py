@@ -4,43 +4,22 @@ from __future__ import annotations
 
 import ast
 import builtins
-from pathlib import Path
-from typing import Any
 
 from mars2.core.problem import AssertTest, CallTest, Problem, Test
 from mars2.problems.examples import literal, literal_call
-from mars2.problems.loaded import Dropped, Loaded, RowFault
-from mars2.problems.reading import read_json_lines
+from mars2.problems.loaded import Row, RowFault, RowFormat, text_field
+from mars2.problems.source import parse
 
 
-def load_mbpp(path: Path) -> Loaded:
-    """All problems of an mbpp.jsonl file (rows: text or prompt, code, task_id, test_list, …).
+def _row_id(row: Row, number: int) -> str:
+    return f"mbpp/{row.get('task_id', f'row-{number}')}"
 
-    Raises:
-        ProblemError: the file is missing or malformed.
+
+def _to_problem(row: Row, problem_id: str) -> Problem:
+    """The public assert becomes a `CallTest` where it is ``assert f(literals) == literal``, so that feedback can show
+    what the program returned. Hidden asserts stay as they are, each after the row's set-up code.
     """
-    problems: list[Problem] = []
-    dropped: list[Dropped] = []
-    for _, row in read_json_lines(path):
-        try:
-            problems.append(problem_from_row(row))
-        except RowFault as fault:
-            dropped.append(Dropped(f"mbpp/{row.get('task_id', '?')}", fault.reason, fault.detail))
-    return Loaded(f"mbpp:{path}", tuple(problems), tuple(dropped))
-
-
-def problem_from_row(row: dict[str, Any]) -> Problem:
-    """One row as a problem with the id "mbpp/511". Accepts the sanitized edition's names (prompt, test_imports) too.
-
-    The public assert becomes a `CallTest` where it is ``assert f(literals) == literal``, so that feedback can show what
-    the program returned. Hidden asserts stay as they are, each after the row's set-up code.
-
-    Raises:
-        RowFault: no text, no task id, or no tests.
-    """
-    text = row.get("text") or row.get("prompt")
-    if not isinstance(text, str) or not text.strip():
-        raise RowFault("missing field", "text")
+    text = text_field(row, "text", "prompt")
     if "task_id" not in row:
         raise RowFault("missing field", "task_id")
     asserts = _strings(row, "test_list")
@@ -49,8 +28,8 @@ def problem_from_row(row: dict[str, Any]) -> Problem:
     setup = "\n".join([_newlines(row.get("test_setup_code") or ""), *_strings(row, "test_imports")]).strip()
     hidden = [*asserts[1:], *_strings(row, "challenge_test_list")]
     return Problem(
-        id=f"mbpp/{row['task_id']}",
-        statement=_newlines(text).strip(),
+        id=problem_id,
+        statement=text.strip(),
         public_tests=(_public_test(asserts[0], setup),),
         hidden_tests=tuple(_assert_test(code, setup) for code in hidden),
         entry_point=entry_point_of(asserts, _newlines(row.get("code") or "")),
@@ -60,11 +39,11 @@ def problem_from_row(row: dict[str, Any]) -> Problem:
 
 def entry_point_of(asserts: list[str], code: str = "") -> str | None:
     """The function that the asserts are about: one that `code` defines, else the first that is not a built-in."""
-    defined = {node.name for node in _parse(code) if isinstance(node, ast.FunctionDef | ast.ClassDef)}
+    defined = {node.name for node in _nodes(code) if isinstance(node, ast.FunctionDef | ast.ClassDef)}
     called = [
         node.func.id
         for text in asserts
-        for node in _parse(text)
+        for node in _nodes(text)
         if isinstance(node, ast.Call) and isinstance(node.func, ast.Name)
     ]
     known = [name for name in called if name in defined]
@@ -72,8 +51,8 @@ def entry_point_of(asserts: list[str], code: str = "") -> str | None:
 
 
 def _public_test(code: str, setup: str) -> Test:
-    tree = _parse(code)
-    match tree[0].body if tree and isinstance(tree[0], ast.Module) else []:
+    tree = parse(code)
+    match tree.body if tree else []:
         case [ast.Assert(test=ast.Compare(left=left, ops=[ast.Eq()], comparators=[right]))] if not setup:
             call, value = literal_call(left), literal(right)
             if call is not None and value is not None:
@@ -85,17 +64,20 @@ def _assert_test(code: str, setup: str) -> AssertTest:
     return AssertTest(f"{setup}\n{code}" if setup else code)
 
 
-def _parse(code: str) -> list[ast.AST]:
-    """Every node of `code`, the module first, in source order as far as `ast.walk` goes; [] if it does not parse."""
-    try:
-        return list(ast.walk(ast.parse(code)))
-    except (SyntaxError, ValueError, RecursionError, MemoryError):
-        return []
+def _nodes(code: str) -> list[ast.AST]:
+    """Every node of `code`, outermost first; [] if it does not parse."""
+    tree = parse(code)
+    return list(ast.walk(tree)) if tree else []
 
 
-def _strings(row: dict[str, Any], name: str) -> list[str]:
+def _strings(row: Row, name: str) -> list[str]:
     return [_newlines(text).strip() for text in row.get(name) or [] if isinstance(text, str) and text.strip()]
 
 
 def _newlines(text: str) -> str:
     return text.replace("\r\n", "\n").replace("\r", "\n")
+
+
+MBPP = RowFormat("mbpp", _row_id, _to_problem)
+"""Rows: text, code, task_id, test_setup_code, test_list, challenge_test_list; or the sanitized edition's prompt,
+task_id, test_imports, test_list. Ids: "mbpp/511"."""

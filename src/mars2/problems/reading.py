@@ -7,8 +7,9 @@ import gzip
 import json
 import zlib
 from collections.abc import Hashable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
+from typing import IO, Any
 
 import yaml
 
@@ -21,22 +22,11 @@ def read_text(path: Path) -> str:
     Raises:
         ProblemError: missing (with a near name), a folder, unreadable, not UTF-8, or empty.
     """
-    try:
+    with _file_faults(path):
         data = path.read_bytes()
         if path.suffix == ".gz":
             data = gzip.decompress(data)
-    except FileNotFoundError:
-        raise ProblemError(f"{path}: no such file{_near_name(path)}") from None
-    except IsADirectoryError:
-        raise ProblemError(f"{path}: is a folder; name a file in it") from None
-    except (OSError, EOFError, zlib.error) as error:
-        reason = getattr(error, "strerror", None) or str(error)
-        raise ProblemError(f"{path}: cannot be read ({reason}); check the file") from None
-    try:
-        text = data.decode("utf-8-sig")
-    except UnicodeDecodeError as error:
-        byte = data[error.start]
-        raise ProblemError(f"{path}: not UTF-8 (byte 0x{byte:02x} at offset {error.start}); save it as UTF-8") from None
+    text = _decode(data, str(path))
     if not text.strip():
         raise ProblemError(f"{path}: the file is empty; see docs/problem-format.md for what to write in it")
     return text.replace("\r\n", "\n")
@@ -70,14 +60,84 @@ def parse_json(text: str, where: str, first_line: int = 1) -> Any:
         raise ProblemError(f"{where}: nested too deeply; flatten the data") from None
 
 
-def read_json_lines(path: Path) -> Iterator[tuple[int, dict[str, Any]]]:
-    """(line number, object) of each line of a .jsonl or .jsonl.gz file; blank lines are skipped."""
-    for number, line in enumerate(read_text(path).split("\n"), start=1):
-        if line.strip():
-            row = parse_json(line, str(path), number)
+def read_json_lines(path: Path) -> Iterator[dict[str, Any]]:
+    """The object on each line of a .jsonl or .jsonl.gz file, one at a time; blank lines are skipped.
+
+    Raises:
+        ProblemError: as `read_text`; a line is malformed or holds something else.
+    """
+    number = 0
+    with _opened(path) as file, _file_faults(path):
+        for number, line in enumerate(file, start=1):
+            if not line.strip():
+                continue
+            row = parse_json(_decode(line, f"{path}: line {number}"), str(path), number)
             if not isinstance(row, dict):
-                raise ProblemError(f"{path}: line {number}: must be a JSON object, got {line.strip()[:40]}")
-            yield number, row
+                raise ProblemError(f"{path}: line {number}: must be a JSON object, got {line.strip()[:40]!r}")
+            yield row
+    if number == 0:
+        raise ProblemError(f"{path}: the file is empty")
+
+
+def read_rows(path: Path) -> Iterator[dict[str, Any]]:
+    """Rows of a benchmark's file: JSON lines, one JSON list of objects (.json), or Parquet (.parquet).
+
+    Raises:
+        ProblemError: as `read_json_lines`; Parquet without `pyarrow` installed.
+    """
+    if path.suffix == ".parquet":
+        yield from _parquet_rows(path)
+    elif path.suffix == ".json":
+        data = parse_json(read_text(path), str(path))
+        if not isinstance(data, list) or not all(isinstance(row, dict) for row in data):
+            raise ProblemError(f"{path}: must be a list of objects; or name a .jsonl file")
+        yield from data
+    else:
+        yield from read_json_lines(path)
+
+
+def _parquet_rows(path: Path) -> Iterator[dict[str, Any]]:
+    try:
+        from pyarrow import ArrowException  # pyright: ignore[reportMissingImports]
+        from pyarrow.parquet import ParquetFile  # pyright: ignore[reportMissingImports]
+    except ImportError:
+        raise ProblemError(f'{path}: reading Parquet needs pyarrow; run `pip install "mars2[benchmarks]"`') from None
+    with _file_faults(path):
+        try:
+            for batch in ParquetFile(path).iter_batches(batch_size=64):
+                yield from batch.to_pylist()
+        except ArrowException as error:
+            raise ProblemError(f"{path}: malformed Parquet ({str(error).splitlines()[0]}); check the file") from None
+
+
+@contextmanager
+def _file_faults(path: Path) -> Iterator[None]:
+    """Turns what the operating system or gzip says about a file into one line."""
+    try:
+        yield
+    except FileNotFoundError:
+        raise ProblemError(f"{path}: no such file{_near_name(path)}") from None
+    except IsADirectoryError:
+        raise ProblemError(f"{path}: is a folder; name a file in it") from None
+    except (OSError, EOFError, zlib.error) as error:
+        reason = getattr(error, "strerror", None) or str(error)
+        raise ProblemError(f"{path}: cannot be read ({reason}); check the file") from None
+
+
+def _opened(path: Path) -> IO[bytes]:
+    with _file_faults(path):
+        file = path.open("rb")
+    return gzip.open(file) if path.suffix == ".gz" else file  # type: ignore[return-value]
+
+
+def _decode(data: bytes, where: str) -> str:
+    try:
+        return data.decode("utf-8-sig")
+    except UnicodeDecodeError as error:
+        byte = data[error.start]
+        raise ProblemError(
+            f"{where}: not UTF-8 (byte 0x{byte:02x} at offset {error.start}); save it as UTF-8"
+        ) from None
 
 
 def _near_name(path: Path) -> str:

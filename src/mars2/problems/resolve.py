@@ -3,20 +3,29 @@
 from __future__ import annotations
 
 import difflib
-from collections.abc import Sequence
+import re
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from datetime import date
 from pathlib import Path
 
 from mars2.core.errors import ProblemError
 from mars2.core.problem import Problem
 from mars2.core.protocols import Split
+from mars2.problems.apps import APPS, TACO
+from mars2.problems.codecontests import CODECONTESTS
+from mars2.problems.deepcoder import DEEPCODER
 from mars2.problems.file import SUFFIXES, load_file
-from mars2.problems.humaneval import load_humaneval
+from mars2.problems.hub import hub_rows
+from mars2.problems.humaneval import HUMANEVAL, installed_file
 from mars2.problems.jsonl import check_jsonl, read_jsonl, write_jsonl
-from mars2.problems.loaded import Dropped, Loaded
-from mars2.problems.mbpp import load_mbpp
+from mars2.problems.livecodebench import livecodebench
+from mars2.problems.loaded import Dropped, Loaded, Row, RowFormat
+from mars2.problems.mbpp import MBPP
+from mars2.problems.reading import read_rows
 
-BENCHMARKS = ("humaneval", "mbpp")
+FORMATS = {f.name: f for f in (HUMANEVAL, MBPP, livecodebench(), DEEPCODER, TACO, APPS, CODECONTESTS)}
+_WINDOW = re.compile(r"@(\d{4}-\d\d-\d\d)?\.\.(\d{4}-\d\d-\d\d)?$")
 
 
 def load_problem(reference: str) -> Problem:
@@ -28,35 +37,31 @@ def load_problem(reference: str) -> Problem:
     loaded = load_problems(reference)
     if len(loaded.problems) != 1:
         number = loaded.problems[0].id.rpartition("/")[2] if loaded.problems else "ID"
-        example = f", as in {reference}:{number}"
         count = len(loaded.problems)
-        raise ProblemError(f"{reference}: names {count} problems, but one is needed; add its id{example}")
+        raise ProblemError(
+            f"{reference}: names {count} problems, but one is needed; add its id, as in {reference}:{number}"
+        )
     return loaded.problems[0]
 
 
 def load_problems(reference: str) -> Loaded:
-    """All problems of `humaneval`, `humaneval:PATH`, `mbpp:PATH`, a .jsonl file, a folder of files, or a problem file.
+    """All problems of `humaneval`, `BENCHMARK:PATH`, `hub:BENCHMARK:SPLIT`, a .jsonl file, a folder, or a problem file.
 
-    With `:ID` behind it, only the problem of that id (or, in a benchmark, of that number).
+    Benchmarks are those of `FORMATS`. With `:ID` behind a path, only the problem of that id or number. LiveCodeBench
+    takes a date window, both days included: `livecodebench:test6.jsonl@2025-01-01..2025-04-30`.
 
     Raises:
         ProblemError: nothing there, or malformed.
     """
     name, _, rest = reference.partition(":")
-    if name == "humaneval":
-        path, wanted = _path_and_id(rest) if rest and not rest.isdigit() else (None, rest)
-        return _only(load_humaneval(path), f"humaneval/{wanted}" if wanted.isdigit() else wanted)
-    if name == "mbpp":
-        if not rest:
-            raise ProblemError(
-                "mbpp: needs the path of mbpp.jsonl, as in mbpp:data/mbpp.jsonl or mbpp:data/mbpp.jsonl:511"
-            )
-        path, wanted = _path_and_id(rest)
-        return _only(load_mbpp(path), f"mbpp/{wanted}" if wanted.isdigit() else wanted)
+    if name == "hub":
+        return _from_hub(rest)
+    if name in FORMATS:
+        return _benchmark(name, rest)
     path, wanted = _path_and_id(reference)
     if not path.suffix and not path.exists():
-        near = difflib.get_close_matches(name, BENCHMARKS, n=1)
-        remedy = f'did you mean "{near[0]}"?' if near else f"name a file, a folder or one of {', '.join(BENCHMARKS)}"
+        near = difflib.get_close_matches(name, FORMATS, n=1)
+        remedy = f'did you mean "{near[0]}"?' if near else f"name a file, a folder or one of {', '.join(FORMATS)}"
         raise ProblemError(f"{reference}: neither a benchmark nor a file; {remedy}")
     if path.is_dir():
         return _only(_load_folder(path), wanted)
@@ -70,7 +75,7 @@ def validate(reference: str) -> Loaded:
     path = Path(reference)
     if path.is_dir():
         return _load_folder(path, keep_going=True)
-    if _is_json_lines(path):
+    if _is_json_lines(path) and path.exists():
         return check_jsonl(path)
     try:
         return load_problems(reference)
@@ -96,6 +101,53 @@ class ReferenceSource:
         return load_problems(self.train if split == "train" else self.test).problems
 
 
+def _benchmark(name: str, rest: str) -> Loaded:
+    rows_format, rest = _windowed(name, rest)
+    if name == "humaneval" and (not rest or rest.isdigit()):
+        path, wanted = installed_file(), rest
+    elif rest:
+        path, wanted = _path_and_id(rest)
+    else:
+        raise ProblemError(
+            f"{name}: needs a file, as in {name}:PATH or {name}:PATH:ID, or the Hub, as in hub:{name}:SPLIT"
+        )
+    source = name if name == "humaneval" and not rest.strip("0123456789") else f"{name}:{path}"
+    prefix = f"{name}/"
+    return _only(rows_format.load(source, _rows(path)), wanted if not wanted or prefix in wanted else prefix + wanted)
+
+
+def _from_hub(rest: str) -> Loaded:
+    name, _, part = rest.partition(":")
+    rows_format, part = _windowed(name, part)
+    return rows_format.load(f"hub:{rest}", hub_rows(name, part))
+
+
+def _windowed(name: str, rest: str) -> tuple[RowFormat, str]:
+    """The format of a benchmark, LiveCodeBench's with the date window at the end of `rest`; and `rest` without it."""
+    if name not in FORMATS:
+        raise ProblemError(f'hub:{name}: unknown benchmark "{name}"; use one of {", ".join(FORMATS)}')
+    match = _WINDOW.search(rest)
+    if match is None:
+        return FORMATS[name], rest
+    if name != "livecodebench":
+        raise ProblemError(f"{name}:{rest}: only livecodebench knows contest dates; remove {match.group()}")
+    try:
+        since, until = (date.fromisoformat(day) if day else None for day in match.groups())
+    except ValueError as error:
+        raise ProblemError(f"{name}:{rest}: {match.group()}: {error}; write YYYY-MM-DD..YYYY-MM-DD") from None
+    return livecodebench(since, until), rest[: match.start()]
+
+
+def _rows(path: Path) -> Iterable[Row]:
+    """Rows of a file, or of all .jsonl files of a folder by name."""
+    if not path.is_dir():
+        return read_rows(path)
+    files = sorted(file for file in path.iterdir() if _is_json_lines(file))
+    if not files:
+        raise ProblemError(f"{path}: holds no .jsonl files; name a file")
+    return (row for file in files for row in read_rows(file))
+
+
 def _only(loaded: Loaded, wanted: str) -> Loaded:
     """The one problem called `wanted`; everything if it is ""."""
     if not wanted:
@@ -114,7 +166,7 @@ def _only(loaded: Loaded, wanted: str) -> Loaded:
 def _path_and_id(text: str) -> tuple[Path, str]:
     """`PATH` or `PATH:ID`; a path that exists as it stands is taken whole."""
     path, colon, wanted = text.rpartition(":")
-    if not colon or Path(text).exists() or "/" in wanted.removeprefix("humaneval/").removeprefix("mbpp/"):
+    if not colon or Path(text).exists() or not (Path(path).suffix or Path(path).exists()):
         return Path(text), ""
     return Path(path), wanted
 

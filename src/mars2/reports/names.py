@@ -1,4 +1,4 @@
-"""What logged numbers are called and mean on the page, in the order they are shown. Unknown ones follow, as they are."""
+"""What logged numbers are called and mean on the page, in the order shown. Unknown ones follow, as they are."""
 
 from __future__ import annotations
 

@@ -33,7 +33,7 @@ def write_report(folder: Path, run: RunReader) -> Path:
     data = run_data(folder, run, trees)
     data |= {"trees": trees, "problems": problems, "tree_counts": dict(run.tree_counts())}
     path, draft = folder / "report.html", folder / "report.html.tmp"
-    draft.write_text(render(data), encoding="utf-8")
+    draft.write_bytes(render(data).encode("utf-8", "replace"))
     os.replace(draft, path)
     return path
 
@@ -55,17 +55,22 @@ def render(data: dict[str, Any]) -> str:
 
 
 def embeddable_json(data: Any) -> str:
-    """JSON that no text in it can break out of: pure ASCII, no ``<``; numbers JavaScript cannot read become null."""
-    return json.dumps(_finite(data), allow_nan=False, separators=(",", ":")).replace("<", "\\u003c")
+    """JSON that no text in it can break out of: pure ASCII, no ``<``.
+
+    What a browser cannot take is replaced: NaN and infinities by null, lone surrogates by U+FFFD.
+    """
+    return json.dumps(_browsable(data), allow_nan=False, separators=(",", ":")).replace("<", "\\u003c")
 
 
-def _finite(data: Any) -> Any:
+def _browsable(data: Any) -> Any:
+    if isinstance(data, str):
+        return data if data.isascii() else data.encode("utf-16-le", "surrogatepass").decode("utf-16-le", "replace")
     if isinstance(data, float):
         return data if math.isfinite(data) else None
     if isinstance(data, dict):
-        return {str(key): _finite(value) for key, value in data.items()}
+        return {_browsable(str(key)): _browsable(value) for key, value in data.items()}
     if isinstance(data, (list, tuple)):
-        return [_finite(value) for value in data]
+        return [_browsable(value) for value in data]
     return data
 
 

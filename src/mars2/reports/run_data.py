@@ -44,9 +44,9 @@ def read_summary(folder: Path) -> dict[str, Any]:
 
 def run_state(events: Sequence[EventLike]) -> str:
     """finished, interrupted or "in progress", by the last event that says."""
-    states = {"run_finished": "finished", "interrupted": "interrupted", "run_started": "", "resumed": ""}
-    last = next((states[e.kind] for e in reversed(events) if e.kind in states), "")
-    return last or "in progress"
+    going_on = dict.fromkeys(("run_started", "resumed", "training_started", "evaluation_started"), "in progress")
+    states = {"run_finished": "finished", "interrupted": "interrupted", **going_on}
+    return next((states[e.kind] for e in reversed(events) if e.kind in states), "in progress")
 
 
 def flatten(config: Mapping[str, Any], prefix: str = "") -> list[tuple[str, str]]:
@@ -109,7 +109,7 @@ def _facts(
     facts = {
         "started": datetime.fromtimestamp(run.created_s).strftime("%Y-%m-%d %H:%M"),
         "wall time": None if wall_s is None else _duration(float(wall_s)),
-        "last step": rounds,
+        "steps": rounds,
         "trees": f"{sum(counts.values()):,}" if counts else None,
         "seed": seed,
         "peak memory": f"{summary['peak_mib']:,.0f} MiB" if summary.get("peak_mib") else None,

@@ -17,7 +17,7 @@ _KEPT = 512  # encoded test tuples
 
 
 class TestEncoder:
-    """Encodes tests for the wire, remembering the encodings of tuples seen before (a problem's tests come many times)."""
+    """Encodes tests for the wire, remembering tuples seen before (a problem's tests come many times)."""
 
     __test__ = False  # not a pytest class
 
@@ -54,11 +54,15 @@ def _encode(tests: Sequence[Test]) -> bytes:
             case AssertTest(code):
                 plain.append(("assert", code))
             case _:
-                raise UserError(f"tests[{index}] must be a StdioTest, CallTest or AssertTest, got {type(test).__name__}")
+                raise UserError(
+                    f"tests[{index}] must be a StdioTest, CallTest or AssertTest, got {type(test).__name__}"
+                )
     try:
         return marshal.dumps(plain, _MARSHAL_VERSION)
     except ValueError:
-        raise UserError("a call test's args and expected must be plain data (numbers, text, lists, tuples, sets, dicts)") from None
+        raise UserError(
+            "a call test's args and expected must be plain data (numbers, text, lists, tuples, sets, dicts)"
+        ) from None
 
 
 def request_payload(

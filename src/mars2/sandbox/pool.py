@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import sys
 from collections import OrderedDict
 from collections.abc import Sequence
 from typing import Literal
@@ -17,6 +18,7 @@ from mars2.sandbox.worker_process import WorkerLost, WorkerProcess, WorkerSettin
 _log = logging.getLogger(__name__)
 _ATTEMPTS = 3  # of one judgement, on different workers, before the sandbox is called broken
 _COMPILE_WALL_S = 15.0
+_BUSY_FACTOR = 5  # a worker on a busy machine may take this many times the wall limits
 _GRACE_S = 60.0
 SAFE_TIERS = ("A", "B")
 
@@ -43,6 +45,7 @@ class ZygoteSandbox:
             raise ValueError(f"workers must be >= 1, got {workers}")
         self.mode: Mode = mode
         self.tier = ""  # of the workers started so far
+        self.missing: tuple[str, ...] = ()  # absent isolation layers, each with the reason
         self.num_judged = 0  # judgements that ran, cache hits not counted
         self.num_cache_hits = 0
         self.num_worker_failures = 0  # the judge's own faults: workers that died, hung or failed
@@ -79,7 +82,7 @@ class ZygoteSandbox:
             self._cache.move_to_end(key)
             self.num_cache_hits += 1
             return self._cache[key]
-        deadline_s = _GRACE_S + 2 * (_COMPILE_WALL_S + limits.effective_wall_s * max(1, len(tests)))
+        deadline_s = _GRACE_S + _BUSY_FACTOR * (_COMPILE_WALL_S + limits.effective_wall_s * max(1, len(tests)))
         async with self._slots:
             verdict = await self._run(payload, len(tests), deadline_s)
         if self._cache_size:
@@ -113,6 +116,10 @@ class ZygoteSandbox:
         raise SandboxUnavailable(f"the sandbox failed {_ATTEMPTS} times on one program; last: {reason}")
 
     async def _start_worker(self) -> WorkerProcess:
+        if sys.platform != "linux":
+            raise SandboxUnavailable(
+                f"the sandbox needs Linux, this is {sys.platform}; run mars2 in a Linux container or virtual machine"
+            )
         worker = await WorkerProcess.start(self._settings)
         self._all.add(worker)
         if worker.tier not in SAFE_TIERS and not self._allow_unsafe:
@@ -123,8 +130,10 @@ class ZygoteSandbox:
             )
         if worker.tier != self.tier:
             level = logging.INFO if worker.tier == "A" else logging.WARNING
-            _log.log(level, "sandbox isolation tier %s; missing: %s", worker.tier, ", ".join(worker.missing) or "nothing")
-        self.tier = worker.tier
+            _log.log(
+                level, "sandbox isolation tier %s; missing: %s", worker.tier, ", ".join(worker.missing) or "nothing"
+            )
+        self.tier, self.missing = worker.tier, worker.missing
         return worker
 
     async def _reclaim(self, worker: WorkerProcess) -> None:

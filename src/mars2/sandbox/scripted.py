@@ -22,7 +22,9 @@ class ScriptedSandbox:
     mode = "scripted"
     tier = "scripted"
 
-    def __init__(self, script: Mapping[str, Verdict | Status] | Script | None = None, *, latency_s: float = 0.0) -> None:
+    def __init__(
+        self, script: Mapping[str, Verdict | Status] | Script | None = None, *, latency_s: float = 0.0
+    ) -> None:
         self._script: Mapping[str, Verdict | Status] | Script = {} if script is None else script
         self._latency_s = latency_s
         self.calls = 0

@@ -8,7 +8,7 @@ import json
 import socket
 import subprocess
 import sys
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
@@ -22,21 +22,16 @@ _CANCEL = wire.pack(b"")
 
 @dataclass(frozen=True, slots=True)
 class WorkerSettings:
-    """What a worker's zygotes are made with; see `worker.forkserver.ZygoteSettings`."""
+    """Which isolation layers a worker asks for; leaving one out is for tests of the ladder."""
 
-    use_namespaces: bool = True
-    use_landlock: bool = True
-    use_seccomp: bool = True
+    namespaces: bool = True
+    landlock: bool = True
+    seccomp: bool = True
 
     def to_json(self) -> bytes:
         numpy = importlib.util.find_spec("numpy")
         path = str(Path(numpy.origin).parent.parent) if numpy and numpy.origin else None
-        settings = {
-            "use_namespaces": self.use_namespaces,
-            "use_landlock": self.use_landlock,
-            "use_seccomp": self.use_seccomp,
-            "numpy_path": path,
-        }
+        settings = {**asdict(self), "numpy_folder": path}
         return json.dumps(settings).encode()
 
 
@@ -47,7 +42,9 @@ class WorkerLost(Exception):
 class WorkerProcess:
     """One running worker. One judgement at a time."""
 
-    def __init__(self, process: subprocess.Popen[bytes], reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+    def __init__(
+        self, process: subprocess.Popen[bytes], reader: asyncio.StreamReader, writer: asyncio.StreamWriter
+    ) -> None:
         self._process, self._reader, self._writer = process, reader, writer
         self.tier = ""
         self.missing: tuple[str, ...] = ()

@@ -10,40 +10,25 @@ from __future__ import annotations
 from array import array
 from collections import Counter
 from collections.abc import Sequence, Set
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from math import inf, log, sqrt
 from typing import Literal
 
 import numpy as np
-from numpy.typing import NDArray
 
 from mars2.core.errors import ConfigError
 from mars2.core.protocols import Choice, Stop
 from mars2.core.tree import Node, Tree
-from mars2.search.posteriors import Moments, posterior_named
+from mars2.search.arms import NOTHING, ROOT, Gate, TreeArms, indices, node_at, site_of
+from mars2.search.posteriors import Observations, posterior_named
 from mars2.search.strategy import Strategy
 
 Order = Literal["node-then-model", "stack"]
 AgentChoice = Literal["thompson", "ucb1"]
 
-ROOT = 0  # the root's site; node i has site i + 1
-NOTHING = (0.0, 0.0, 0.0)  # observations of an arm that has none
-
-
-@dataclass(slots=True)
-class _Gate:
-    """One GEN-or-CONT decision: of a node, or (`stack`) of a node and an agent. Rows of the GEN and CONT tables."""
-
-    row: int
-    children: array[int] = field(default_factory=lambda: array("q"))  # sites, oldest first
-
-
-Observations = tuple[float, float, float]
-"""n, Σr and Σr² of one arm."""
-
 
 @dataclass(frozen=True, slots=True)
-class Arms:
+class NodeArms:
     """What is known at one node (`stack`: of one agent at one node)."""
 
     generate: Observations
@@ -87,17 +72,7 @@ class AbMcts(Strategy):
         self._stack = order == "stack"
         self._ucb1 = agent_choice == "ucb1"
         self._cap = max_pending_per_node
-        self._gen = Moments()
-        self._cont = Moments()
-        self._gates: dict[tuple[int, str | None], _Gate] = {}  # (site, agent if `stack`)
-        self._child = Moments()  # row = site
-        self._child.add_row()  # the root is no one's child
-        self._parent = [ROOT]  # site -> its parent's site
-        self._entry = [-1]  # site -> row of the gate above it
-        self._agent = Moments()
-        self._agent_rows: dict[str, int] = {}
-
-    # --- choose ---------------------------------------------------------------------------------------------------
+        self._arms = TreeArms(per_agent=self._stack)
 
     def choose(self, tree: Tree, rng: np.random.Generator) -> Choice | Stop:
         if not self._agents:
@@ -108,29 +83,29 @@ class AbMcts(Strategy):
         site = ROOT
         while True:
             agent = self._draw_agent_at(site, capped, closed, rng) if self._stack else None
-            gate = self._gates.get((site, agent))
+            gate = self._arms.gate(site, agent)
             if gate is None:
                 break
             children = _open_children(gate, closed)
             if not children or (self._may_generate(site, agent, capped) and self._generates(tree, site, gate, rng)):
                 break
             site = self._draw_child(children, rng)
-        return Choice(_node_id(site), self._draw_agent(tree, rng) if agent is None else agent)
+        return Choice(node_at(site), self._draw_agent(tree, rng) if agent is None else agent)
 
     def scale_generation(self, tree: Tree, parent_id: int | None, draw: float) -> float:
         """The GEN draw at a node as it is compared with CONT; `DepthGuided` lowers it."""
         return draw
 
-    def _generates(self, tree: Tree, site: int, gate: _Gate, rng: np.random.Generator) -> bool:
+    def _generates(self, tree: Tree, site: int, gate: Gate, rng: np.random.Generator) -> bool:
         """GEN against CONT; GEN wins ties."""
-        generate = self._posterior.draw(*self._gen.one(gate.row), rng)
-        go_on = self._posterior.draw(*self._cont.one(gate.row), rng)
-        return self.scale_generation(tree, _node_id(site), generate) >= go_on
+        generate = self._posterior.draw(*self._arms.generate.one(gate.row), rng)
+        go_on = self._posterior.draw(*self._arms.go_on.one(gate.row), rng)
+        return self.scale_generation(tree, node_at(site), generate) >= go_on
 
     def _draw_child(self, children: array[int], rng: np.random.Generator) -> int:
         if len(children) == 1:
             return children[0]
-        draws = self._posterior.draw_many(*self._child.many(_indices(children)), rng)
+        draws = self._posterior.draw_many(*self._arms.child.many(indices(children)), rng)
         return children[int(draws.argmax())]
 
     def _draw_agent(self, tree: Tree, rng: np.random.Generator) -> str:
@@ -140,7 +115,7 @@ class AbMcts(Strategy):
         if self._ucb1:
             values = self._ucb1_values(tree)
         else:
-            values = [self._posterior.draw(*self.agent_scores(agent), rng) for agent in self._agents]
+            values = [self._posterior.draw(*self._arms.of_agent(agent), rng) for agent in self._agents]
         return self._agents[values.index(max(values))]
 
     def _ucb1_values(self, tree: Tree) -> list[float]:
@@ -150,7 +125,7 @@ class AbMcts(Strategy):
         nodes, and 1 while there is none.
         """
         pending = Counter(expansion.agent for expansion in tree.pending.values())
-        scores = [self.agent_scores(agent) for agent in self._agents]
+        scores = [self._arms.of_agent(agent) for agent in self._agents]
         uses = [n + pending[agent] for agent, (n, _, _) in zip(self._agents, scores, strict=True)]
         means = [total / n if n else 1.0 for n, total, _ in scores]
         return [mean + sqrt(2.0 * log(sum(uses)) / n) if n else inf for mean, n in zip(means, uses, strict=True)]
@@ -161,15 +136,14 @@ class AbMcts(Strategy):
         A removed agent generates no more, but its children can still be grown by others.
         """
         best_agent, best_draw = "", -inf
-        removed = [agent for agent in self._agent_rows if agent not in self._agents]
+        removed = [agent for agent in self._arms.agents if agent not in self._agents]
         for agent in [*self._agents, *removed]:
-            gate = self._gates.get((site, agent))
+            gate = self._arms.gate(site, agent)
             if not self._may_generate(site, agent, capped) and not (gate and _open_children(gate, closed)):
                 continue
-            n, total, squares = self._gen.one(gate.row) if gate else NOTHING
-            if gate:
-                below = self._cont.one(gate.row)
-                n, total, squares = n + below[0], total + below[1], squares + below[2]
+            generated = self._arms.generate.one(gate.row) if gate else NOTHING
+            below = self._arms.go_on.one(gate.row) if gate else NOTHING
+            n, total, squares = (g + b for g, b in zip(generated, below, strict=True))
             draw = self._posterior.draw(n, total, squares, rng)
             if draw > best_draw:
                 best_agent, best_draw = agent, draw
@@ -178,75 +152,34 @@ class AbMcts(Strategy):
     def _may_generate(self, site: int, agent: str | None, capped: Set[int]) -> bool:
         return site not in capped and (agent is None or agent in self._agents)
 
-    def agent_scores(self, agent: str) -> Observations:
-        """n, Σr and Σr² of all nodes that `agent` wrote."""
-        row = self._agent_rows.get(agent)
-        return NOTHING if row is None else self._agent.one(row)
-
     def _capped_and_closed(self, tree: Tree) -> tuple[Set[int], Set[int]]:
         """Sites at the cap of pending expansions, and those of them below which every site is at the cap too."""
         if self._cap is None:
             return frozenset(), frozenset()
-        pending = Counter(_site(expansion.parent_id) for expansion in tree.pending.values())
+        pending = Counter(site_of(expansion.parent_id) for expansion in tree.pending.values())
         capped = {site for site, count in pending.items() if count >= self._cap}
         closed = set[int]()
         for site in sorted(capped, reverse=True):  # children have larger ids than their parents
-            if all(_site(child) in closed for child in tree.children(_node_id(site))):
+            if all(site_of(child) in closed for child in tree.children(node_at(site))):
                 closed.add(site)
         return capped, closed
 
-    def arms(self, node_id: int | None, agent: str | None = None) -> Arms:
-        """Observations of GEN, CONT and the children of a node (None: the root); order `stack`: those of `agent`."""
-        gate = self._gates.get((_site(node_id), agent))
-        if gate is None:
-            return Arms(NOTHING, NOTHING, {})
-        children = {child - 1: self._child.one(child) for child in gate.children}
-        return Arms(self._gen.one(gate.row), self._cont.one(gate.row), children)
-
-    # --- tell -----------------------------------------------------------------------------------------------------
-
     def tell(self, tree: Tree, node: Node) -> None:
-        """Back up `node.score` to its agent, GEN of its parent, its own arm, and child and CONT of every edge above."""
         super().tell(tree, node)
-        site = self._child.add_row()
-        parent = _site(node.parent_id)
-        gate = self._gate(parent, node.agent if self._stack else None)
-        gate.children.append(site)
-        self._parent.append(parent)
-        self._entry.append(gate.row)
-        if node.agent not in self._agent_rows:
-            self._agent_rows[node.agent] = self._agent.add_row()
+        self._arms.back_up(node)
 
-        self._agent.observe(self._agent_rows[node.agent], node.score)
-        self._gen.observe(gate.row, node.score)
-        self._child.observe(site, node.score)
-        above, gates = array("q"), array("q")
-        while (site := self._parent[site]) != ROOT:
-            above.append(site)
-            gates.append(self._entry[site])
-        if above:
-            self._child.observe(_indices(above), node.score)
-            self._cont.observe(_indices(gates), node.score)
-
-    def _gate(self, site: int, agent: str | None) -> _Gate:
-        gate = self._gates.get((site, agent))
+    def arms(self, node_id: int | None, agent: str | None = None) -> NodeArms:
+        """Observations of GEN, CONT and the children of a node (None: the root); order `stack`: those of `agent`."""
+        gate = self._arms.gate(site_of(node_id), agent)
         if gate is None:
-            gate = self._gates[site, agent] = _Gate(self._gen.add_row())
-            self._cont.add_row()
-        return gate
+            return NodeArms(NOTHING, NOTHING, {})
+        children = {child - 1: self._arms.child.one(child) for child in gate.children}
+        return NodeArms(self._arms.generate.one(gate.row), self._arms.go_on.one(gate.row), children)
+
+    def agent_scores(self, agent: str) -> Observations:
+        """n, Σr and Σr² of all nodes that `agent` wrote."""
+        return self._arms.of_agent(agent)
 
 
-def _site(node_id: int | None) -> int:
-    return ROOT if node_id is None else node_id + 1
-
-
-def _node_id(site: int) -> int | None:
-    return None if site == ROOT else site - 1
-
-
-def _indices(rows: array[int]) -> NDArray[np.int64]:
-    return np.frombuffer(rows, dtype=np.int64)
-
-
-def _open_children(gate: _Gate, closed: Set[int]) -> array[int]:
+def _open_children(gate: Gate, closed: Set[int]) -> array[int]:
     return array("q", (child for child in gate.children if child not in closed)) if closed else gate.children

@@ -15,6 +15,9 @@ from numpy.typing import NDArray
 from mars2.core.errors import ConfigError
 
 Array = NDArray[np.float64]
+Observations = tuple[float, float, float]
+"""n, Σr and Σr² of one arm."""
+
 Value = TypeVar("Value", float, Array)
 
 
@@ -73,12 +76,12 @@ class Gaussian:
         """σ² ~ InvGamma(νₙ/2, νₙτₙ²/2), then a mean μ ~ N(mₙ, σ²/κₙ); not a predictive draw."""
         m, kappa, nu, tau_square = self.parameters(n, total, squares)
         sigma_square = nu * tau_square / 2 / rng.standard_gamma(nu / 2)
-        return rng.normal(m, sqrt(sigma_square / kappa))
+        return m + sqrt(sigma_square / kappa) * rng.standard_normal()
 
     def draw_many(self, n: Array, total: Array, squares: Array, rng: np.random.Generator) -> Array:
         m, kappa, nu, tau_square = self.parameters(n, total, squares)
         sigma_square = nu * tau_square / 2 / rng.standard_gamma(nu / 2)
-        return rng.normal(m, np.sqrt(sigma_square / kappa))
+        return m + np.sqrt(sigma_square / kappa) * rng.standard_normal(len(n))
 
 
 def posterior_named(name: str) -> Posterior:
@@ -120,7 +123,7 @@ class Moments:
         self._total[rows] += score
         self._squares[rows] += score * score
 
-    def one(self, row: int) -> tuple[float, float, float]:
+    def one(self, row: int) -> Observations:
         """n, Σr, Σr² of one arm."""
         return self._n.item(row), self._total.item(row), self._squares.item(row)
 

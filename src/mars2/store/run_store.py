@@ -5,7 +5,7 @@ from __future__ import annotations
 import sqlite3
 import time
 from collections.abc import Iterable, Iterator, Mapping
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
 from types import TracebackType
 from typing import Any
@@ -77,10 +77,13 @@ class RunStore(RunReader):
             return store
 
     def close(self) -> None:
-        """Idempotent."""
-        self._db.close()
+        """Idempotent. Leaves one file that any reader can copy, and open from a read-only disk."""
         if self._lock:
+            with suppress(sqlite3.Error):  # closed already, or a reader is still there
+                self._db.execute("PRAGMA busy_timeout = 0")
+                self._db.execute("PRAGMA journal_mode = DELETE")
             self._lock.release()
+        self._db.close()
 
     def __enter__(self) -> RunStore:
         return self

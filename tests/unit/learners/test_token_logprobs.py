@@ -68,7 +68,7 @@ def test_gradient_checkpointing_changes_nothing_and_keeps_dropout_off(gpt2_folde
     kept = load_causal_lm(gpt2_folder, device=CPU)
     recomputed = load_causal_lm(gpt2_folder, device=CPU, gradient_checkpointing=True)
     calls: list[int] = []
-    recomputed.transformer.h[0].mlp.register_forward_hook(lambda *_: calls.append(1))
+    recomputed.transformer.h[0].attn.register_forward_hook(lambda *_: calls.append(1))
     for actual, expected in zip(gradients(recomputed, samples), gradients(kept, samples), strict=True):
         torch.testing.assert_close(actual, expected, rtol=1e-5, atol=1e-5)
     assert len(calls) == 2  # once forward, once again backward

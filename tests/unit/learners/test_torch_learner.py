@@ -63,7 +63,7 @@ def test_micro_batched_gradients_equal_those_of_one_batch(
 def test_gradient_is_the_plain_policy_gradient(
     llama_folder: Path, random_samples: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """On-policy, without corrections, GSPO's gradient is REINFORCE's with a length mean, worked out with plain HF code."""
+    """On-policy, without corrections, GSPO's gradient is REINFORCE's with a length mean; here in plain HF code."""
     samples = random_samples(8)
     model = AutoModelForCausalLM.from_pretrained(llama_folder)
     loss = torch.zeros(())
@@ -136,7 +136,7 @@ def test_mini_batches_are_off_policy_within_a_batch(llama_folder: Path, random_s
 
 
 def test_mini_batches_use_log_probs_from_before_the_update(llama_folder: Path, random_samples: Any) -> None:
-    """Written out with plain SGD-free bookkeeping: the second mini-batch's mean ratio is π_now/π_before."""
+    """The second mini-batch's mean ratio is π_now/π_before."""
     samples = random_samples(6)
     objective = Objective(ratio="token", clip_low=1.0, clip_high=1e9, tis_cap=None, kl_beta=0.0)
     learner = TorchLearner("p", llama_folder, objective=objective, learning_rate=1e-2, mini_batches=2)
@@ -272,7 +272,7 @@ def test_wrong_options_are_named(option: str, value: float, llama_folder: Path) 
 
 def test_without_kl_no_reference_is_loaded(llama_folder: Path, random_samples: Any) -> None:
     learner = TorchLearner("p", llama_folder, objective=Objective(kl_beta=0.0))
-    assert learner._reference is None
+    assert not learner._model.has_reference
     assert "kl" not in learner.step(random_samples(2))
 
 
@@ -296,8 +296,7 @@ def test_threads_are_set_for_the_step_only(
     before = torch.get_num_threads()
     seen: list[int] = []
     learner = TorchLearner("p", llama_folder, threads=before + 1)
-    learner._lm.register_forward_hook(lambda *_: None)
-    learner._lm.base_model.register_forward_hook(lambda *_: seen.append(torch.get_num_threads()))
+    learner._model._lm.base_model.register_forward_hook(lambda *_: seen.append(torch.get_num_threads()))
     learner.step(random_samples(2))
     assert set(seen) == {before + 1}
     assert torch.get_num_threads() == before

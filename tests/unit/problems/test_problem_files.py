@@ -1,5 +1,7 @@
 """The project's own formats: what they read, and the one-line errors for what they refuse."""
 
+# ruff: noqa: E501 (tables of whole messages, one line each as the user sees them)
+
 from __future__ import annotations
 
 import json
@@ -69,7 +71,7 @@ def test_markdown(tmp_path: Path) -> None:
 def test_markdown_without_front_matter_takes_its_id_from_the_name(tmp_path: Path) -> None:
     problem = load_file(_write(tmp_path, "echo.md", "Echo.\n\n```tests\npublic: [{input: a, output: a}]\n```\n"))
     assert problem.id == "echo"
-    assert problem.statement == "Echo.\n"
+    assert problem.statement == "Echo."
 
 
 def test_windows_file_with_byte_order_mark(tmp_path: Path) -> None:
@@ -196,7 +198,7 @@ def test_errors_in_yaml(tmp_path: Path, text: str, message: str) -> None:
     ("text", "message"),
     [
         ("---\nid: a\nStatement", "FILE: the front matter is not closed; end it with a line ---"),
-        ("---\nid: a\nlimits: [\n---\nS", "FILE: line 4, column 1: malformed YAML"),
+        ("---\nid: a\nlimits: [\n---\nS", "FILE: line 3, column 10: malformed YAML"),
         ("---\njust text\n---\nS", "FILE: the front matter must be `key: value` lines, got 'just text'"),
         ("---\nstatement: S\n---\nS", "FILE: statement: belongs in the body"),
         ("---\nid: a\n---\n", "FILE: statement: empty; write it below the front matter"),
@@ -204,7 +206,7 @@ def test_errors_in_yaml(tmp_path: Path, text: str, message: str) -> None:
         ("S\n```tests\npublic: []\n", "FILE: line 2: the ```tests block is not closed; end it with ```"),
         ("S\n```tests\n```\n```tests\n```", "FILE: line 4: a second ```tests block; put all tests in one"),
         ("S\n```tests\n```", "FILE: tests: the problem has no tests; add at least one under tests.public"),
-        ("S\n```tests\npublic:\n - {input: a\n```", "FILE: line 4, column 1: malformed YAML"),
+        ("S\n```tests\npublic:\n - {input: a\n```", "FILE: line 4, column 13: malformed YAML"),
         ("---\nid: a\n---\nS\n```tests\npublic:\n  - input: a\n   output: b\n```", "FILE: line 8, column 4: malformed YAML"),
         ("---\ntests: x.json\n---\nS\n```tests\n```", "FILE: tests: given both in the front matter and in a ```tests block"),
         ("---\ntests: x.json\n---\nS", "DIR/x.json: no such file; check the path"),

@@ -67,6 +67,8 @@ def test_a_run_is_found_again_with_its_config(tmp_path: Path) -> None:
 def test_a_closed_run_is_one_file(tmp_path: Path) -> None:
     with RunStore.create(tmp_path, config={}) as store:
         store.append_event("x")
+    with RunStore.open(tmp_path, read_only=True) as reader:
+        assert len(reader.events()) == 1
     assert sorted(path.name for path in tmp_path.iterdir()) == ["run.lock", FILE_NAME]
 
 

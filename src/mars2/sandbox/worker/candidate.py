@@ -22,14 +22,16 @@ import threading
 import types
 from typing import Any
 
-from .encoding import EncodingError, encode
+from . import tester
+from .encoding import EncodingError, decode, encode
 from .scan import Sentinels, modules_if_stateless
 
 CONTROL, BOX, STDIN, STDOUT, STDERR = 3, 4, 5, 6, 7  # descriptors; the last three are the keepers of 0, 1 and 2
-HELLO, LOADED, REFUSED, DONE = b"h", b"l", b"r", b"d"  # first byte of a message to the supervisor
-LOAD, RUN_STDIO, RUN_CALL, RUN_ASSERT = b"L", b"S", b"C", b"A"  # first byte of a request
+HELLO, LOADED, REFUSED, CALLING, DONE = b"h", b"l", b"r", b"k", b"d"  # first byte of a message to the supervisor
+LOAD, RUN_STDIO, RUN_CALL, RUN_ASSERT, RUN_TESTER = b"L", b"S", b"C", b"A", b"T"  # first byte of a request …
+BEGIN, SERVE_CALL, END = b"B", b"K", b"E"  # … and of those of a test that runs apart, in a tester's process
 REPLY = struct.Struct("<cIB")  # kind, bytes in the box, 1 if the process may run another test
-PROGRAM_NAME = "solution.py"
+PROGRAM_NAME, TEST_NAME = "solution.py", "<test>"
 _HARNESS_RECURSION = 5_000
 _MAX_MESSAGE = 2_000
 _MAX_TRACE_LINES = 12
@@ -50,16 +52,20 @@ def serve() -> None:
         if kind == LOAD:
             reply, report = candidate.load(body)
             reusable = candidate.sentinels is not None
+        elif kind == RUN_TESTER:
+            reply, report, reusable = DONE, tester.run(control, *marshal.loads(body)), True
+        elif kind in (BEGIN, SERVE_CALL):
+            reply, report, reusable = DONE, candidate.step(kind, body), True
         else:
             report = candidate.run(kind, body)
             reply, reusable = DONE, candidate.reset()
         data = encode(report)
         os.ftruncate(BOX, 0)
-        _write_all(BOX, data)
+        write_all(BOX, data)
         control.send(REPLY.pack(reply, len(data), reusable))
 
 
-def _write_all(descriptor: int, data: bytes) -> None:
+def write_all(descriptor: int, data: bytes) -> None:
     view, offset = memoryview(data), 0
     while offset < len(view):
         offset += os.pwrite(descriptor, view[offset : offset + 2**20], offset)
@@ -81,7 +87,7 @@ class _Candidate:
             tree = ast.parse(text, PROGRAM_NAME)
             self.code = compile(tree, PROGRAM_NAME, "exec", dont_inherit=True)
         except (SyntaxError, ValueError, MemoryError, RecursionError, OverflowError) as error:
-            return REFUSED, (type(error).__name__, _message(error))
+            return REFUSED, (type(error).__name__, message_of(error))
         self.source_lines = text.split("\n")
         modules = modules_if_stateless(tree)
         if modules is not None:
@@ -92,18 +98,7 @@ class _Candidate:
 
     def run(self, kind: bytes, body: bytes) -> Any:
         """One test. The report is ("exit", code), ("value", value) or ("error", type, message, traceback)."""
-        try:
-            self._prepare()
-            if kind == RUN_STDIO:
-                report = self._run_program()
-            elif kind == RUN_CALL:
-                report = self._run_call(body)
-            else:
-                report = self._run_assert(body)
-        except SystemExit as error:
-            report = ("exit", _exit_code(error))
-        except BaseException as error:
-            report = self._error(error)
+        report = ("done",) if kind == END else self.step(kind, body)
         try:
             self._finish()
         except SystemExit:
@@ -112,6 +107,22 @@ class _Candidate:
             if report in (("exit", 0), ("done",)):
                 report = self._error(error)
         return report
+
+    def step(self, kind: bytes, body: bytes) -> Any:
+        """The part of a test that runs the candidate's code."""
+        try:
+            if kind == SERVE_CALL:
+                return self._serve_call(body)
+            self._prepare()
+            if kind == RUN_CALL:
+                return self._run_call(body)
+            if kind == RUN_ASSERT:
+                return self._run_assert(body)
+            return self._run_program()
+        except SystemExit as error:
+            return ("exit", _exit_code(error))
+        except BaseException as error:
+            return self._error(error)
 
     def _prepare(self) -> None:
         for keeper, descriptor in ((STDIN, 0), (STDOUT, 1), (STDERR, 2)):
@@ -134,21 +145,29 @@ class _Candidate:
     def _run_call(self, body: bytes) -> Any:
         self._run_program()
         name, args = marshal.loads(body)  # written by the supervisor
+        return _carried(self._function(name)(*args))
+
+    def _serve_call(self, body: bytes) -> Any:
+        """One call by a tester in another process; the arguments go back too, for they may have been changed."""
+        name, args, kwargs = decode(body)
+        value = self._function(name)(*args, **kwargs)
+        return _carried((value, args))
+
+    def _function(self, name: str) -> Any:
         function = self.main.__dict__.get(name)
         if function is None and "Solution" in self.main.__dict__:
             function = getattr(self.main.__dict__["Solution"](), name)
         if function is None:
             raise NameError(f"the program defines no function {name!r}")
-        value = function(*args)
-        _make_room()
-        try:
-            return ("value", encode(value))
-        except EncodingError as error:
-            return ("error", "EncodingError", f"returned value: {error}", "")
+        return function
 
     def _run_assert(self, body: bytes) -> Any:
         self._run_program()
-        exec(compile(body.decode(), "<test>", "exec", dont_inherit=True), self.main.__dict__)
+        code = body.decode("utf-8", "surrogatepass")
+        try:
+            exec(compile(code, TEST_NAME, "exec", dont_inherit=True), self.main.__dict__)
+        except AssertionError as error:
+            return ("error", "AssertionError", assertion_message(error, code), "")
         return ("done",)
 
     def _finish(self) -> None:
@@ -174,7 +193,7 @@ class _Candidate:
         return gc.isenabled()
 
     def _error(self, error: BaseException) -> Any:
-        return ("error", type(error).__name__[:100], _message(error), self._traceback(error))
+        return ("error", type(error).__name__[:100], message_of(error), self._traceback(error))
 
     def _traceback(self, error: BaseException) -> str:
         """The lines of the traceback that lie inside the program, outermost first."""
@@ -191,6 +210,14 @@ class _Candidate:
             half = _MAX_TRACE_LINES // 2
             lines = [*lines[:half], f"… {len(lines) - 2 * half} more …", *lines[-half:]]
         return "\n".join(lines)
+
+
+def _carried(value: object) -> Any:
+    _make_room()
+    try:
+        return ("value", encode(value))
+    except EncodingError as error:
+        return ("error", "EncodingError", f"returned value: {error}", "")
 
 
 def _make_room() -> None:
@@ -222,11 +249,24 @@ def _exit_code(error: SystemExit) -> int:
     return 1
 
 
-def _message(error: BaseException) -> str:
+def message_of(error: BaseException) -> str:
     try:
         return str(error)[:_MAX_MESSAGE]
     except BaseException as second:
         return f"<its message raised {type(second).__name__}>"
+
+
+def assertion_message(error: BaseException, code: str) -> str:
+    """The message of a failed assertion of a test, or its source line."""
+    message = message_of(error)
+    step, number = error.__traceback__, 0
+    while step is not None:
+        if step.tb_frame.f_code.co_filename == TEST_NAME:
+            number = step.tb_lineno
+        step = step.tb_next
+    lines = code.split("\n")
+    line = lines[number - 1].strip()[:_MAX_MESSAGE] if 0 < number <= len(lines) else ""
+    return message or f"failed: {line}"
 
 
 def install_exit_builtins() -> None:

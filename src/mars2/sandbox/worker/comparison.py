@@ -15,7 +15,9 @@ from typing import Any
 from .encoding import EncodingError, Opaque, refuse_collisions
 
 TOLERANCE = 1e-6  # absolute or relative, whichever is kinder
-_NUMBER = re.compile(r"[+-]?(?:[0-9]+(?:\.[0-9]*)?|\.[0-9]+)(?:[eE][+-]?[0-9]+)?|[+-]?[iI][nN][fF](?:[iI][nN][iI][tT][yY])?")
+_NUMBER = re.compile(
+    r"[+-]?(?:[0-9]+(?:\.[0-9]*)?|\.[0-9]+)(?:[eE][+-]?[0-9]+)?|[+-]?[iI][nN][fF](?:[iI][nN][iI][tT][yY])?"
+)
 
 
 def outputs_equal(actual: str, expected: str, comparison: str) -> bool:

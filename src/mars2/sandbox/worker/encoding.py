@@ -155,7 +155,8 @@ def _encode_other(value: Any, parts: list[bytes], depth: int) -> None:
         if type(item) in (bool, int, float, complex):
             _encode(item, parts, depth)
             return
-    parts.append(_sized(b"o", _text_bytes(type(value).__qualname__[:200])))
+    name = value.type_name if type(value) is Opaque else type(value).__qualname__[:200]
+    parts.append(_sized(b"o", _text_bytes(name)))
 
 
 def refuse_collisions(items: Sequence[Any]) -> None:

@@ -14,10 +14,10 @@ import signal
 import socket
 import struct
 import sys
-from dataclasses import dataclass
 
 from . import candidate
-from .isolation import ChildLock, Isolation, enter
+from .isolation import ChildLock, Isolation, Layers
+from .isolation import start as start_isolated
 
 PRELOADED = (
     "__future__ abc array ast bisect cmath collections copy dataclasses datetime decimal enum fractions functools heapq io "
@@ -27,23 +27,12 @@ FORK = struct.Struct("<QQQ")  # CPU limit in s, memory in bytes over the base, l
 EXITED = struct.Struct("<iddQB")  # wait status, user s, system s, peak KiB, 1 if the zygote must be replaced
 READY = b"ready"
 _OPEN_FILES = 256
+_START_S = 30.0
 
 
-@dataclass(frozen=True, slots=True)
-class ZygoteSettings:
-    """What a zygote is made with."""
-
-    use_namespaces: bool = True
-    use_landlock: bool = True
-    use_seccomp: bool = True
-    library: str | None = None  # the heavy tier: "numpy" …
-    library_path: str | None = None  # … and the folder that holds it
-
-
-def serve(connection: socket.socket, isolation: Isolation) -> None:
+def serve(connection: socket.socket, isolation: Isolation, lock: ChildLock) -> None:
     """Fork on request until the supervisor is gone. Runs as the jail's first process."""
     base_bytes = _virtual_bytes()
-    lock = ChildLock(isolation)
     gc.collect()
     gc.freeze()
     connection.send(READY)
@@ -55,9 +44,9 @@ def serve(connection: socket.socket, isolation: Isolation) -> None:
         pid = os.fork()
         if pid == 0:
             try:
-                connection.close()
+                lock.enter_domain()
                 _become_child(descriptors, cpu_s, base_bytes + memory_bytes, file_bytes)
-                lock.apply()
+                lock.shut()
                 candidate.serve()
             finally:
                 os._exit(70)
@@ -75,7 +64,9 @@ def _become_child(descriptors: list[int], cpu_s: int, memory_bytes: int, file_by
     for offset, descriptor in enumerate(descriptors):  # received in ascending order, each at or above its place
         if descriptor != first + offset:
             os.dup2(descriptor, first + offset)
-    os.closerange(first + len(descriptors), resource.getrlimit(resource.RLIMIT_NOFILE)[0])
+    for standard, keeper in enumerate((candidate.STDIN, candidate.STDOUT, candidate.STDERR)):
+        os.dup2(keeper, standard)
+    os.closerange(first + len(descriptors), os.sysconf("SC_OPEN_MAX"))
     resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
     resource.setrlimit(resource.RLIMIT_CPU, (cpu_s, cpu_s))
     resource.setrlimit(resource.RLIMIT_AS, (memory_bytes, memory_bytes))
@@ -90,13 +81,13 @@ def _virtual_bytes() -> int:
 
 def _end_everything(isolation: Isolation) -> bool:
     """Kill and reap whatever the child left running. False if something may be left."""
-    if isolation.own_pid_namespace:
+    if isolation.namespaces:
         try:
             os.kill(-1, signal.SIGKILL)
         except ProcessLookupError:
             return True
     while True:
-        if not isolation.own_pid_namespace:
+        if not isolation.namespaces:
             for orphan in _children():  # a descendant whose parent died is ours: we are its subreaper
                 os.kill(orphan, signal.SIGKILL)
         try:
@@ -113,43 +104,39 @@ def _children() -> list[int]:
         return []
 
 
-def start(settings: ZygoteSettings, parent_socket: socket.socket) -> tuple[socket.socket, Isolation]:
+def start(layers: Layers, library: tuple[str, str] | None = None) -> tuple[socket.socket, Isolation]:
     """Start a zygote from the supervisor; returns the connection to it and the isolation it has.
+
+    `library` is a package to preload and the folder it is installed in.
 
     Raises:
         OSError: it cannot be started.
     """
     ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
-
-    def body(isolation: Isolation) -> None:
-        ours.close()
-        parent_socket.close()
-        _preload(settings)
-        isolation.lock_down()
-        serve(theirs, isolation)
-
-    isolation = enter(settings.use_namespaces, settings.use_landlock, settings.use_seccomp, settings.library_path, body)
-    theirs.close()
-    ours.settimeout(20.0)
     try:
-        ready = ours.recv(16)
-    except TimeoutError:
-        ready = b""
-    if ready != READY:
+        with theirs:
+            isolation = start_isolated(
+                layers, theirs.fileno(), lambda: _preload(library), lambda held, lock: serve(theirs, held, lock)
+            )
+        ours.settimeout(_START_S)
+        if ours.recv(16) != READY:
+            raise OSError("the zygote did not start")
+        ours.settimeout(None)
+    except BaseException:
         ours.close()
-        raise OSError("the zygote did not start")
-    ours.settimeout(None)
+        raise
     return ours, isolation
 
 
-def _preload(settings: ZygoteSettings) -> None:
+def _preload(library: tuple[str, str] | None) -> None:
+    """Import what programs use; done before the jail closes, so that what it must keep readable is known."""
     for name in PRELOADED:
         importlib.import_module(name)
     candidate.install_exit_builtins()
     sys.argv = [candidate.PROGRAM_NAME]
     sys.orig_argv = ["python3", candidate.PROGRAM_NAME]
     sys.path[:] = [path for path in sys.path if path]
-    if settings.library_path is not None:
-        sys.path.append(settings.library_path)
-    if settings.library is not None:
-        importlib.import_module(settings.library)
+    if library is not None:
+        name, folder = library
+        sys.path.append(folder)
+        importlib.import_module(name)

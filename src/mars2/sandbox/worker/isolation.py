@@ -1,54 +1,256 @@
-"""Puts the zygote into its jail. (Interim: limits only; tier D.)"""
+"""Puts the zygote into its jail, layer by layer, and says honestly which layers hold.
+
+Tier A: namespaces, Landlock and seccomp. B: seccomp and one of the two. C: seccomp only. D: resource limits only.
+"""
 
 from __future__ import annotations
 
-import ctypes
+import json
 import os
 import signal
+import socket
+import struct
 from collections.abc import Callable
 from dataclasses import dataclass
+from typing import Any, NoReturn, TypeVar
 
-_PR_SET_PDEATHSIG, _PR_SET_CHILD_SUBREAPER = 1, 36
-_libc = ctypes.CDLL(None, use_errno=True)
+from . import landlock, libc, namespaces, seccomp
+
+_START_S = 30.0
+
+
+@dataclass(frozen=True, slots=True)
+class Layers:
+    """Which layers are wanted, and what a library tier adds to what may be read."""
+
+    namespaces: bool = True
+    landlock: bool = True
+    seccomp: bool = True
+    library_folders: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
 class Isolation:
     """What holds a zygote and its children."""
 
-    tier: str
-    own_pid_namespace: bool
-    missing: tuple[str, ...]
+    namespaces: bool
+    landlock: bool
+    seccomp: bool
+    missing: tuple[str, ...]  # each absent layer with the reason
     pid: int = 0  # of the zygote, as the supervisor sees it
 
-    def lock_down(self) -> None:
-        _libc.prctl(_PR_SET_PDEATHSIG, signal.SIGKILL, 0, 0, 0)
-        _libc.prctl(_PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0)
+    @property
+    def tier(self) -> str:
+        if not self.seccomp:
+            return "D"
+        return {2: "A", 1: "B", 0: "C"}[self.namespaces + self.landlock]
 
     def scratch_is_clean(self) -> bool:
-        return True
+        """Whether the candidate left no file behind; plain files are removed here."""
+        return not self.namespaces or namespaces.clean_scratch()
 
 
+@dataclass(frozen=True, slots=True)
 class ChildLock:
-    def __init__(self, isolation: Isolation) -> None:
-        pass
+    """The last layers, made with the zygote's and put on each candidate just before it runs."""
 
-    def apply(self) -> None:
-        pass
+    ruleset: int | None
+    filter: seccomp.Filter | None
+
+    def enter_domain(self) -> None:
+        """A Landlock domain of its own, nested in the zygote's: no reaching into the zygote."""
+        if self.ruleset is not None:
+            landlock.restrict_self(self.ruleset)
+
+    def shut(self) -> None:
+        """The candidate's own seccomp filter: nothing more can be changed."""
+        if self.filter is not None:
+            self.filter.install(os.getpid())
 
 
-def enter(
-    use_namespaces: bool,
-    use_landlock: bool,
-    use_seccomp: bool,
-    library_path: str | None,
-    body: Callable[[Isolation], None],
-) -> Isolation:
-    isolation = Isolation("D", False, ("namespaces", "landlock", "seccomp"))
-    pid = os.fork()
-    if pid == 0:
+Body = Callable[[Isolation, ChildLock], None]
+
+
+def start(layers: Layers, kept_descriptor: int, prepare: Callable[[], None], body: Body) -> Isolation:
+    """Fork a process that runs `prepare`, enters the jail keeping one descriptor, and runs `body`; returns once it is inside.
+
+    Raises:
+        OSError: no such process can be made at all.
+    """
+    libc.prctl(libc.PR_SET_CHILD_SUBREAPER, 1)  # the zygote's first parent leaves once it is made
+    missing: list[str] = []
+    if layers.namespaces:
         try:
-            body(isolation)
-        finally:
-            os._exit(70)
-    return Isolation(isolation.tier, False, isolation.missing, pid)
+            return _start(layers, True, missing, kept_descriptor, prepare, body)
+        except OSError as error:
+            missing.append(f"namespaces ({error})")
+    else:
+        missing.append("namespaces (switched off)")
+    return _start(layers, False, missing, kept_descriptor, prepare, body)
+
+
+def _start(
+    layers: Layers,
+    use_namespaces: bool,
+    missing: list[str],
+    kept_descriptor: int,
+    prepare: Callable[[], None],
+    body: Body,
+) -> Isolation:
+    ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
+    ours.setsockopt(socket.SOL_SOCKET, socket.SO_PASSCRED, 1)
+    ours.settimeout(_START_S)
+    first = os.fork()
+    if first == 0:
+        _first_process(layers, use_namespaces, missing, theirs, kept_descriptor, prepare, body)
+    theirs.close()
+    with ours:
+        return _guide(ours, first, use_namespaces)
+
+
+def _guide(connection: socket.socket, first: int, use_namespaces: bool) -> Isolation:
+    """The supervisor's side of building a jail: id maps from outside, then what the zygote says of itself."""
+    try:
+        if use_namespaces:
+            _expect(connection)  # it is in its namespaces
+            _send(connection, {"two_ids": namespaces.write_id_maps(first)})
+            os.waitpid(first, 0)  # it leaves, and the zygote becomes this process's child
+            _send(connection, {})
+        facts, pid = _expect(connection)
+    except OSError:
+        _end(first)
+        raise
+    return Isolation(facts["namespaces"], facts["landlock"], facts["seccomp"], tuple(facts["missing"]), pid)
+
+
+def _send(connection: socket.socket, facts: dict[str, Any]) -> None:
+    connection.send(json.dumps(facts).encode())
+
+
+def _expect(connection: socket.socket) -> tuple[dict[str, Any], int]:
+    """The next message and its sender's process id. Raises OSError for an error message or none."""
+    message, ancillary, _, _ = connection.recvmsg(16_384, 128)
+    facts = json.loads(message or b'{"error": "the jail\'s first process died"}')
+    if "error" in facts:
+        raise OSError(facts["error"])
+    for level, kind, data in ancillary:
+        if level == socket.SOL_SOCKET and kind == socket.SCM_CREDENTIALS:
+            return facts, struct.unpack("=iII", data[:12])[0]
+    raise OSError("no credentials from the jail's first process")
+
+
+def _end(pid: int) -> None:
+    try:
+        os.kill(pid, signal.SIGKILL)
+        os.waitpid(pid, 0)
+    except (ChildProcessError, ProcessLookupError):
+        pass
+
+
+def _first_process(
+    layers: Layers,
+    use_namespaces: bool,
+    missing: list[str],
+    connection: socket.socket,
+    kept_descriptor: int,
+    prepare: Callable[[], None],
+    body: Body,
+) -> NoReturn:
+    """Enters the namespaces, makes the zygote their first process, and leaves; or becomes the zygote."""
+    try:
+        try:
+            _keep_only({connection.fileno(), kept_descriptor})
+            prepare()
+            two_ids = False
+            if use_namespaces:
+                namespaces.unshare_all()
+                _send(connection, {})
+                two_ids = json.loads(connection.recv(16_384))["two_ids"]
+                if os.fork() != 0:
+                    os._exit(0)
+                connection.recv(16_384)
+            isolation, lock = _enter(layers, use_namespaces, two_ids, missing)
+        except BaseException as error:
+            _send(connection, {"error": str(error) or type(error).__name__})
+            os._exit(1)
+        facts = {name: getattr(isolation, name) for name in ("namespaces", "landlock", "seccomp", "missing")}
+        _send(connection, facts)
+        connection.close()
+        body(isolation, lock)
+    finally:
+        os._exit(1)
+
+
+def _keep_only(descriptors: set[int]) -> None:
+    """Close every other descriptor; the standard ones lead nowhere."""
+    nothing = os.open(os.devnull, os.O_RDWR)
+    for standard in (0, 1, 2):
+        os.dup2(nothing, standard)
+    first = 3
+    for descriptor in sorted(descriptors):
+        os.closerange(first, descriptor)
+        first = descriptor + 1
+    os.closerange(first, os.sysconf("SC_OPEN_MAX"))
+
+
+def _enter(layers: Layers, use_namespaces: bool, two_ids: bool, missing: list[str]) -> tuple[Isolation, ChildLock]:
+    """All layers of the zygote, from the outermost in."""
+    if use_namespaces:
+        namespaces.build_root(layers.library_folders, two_ids)
+    else:
+        libc.prctl(libc.PR_SET_CHILD_SUBREAPER, 1)
+        os.chdir("/")
+        libc.renounce_new_capabilities()
+    libc.drop_capabilities()
+    libc.prctl(libc.PR_SET_DUMPABLE, 0)
+    libc.prctl(libc.PR_SET_PDEATHSIG, signal.SIGKILL)
+    os.environ.clear()
+    missing = [*missing]
+    ruleset = _attempt("Landlock", layers.landlock, lambda: _landlock(use_namespaces, layers), missing)
+    filters = _attempt("seccomp", layers.seccomp, _seccomp, missing)
+    isolation = Isolation(use_namespaces, ruleset is not None, filters is not None, tuple(missing))
+    return isolation, ChildLock(ruleset, filters)
+
+
+_Layer = TypeVar("_Layer")
+
+
+def _attempt(name: str, wanted: bool, enter: Callable[[], _Layer], missing: list[str]) -> _Layer | None:
+    """What a layer gives the children; None, and the reason noted, if it is absent."""
+    if not wanted:
+        missing.append(f"{name} (switched off)")
+        return None
+    try:
+        return enter()
+    except OSError as error:
+        missing.append(f"{name} ({error})")
+        return None
+
+
+def _landlock(use_namespaces: bool, layers: Layers) -> int:
+    """Restrict the zygote; returns the same rules for its children to nest."""
+    ruleset = landlock.make_ruleset(_rules(use_namespaces, layers))
+    landlock.restrict_self(ruleset)
+    return ruleset
+
+
+def _seccomp() -> seccomp.Filter:
+    """Filter the zygote; returns the filter for its children."""
+    thin = seccomp.candidate_filter()
+    seccomp.jail_filter().install()
+    return thin
+
+
+def _rules(use_namespaces: bool, layers: Layers) -> list[landlock.Rule]:
+    """What may be touched: in a private root all of it, read-only but for scratch; else the standard library only."""
+    devices = [landlock.Rule(path, landlock.WRITE_DEVICE) for path in ("/dev/null", "/dev/zero", "/dev/full")]
+    if use_namespaces:
+        return [landlock.Rule("/", landlock.READ), landlock.Rule(namespaces.SCRATCH, landlock.SCRATCH), *devices]
+    rules = [landlock.Rule(path, landlock.READ) for path in ("/etc/ld.so.cache", "/dev/random", "/dev/urandom")]
+    folders = namespaces.readable_folders()
+    hidden = namespaces.hidden_folders(folders)
+    for folder in folders:
+        rules.append(landlock.Rule(folder, landlock.LIST))
+        paths = [f"{folder}/{name}" for name in os.listdir(folder)]
+        rules.extend(landlock.Rule(path, landlock.READ) for path in paths if path not in hidden)
+    return [*rules, *devices, *(landlock.Rule(path, landlock.READ) for path in layers.library_folders)]

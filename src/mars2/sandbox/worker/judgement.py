@@ -5,12 +5,12 @@ from __future__ import annotations
 import marshal
 import socket
 from collections.abc import Callable
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from typing import Any
 
-from . import candidate
+from . import candidate, tester
 from .comparison import brief, outputs_equal, shorten, values_equal
-from .encoding import EncodingError, decode
+from .encoding import EncodingError, decode, encode
 from .jailed import Ended, Jailed
 
 _SHOWN_CHARACTERS = 2_000
@@ -55,9 +55,16 @@ class Outcome:
 class Judgement:
     """Runs a request's tests in as few processes as is safe."""
 
-    def __init__(self, request: Request, zygote: Callable[[], socket.socket], trainer: socket.socket) -> None:
+    def __init__(
+        self,
+        request: Request,
+        zygote: Callable[[], socket.socket],
+        tester_zygote: Callable[[], socket.socket],
+        trainer: socket.socket,
+    ) -> None:
         self.request = request
-        self._zygote, self._trainer = zygote, trainer
+        self._zygote, self._tester_zygote, self._trainer = zygote, tester_zygote, trainer
+        self._tester: Jailed | None = None
         self._source = request.program.encode("utf-8", "surrogatepass")
         self._jailed: Jailed | None = None
         self._fresh = False  # whether the live process has run no test yet
@@ -70,7 +77,10 @@ class Judgement:
         try:
             outcomes = self._run()
         finally:
-            self._retire()
+            try:
+                self._retire()
+            finally:
+                self._retire_tester()
         return [asdict(outcome) for outcome in outcomes]
 
     def _run(self) -> list[Outcome]:
@@ -100,16 +110,20 @@ class Judgement:
             outcome = self._attempt(test)
         return outcome
 
-    def _load(self) -> Outcome | None:
-        """A fresh process with the program compiled in it; a CE if that cannot be."""
+    def _new_process(self, zygote: socket.socket) -> Jailed:
         request = self.request
-        self._jailed = jailed = Jailed(
-            self._zygote(),
+        return Jailed(
+            zygote,
             self._trainer,
             cpu_s=_COMPILE_CPU_S + request.cpu_s * max(1, len(request.tests)),
             memory_mib=request.memory_mib,
             file_bytes=max(request.stdout_bytes + 1, _MIN_FILE_BYTES),
         )
+
+    def _load(self) -> Outcome | None:
+        """A fresh process with the program compiled in it; a CE if that cannot be."""
+        request = self.request
+        self._jailed = jailed = self._new_process(self._zygote())
         self._fresh = True
         ended = jailed.step(
             candidate.LOAD,
@@ -136,24 +150,82 @@ class Judgement:
         jailed = self._jailed
         assert jailed is not None
         self._fresh = False
-        request = self.request
-        kind, body, stdin = _message_of(test)
-        ended = jailed.step(
-            kind,
-            body,
-            stdin=stdin,
-            cpu_limit_s=request.cpu_s,
-            wall_limit_s=request.wall_s,
-            stdout_bytes=request.stdout_bytes,
-        )
-        outcome = self._decide(test, ended, jailed)
+        names = tester.called_names(test[1]) if test[0] == "assert" else None
+        if names is not None:
+            outcome, ended = self._run_apart(test, names, jailed)
+        else:
+            kind, body, stdin = _message_of(test)
+            ended = self._step(jailed, kind, body, stdin)
+            outcome = self._decide(test, ended, jailed)
+            outcome.weak = test[0] == "assert"
         self._ran_here.append(outcome)
         if ended.reply != candidate.DONE or not ended.reusable or not self._reusable or ended.limit:
             self._retire()
         return outcome
 
+    def _step(self, jailed: Jailed, kind: bytes, body: bytes, stdin: bytes | None, used_cpu_s: float = 0.0) -> Ended:
+        """One request under the test's limits, `used_cpu_s` of which are spent already."""
+        request = self.request
+        return jailed.step(
+            kind,
+            body,
+            stdin=stdin,
+            cpu_limit_s=request.cpu_s - used_cpu_s,
+            wall_limit_s=request.wall_s,
+            stdout_bytes=request.stdout_bytes,
+        )
+
+    def _run_apart(self, test: tuple[Any, ...], names: tuple[str, ...], jailed: Jailed) -> tuple[Outcome, Ended]:
+        """An assertion test with tester and candidate in two jails, calls going from one to the other by value."""
+        ended = self._step(jailed, candidate.BEGIN, b"", b"")
+        cpu_s, wall_s = ended.cpu_s, ended.wall_s
+        report = ended.report
+        if ended.reply == candidate.DONE and not ended.limit and _is(report, ("exit", 0)):
+            testing = self._ask_tester(candidate.RUN_TESTER, marshal.dumps((test[1], names)))
+            while testing.reply == candidate.CALLING and not testing.limit:
+                ended = self._step(jailed, candidate.SERVE_CALL, testing.report, None, cpu_s)
+                cpu_s, wall_s = cpu_s + ended.cpu_s, wall_s + ended.wall_s
+                report = ended.report
+                if ended.reply != candidate.DONE or ended.limit:
+                    break
+                testing = self._ask_tester(candidate.DONE, report)
+            if testing.reply == candidate.DONE and _is(testing.report, ("weak",)):
+                return self._run_together(test, jailed)
+            if testing.reply == candidate.DONE and not _is(testing.report, ("candidate",)):
+                report = testing.report
+            elif testing.reply is None:  # the test itself broke or never ended, on the values it was given
+                report = encode(("error", "AssertionError", "the test did not come to an end", ""))
+            if testing.reply != candidate.DONE or testing.limit:
+                self._retire_tester()
+        outcome = self._decide(test, replace(ended, report=report, cpu_s=cpu_s, wall_s=wall_s), jailed)
+        if outcome.status == "WA":
+            outcome.actual = _last_value(ended.report)
+        if ended.reply == candidate.DONE and not ended.limit:
+            ended = self._step(jailed, candidate.END, b"", None, cpu_s)
+        return outcome, ended
+
+    def _run_together(self, test: tuple[Any, ...], jailed: Jailed) -> tuple[Outcome, Ended]:
+        """The same test in the candidate's own process: weaker, and said so."""
+        ended = self._step(jailed, candidate.RUN_ASSERT, test[1].encode("utf-8", "surrogatepass"), b"")
+        outcome = self._decide(test, ended, jailed)
+        outcome.weak = True
+        return outcome, ended
+
+    def _ask_tester(self, kind: bytes, body: bytes) -> Ended:
+        if self._tester is None:
+            self._tester = self._new_process(self._tester_zygote())
+        return self._step(self._tester, kind, body, None)
+
+    def _retire_tester(self) -> None:
+        testing, self._tester = self._tester, None
+        if testing is not None:
+            try:
+                testing.finish()
+            finally:
+                testing.close()
+
     def _decide(self, test: tuple[Any, ...], ended: Ended, jailed: Jailed) -> Outcome:
-        outcome = Outcome("", cpu_s=ended.cpu_s, wall_s=ended.wall_s, weak=test[0] == "assert")
+        outcome = Outcome("", cpu_s=ended.cpu_s, wall_s=ended.wall_s)
         stdout, size = jailed.stdout()
         text = stdout.decode("utf-8", "surrogateescape")
         outcome.actual = shorten(text, _SHOWN_CHARACTERS)
@@ -240,6 +312,21 @@ def _message_of(test: tuple[Any, ...]) -> tuple[bytes, bytes, bytes]:
             return candidate.RUN_ASSERT, code.encode("utf-8", "surrogatepass"), b""
         case _:
             raise ValueError(f"unknown kind of test: {test[0]!r}")
+
+
+def _last_value(report: bytes) -> str:
+    """What a call by a tester returned, shortened; "" if it did not return."""
+    try:
+        match decode(report):
+            case ("value", bytes(data)):
+                return brief(decode(data)[0], _SHOWN_CHARACTERS)
+    except (EncodingError, TypeError, IndexError):
+        pass
+    return ""
+
+
+def _is(report: bytes, expected: tuple[Any, ...]) -> bool:
+    return report == encode(expected)
 
 
 def _texts(report: bytes, count: int) -> tuple[str, ...]:

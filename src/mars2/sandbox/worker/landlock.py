@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import ctypes
+import fcntl
 import os
+import stat
 import struct
 from collections.abc import Iterable
 from dataclasses import dataclass
@@ -16,6 +18,7 @@ _EXECUTE, _WRITE_FILE, _READ_FILE, _READ_DIR = 1 << 0, 1 << 1, 1 << 2, 1 << 3
 _REMOVE_DIR, _REMOVE_FILE, _MAKE_DIR, _MAKE_REG = 1 << 4, 1 << 5, 1 << 7, 1 << 8
 _REFER, _TRUNCATE, _IOCTL_DEV = 1 << 13, 1 << 14, 1 << 15
 _FILE_RIGHTS = _EXECUTE | _WRITE_FILE | _READ_FILE | _TRUNCATE | _IOCTL_DEV
+LIST = _READ_DIR
 READ = _READ_FILE | _READ_DIR
 WRITE_DEVICE = _READ_FILE | _WRITE_FILE
 SCRATCH = READ | _WRITE_FILE | _REMOVE_DIR | _REMOVE_FILE | _MAKE_DIR | _MAKE_REG | _TRUNCATE
@@ -37,8 +40,8 @@ def version() -> int:
         return 0
 
 
-def ruleset(rules: Iterable[Rule]) -> int:
-    """A descriptor of rules that deny everything this kernel can deny, except `rules`; paths that are absent are left out.
+def make_ruleset(rules: Iterable[Rule]) -> int:
+    """A descriptor (64 or above) of rules that deny everything this kernel can deny, except `rules`; paths that are absent are left out.
 
     Network: no TCP at all (version 4 on); no abstract sockets and no signals to processes outside (version 6 on).
     """
@@ -55,7 +58,10 @@ def ruleset(rules: Iterable[Rule]) -> int:
     descriptor = libc.syscall(_CREATE_RULESET, ctypes.c_char_p(attributes), len(attributes), 0)
     for rule in rules:
         _add(descriptor, rule, handled)
-    return descriptor
+    try:
+        return fcntl.fcntl(descriptor, fcntl.F_DUPFD_CLOEXEC, 64)
+    finally:
+        os.close(descriptor)
 
 
 def _add(ruleset: int, rule: Rule, handled: int) -> None:
@@ -65,7 +71,7 @@ def _add(ruleset: int, rule: Rule, handled: int) -> None:
         return
     try:
         rights = rule.rights & handled
-        if not os.path.isdir(f"/proc/self/fd/{path}") and not os.path.isdir(rule.path):
+        if not stat.S_ISDIR(os.fstat(path).st_mode):
             rights &= _FILE_RIGHTS
         attribute = struct.pack("=Qi", rights, path)
         libc.syscall(_ADD_RULE, ruleset, _RULE_PATH_BENEATH, ctypes.c_char_p(attribute), 0)

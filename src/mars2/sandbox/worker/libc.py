@@ -42,8 +42,14 @@ def prctl(option: int, argument: int) -> None:
 
 
 def mount(source: str, target: str, kind: str | None, flags: int, data: str = "") -> None:
-    result = _libc.mount(source.encode(), target.encode(), kind.encode() if kind else None, ctypes.c_ulong(flags), data.encode())
+    result = _libc.mount(
+        source.encode(), target.encode(), kind.encode() if kind else None, ctypes.c_ulong(flags), data.encode()
+    )
     check(result, f"mount {kind or 'bind'} on {target}")
+
+
+def set_host_name(name: str) -> None:
+    check(_libc.sethostname(name.encode(), len(name)), "sethostname")
 
 
 def pivot_into(folder: str) -> None:
@@ -55,8 +61,8 @@ def pivot_into(folder: str) -> None:
     os.chdir("/")
 
 
-def drop_capabilities() -> None:
-    """Give up every capability, for good."""
+def renounce_new_capabilities() -> None:
+    """Make sure that no program started later gains a capability."""
     for capability in range(_LAST_CAPABILITY + 1):
         try:
             prctl(PR_CAPBSET_DROP, capability)
@@ -65,7 +71,11 @@ def drop_capabilities() -> None:
     try:
         prctl(PR_SET_SECUREBITS, _SECBITS)
     except OSError:
-        pass  # needs CAP_SETPCAP; the bounding set and NO_NEW_PRIVS hold without it
+        pass  # needs CAP_SETPCAP; NO_NEW_PRIVS holds without it
+
+
+def drop_capabilities() -> None:
+    """Give up every capability, for good."""
     header = (ctypes.c_uint32 * 2)(_CAPABILITY_VERSION_3, 0)
     nothing = (ctypes.c_uint32 * 6)()
     check(_libc.capset(header, nothing), "capset")

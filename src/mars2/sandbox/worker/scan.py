@@ -26,7 +26,23 @@ _PURE: dict[str, frozenset[str]] = {
     "itertools": _ANY,
     "math": _ANY,
     "operator": frozenset(
-        {"add", "and_", "eq", "floordiv", "ge", "gt", "itemgetter", "le", "lt", "mod", "mul", "ne", "neg", "not_", "or_"}
+        {
+            "add",
+            "and_",
+            "eq",
+            "floordiv",
+            "ge",
+            "gt",
+            "itemgetter",
+            "le",
+            "lt",
+            "mod",
+            "mul",
+            "ne",
+            "neg",
+            "not_",
+            "or_",
+        }
         | {"pow", "sub", "truediv", "xor"}
     ),
     "os": frozenset({"read", "write", "fstat"}),
@@ -43,7 +59,18 @@ _PURE: dict[str, frozenset[str]] = {
 }
 _REPLACEABLE = frozenset({"stdin", "stdout"})  # attributes of sys that a program may assign; they are restored
 _FORBIDDEN_NAMES = frozenset(
-    {"__builtins__", "__import__", "__loader__", "__spec__", "breakpoint", "compile", "delattr", "eval", "exec", "getattr"}
+    {
+        "__builtins__",
+        "__import__",
+        "__loader__",
+        "__spec__",
+        "breakpoint",
+        "compile",
+        "delattr",
+        "eval",
+        "exec",
+        "getattr",
+    }
     | {"globals", "locals", "setattr", "vars", "help", "copyright", "credits", "license"}
 )
 _FORBIDDEN_ATTRIBUTES = frozenset(

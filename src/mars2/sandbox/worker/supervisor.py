@@ -12,9 +12,10 @@ import re
 import resource
 import socket
 import sys
+from typing import Any
 
 from . import forkserver, wire
-from .isolation import Isolation
+from .isolation import Isolation, Layers
 from .jailed import Cancelled, ZygoteLost
 from .judgement import Judgement, Request
 
@@ -27,26 +28,31 @@ _NEEDS_NUMPY = re.compile(r"^\s*(?:import|from)\s+numpy\b|^\s*import\s.*\bnumpy\
 class _Zygotes:
     """The zygotes of this worker: the plain one, and one with numpy once a program asks for it."""
 
-    def __init__(self, base: dict[str, object], trainer: socket.socket) -> None:
-        self._numpy_path = base.pop("numpy_path", None)
-        self._base, self._trainer = base, trainer
+    def __init__(self, settings: dict[str, Any]) -> None:
+        self._settings = settings
         self._live: dict[str, tuple[socket.socket, Isolation, int]] = {}
 
     def get(self, kind: str) -> tuple[socket.socket, Isolation]:
-        if kind == "numpy" and self._numpy_path is None:
+        """A live zygote of this kind, started or renewed if need be. Raises OSError."""
+        if kind == "numpy" and self._settings["numpy_folder"] is None:
             kind = "plain"
+        if kind in self._live and self._live[kind][2] >= _RECYCLE_AFTER:
+            self.drop(kind)
         connection, isolation, uses = self._live.get(kind) or (*self._start(kind), 0)
         self._live[kind] = (connection, isolation, uses + 1)
-        if uses >= _RECYCLE_AFTER:
-            self.drop(kind)
-            return self.get(kind)
         return connection, isolation
 
     def _start(self, kind: str) -> tuple[socket.socket, Isolation]:
-        extra: dict[str, object] = {}
-        if kind == "numpy":
-            extra = {"library": "numpy", "library_path": self._numpy_path}
-        return forkserver.start(forkserver.ZygoteSettings(**self._base, **extra), self._trainer)  # type: ignore[arg-type]
+        folder = self._settings["numpy_folder"]
+        wanted = {name: bool(self._settings[name]) for name in ("namespaces", "landlock", "seccomp")}
+        if kind != "numpy":
+            return forkserver.start(Layers(**wanted))
+        folders = (f"{folder}/numpy", f"{folder}/numpy.libs")
+        return forkserver.start(Layers(**wanted, library_folders=folders), ("numpy", folder))
+
+    def drop_all(self) -> None:
+        for kind in [*self._live]:
+            self.drop(kind)
 
     def drop(self, kind: str) -> None:
         """End a zygote and everything in its jail."""
@@ -66,8 +72,7 @@ def main(descriptor: int) -> None:
     _make_room_for_recursion()
     sys.setrecursionlimit(10_000)
     trainer = socket.socket(fileno=descriptor)
-    settings = json.loads(wire.receive(trainer))
-    zygotes = _Zygotes(settings, trainer)
+    zygotes = _Zygotes(json.loads(wire.receive(trainer)))
     try:
         _, isolation = zygotes.get("plain")
     except OSError as error:
@@ -80,8 +85,7 @@ def main(descriptor: int) -> None:
             if payload:  # an empty one cancels a judgement that is already over
                 _send(trainer, _answer(payload, zygotes, trainer))
     except (EOFError, BrokenPipeError, ConnectionResetError):
-        zygotes.drop("plain")
-        zygotes.drop("numpy")
+        zygotes.drop_all()
 
 
 def _answer(payload: bytes, zygotes: _Zygotes, trainer: socket.socket) -> dict[str, object]:
@@ -90,7 +94,7 @@ def _answer(payload: bytes, zygotes: _Zygotes, trainer: socket.socket) -> dict[s
     kind = "numpy" if _NEEDS_NUMPY.search(program) else "plain"
     try:
         tier = zygotes.get(kind)[1].tier
-        judgement = Judgement(request, lambda: zygotes.get(kind)[0], trainer)
+        judgement = Judgement(request, lambda: zygotes.get(kind)[0], lambda: zygotes.get("tester")[0], trainer)
         outcomes = judgement.run()
         if judgement.zygote_is_spent:
             zygotes.drop(kind)
@@ -98,7 +102,7 @@ def _answer(payload: bytes, zygotes: _Zygotes, trainer: socket.socket) -> dict[s
         wire.receive(trainer)  # the word that cancelled
         return {"cancelled": True}
     except (ZygoteLost, OSError) as error:
-        zygotes.drop(kind)
+        zygotes.drop_all()
         return {"error": f"{type(error).__name__}: {error}"}
     return {"outcomes": outcomes, "tier": tier}
 

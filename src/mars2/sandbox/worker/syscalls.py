@@ -42,7 +42,7 @@ seccomp 317 277|getrandom 318 278|membarrier 324 283|copy_file_range 326 285|sta
 close_range 436 436|faccessat2 439 439|epoll_pwait2 441 441|landlock_restrict_self 446 446
 """
 _CONDITIONAL = "ioctl 16 29|socketpair 53 199|clone3 435 435"  # allowed or refused by their arguments
-_ZYGOTE_ONLY = frozenset({"setsid", "seccomp", "landlock_restrict_self", "setrlimit", "sendmsg", "wait4", "waitid"})
+_ZYGOTE_ONLY = frozenset({"setsid", "seccomp", "landlock_restrict_self", "setrlimit", "sendmsg"})
 
 
 def _table(column: int, audit: int) -> Architecture:

@@ -1,0 +1,127 @@
+"""The model side of a learner: policy, frozen reference and their weights, with or without adapters."""
+
+from __future__ import annotations
+
+from contextlib import nullcontext
+from pathlib import Path
+from typing import Any, Literal
+
+import torch
+from torch import Tensor
+from transformers import AutoModelForCausalLM, AutoTokenizer
+
+from mars2.core.errors import ConfigError, StoreError
+from mars2.learners import lora as lora_adapters
+from mars2.learners.batching import MicroBatch
+from mars2.learners.causal_lm import load_causal_lm, load_weights, token_logprobs
+from mars2.learners.lora import Lora
+
+Dtype = Literal["float32", "bfloat16"]
+
+
+class PolicyModel:
+    """π_θ and, if asked for, the frozen π_ref; both start as the model at `origin`.
+
+    Args:
+        origin: Hugging Face folder or id, with a tokenizer.
+        dtype: of the matrix products (autocast); weights are float32 in either case.
+        temperature: logits are divided by it.
+        keep_reference: for a KL term. A second copy of the weights, except with `lora`.
+        seed: of the adapters' first weights.
+    """
+
+    def __init__(
+        self,
+        origin: str,
+        *,
+        device: torch.device,
+        dtype: Dtype = "float32",
+        temperature: float = 1.0,
+        gradient_checkpointing: bool = False,
+        keep_reference: bool = True,
+        lora: Lora | None = None,
+        seed: int = 0,
+    ) -> None:
+        self.origin = origin
+        self._device = device
+        self._dtype = dtype
+        self._temperature = temperature
+        self._lora = lora
+        self._lm: Any = load_causal_lm(origin, device=device, gradient_checkpointing=gradient_checkpointing)
+        try:
+            self._tokenizer: Any = AutoTokenizer.from_pretrained(origin)
+        except (OSError, ValueError) as error:
+            raise ConfigError(f"model {origin!r} has no tokenizer; save one into its folder") from error
+        self._reference: Any = None
+        if lora is not None:
+            lora_adapters.add_adapters(self._lm, lora, seed)
+            self._reference = self._lm if keep_reference else None
+        elif keep_reference:
+            self._reference = load_causal_lm(origin, device=device).requires_grad_(False)
+
+    @property
+    def has_reference(self) -> bool:
+        return self._reference is not None
+
+    @property
+    def parameters(self) -> list[torch.nn.Parameter]:
+        """What is trained."""
+        return [p for p in self._lm.parameters() if p.requires_grad]
+
+    @property
+    def max_length(self) -> int | None:
+        """Most input tokens the model takes; None if it does not say."""
+        return getattr(self._lm.config, "max_position_embeddings", None)
+
+    def logprobs(self, batch: MicroBatch, *, entropy_gradient: bool = False) -> tuple[Tensor, Tensor]:
+        """log π_θ of the output tokens [N], and entropies [N]."""
+        with self._autocast():
+            return token_logprobs(self._lm, batch, temperature=self._temperature, entropy_gradient=entropy_gradient)
+
+    @torch.no_grad()
+    def reference_logprobs(self, batch: MicroBatch) -> Tensor | None:
+        """log π_ref of the output tokens [N]; None without a reference."""
+        if self._reference is None:
+            return None
+        frozen = nullcontext() if self._lora is None else lora_adapters.without_adapters(self._lm)
+        with frozen, self._autocast():
+            return token_logprobs(self._reference, batch, temperature=self._temperature)[0]
+
+    def state(self) -> dict[str, Tensor]:
+        """Copies of the weights by the model's own names, adapters merged in; tied parameters share one copy."""
+        state = self._lm.state_dict() if self._lora is None else lora_adapters.merged_state(self._lm)
+        copies: dict[int, Tensor] = {}
+        return {name: copies.setdefault(w.data_ptr(), w.detach().clone()) for name, w in state.items()}
+
+    def save(self, folder: Path) -> None:
+        """Write `folder/model`, an ordinary Hugging Face folder (adapters merged in), and `folder/adapters.pt`."""
+        whole = self._lm
+        if self._lora is not None:
+            whole = AutoModelForCausalLM.from_config(self._lm.config)
+            whole.load_state_dict(lora_adapters.merged_state(self._lm))
+            torch.save(lora_adapters.adapter_state(self._lm), folder / "adapters.pt")
+        whole.save_pretrained(folder / "model")
+        self._tokenizer.save_pretrained(folder / "model")
+
+    def load(self, folder: Path) -> None:
+        """Overwrite the trained weights with what `save` wrote; `origin` must be the same.
+
+        Raises:
+            StoreError: it was saved with other `lora` options.
+        """
+        adapters = folder / "adapters.pt"
+        if adapters.exists() != (self._lora is not None):
+            raise StoreError(
+                f"{folder} was saved {'with' if adapters.exists() else 'without'} learner.lora; keep it so"
+            )
+        if self._lora is None:
+            load_weights(self._lm, folder / "model")
+            return
+        state = torch.load(adapters, map_location=self._device, weights_only=True)
+        try:
+            lora_adapters.load_adapter_state(self._lm, state)
+        except (ValueError, RuntimeError) as error:
+            raise StoreError(f"{folder} does not fit: {str(error).splitlines()[0]}") from error
+
+    def _autocast(self) -> torch.autocast | nullcontext[None]:
+        return nullcontext() if self._dtype == "float32" else torch.autocast(self._device.type, dtype=torch.bfloat16)

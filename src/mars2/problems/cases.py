@@ -1,0 +1,80 @@
+"""Tests from the input/output pairs of contest data sets, whose rows nest and quote them in several ways."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from typing import Any
+
+from mars2.core.problem import CallTest, StdioTest, Test
+from mars2.problems.loaded import RowFault
+from mars2.problems.values import decode
+
+MAX_PUBLIC = 3
+
+
+def parse_cell(cell: Any, name: str) -> Any:
+    """A cell that holds JSON text, as data; data stays as it is.
+
+    Raises:
+        RowFault: not JSON, or an integer longer than Python reads.
+    """
+    if not isinstance(cell, str):
+        return cell
+    try:
+        return json.loads(cell)
+    except (ValueError, RecursionError) as error:
+        raise RowFault("malformed JSON", f"{name}: {error}") from None
+
+
+def stdio_test(given: Any, expected: Any) -> StdioTest:
+    """A test on standard input; a list is its lines."""
+    return StdioTest(_lines(given), _lines(expected))
+
+
+def call_tests(function: str, inputs: Sequence[Any], outputs: Sequence[Any]) -> tuple[Test, ...]:
+    """Tests that call `function` with each list of arguments. Values are JSON data.
+
+    APPS and TACO mostly wrap a returned value in a list of its own: where every output is a list of one, it is
+    unwrapped. A dictionary whose keys all read as integers gets integer keys, which JSON cannot write.
+    """
+    wrapped = all(isinstance(output, list) and len(output) == 1 for output in outputs)
+    tests: list[Test] = []
+    for given, output in zip(inputs, outputs, strict=True):
+        if not isinstance(given, list):
+            raise RowFault("malformed tests", f"the arguments of {function} are not a list")
+        expected = output[0] if wrapped else output
+        tests.append(CallTest(function, tuple(_plain(arg) for arg in given), _plain(expected)))
+    return tuple(tests)
+
+
+def split(tests: Sequence[Test], statement: str) -> tuple[tuple[Test, ...], tuple[Test, ...]]:
+    """(public, hidden) for data without such a split: public are the first few whose input the statement shows.
+
+    If it shows none, the first test is public.
+    """
+    flat = " ".join(statement.split())
+    public = [i for i, t in enumerate(tests) if isinstance(t, StdioTest) and _shown(t, flat)][:MAX_PUBLIC] or [0]
+    return tuple(tests[i] for i in public), tuple(test for i, test in enumerate(tests) if i not in public)
+
+
+def method_name(function: str | None, starter_code: str) -> str | None:
+    """The entry point: `Solution.f` where the starter code puts `f` into a class Solution."""
+    return f"Solution.{function}" if function and "class Solution" in starter_code else function
+
+
+def _lines(value: Any) -> str:
+    if isinstance(value, list):
+        return "\n".join(map(_lines, value))
+    return value.replace("\r\n", "\n") if isinstance(value, str) else str(value)
+
+
+def _plain(value: Any) -> Any:
+    if isinstance(value, dict) and value and all(isinstance(k, str) and k.lstrip("-").isdecimal() for k in value):
+        value = {int(key): item for key, item in value.items()}
+    return decode(value)
+
+
+def _shown(test: StdioTest, flat_statement: str) -> bool:
+    flat = " ".join(test.input.split())
+    return bool(flat) and flat in flat_statement and " ".join(test.output.split()) in flat_statement

@@ -1,0 +1,55 @@
+"""CodeContests (arXiv:2203.07814): contest problems with public, private and generated tests."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import Any
+
+from mars2.core.problem import Limits, Problem, Test
+from mars2.problems.cases import stdio_test
+from mars2.problems.loaded import Row, RowFault, RowFormat, text_field
+
+
+def _to_problem(row: Row, problem_id: str) -> Problem:
+    """Private and generated tests are hidden. Problems that show an image or use files are left out."""
+    statement = text_field(row, "description").strip()
+    if "<image>" in statement:
+        raise RowFault("the statement needs an image")
+    if row.get("input_file") or row.get("output_file"):
+        raise RowFault("reads or writes files")
+    public = _tests(row.get("public_tests"))
+    hidden = _tests(row.get("private_tests")) + _tests(row.get("generated_tests"))
+    if not public and not hidden:
+        raise RowFault("no tests")
+    return Problem(
+        id=problem_id,
+        statement=statement,
+        public_tests=public,
+        hidden_tests=hidden,
+        limits=_limits(row),
+        comparison="tokens",
+        metadata={name: row[name] for name in ("source", "difficulty", "cf_rating") if row.get(name)},
+    )
+
+
+def _tests(cell: Any) -> tuple[Test, ...]:
+    """``{"input": […], "output": […]}`` as on the Hub, or a list of ``{"input", "output"}``."""
+    if isinstance(cell, dict):
+        inputs, outputs = cell.get("input") or [], cell.get("output") or []
+        if len(inputs) != len(outputs):
+            raise RowFault("malformed tests", "input and output differ in length")
+        return tuple(map(stdio_test, inputs, outputs))
+    return tuple(stdio_test(case["input"], case["output"]) for case in cell or [])
+
+
+def _limits(row: Row) -> Limits:
+    """The row's limits where they are wider than the default: they were set for faster languages."""
+    default = Limits()
+    time = row.get("time_limit") or {}
+    seconds = float(time.get("seconds") or 0) + float(time.get("nanos") or 0) * 1e-9
+    mebibytes = int(row.get("memory_limit_bytes") or 0) >> 20
+    return replace(default, cpu_s=max(default.cpu_s, seconds), memory_mib=max(default.memory_mib, min(4096, mebibytes)))
+
+
+CODECONTESTS = RowFormat("codecontests", lambda row, number: f"codecontests/{number}", _to_problem)
+"""Rows: name, description, public_tests, private_tests, generated_tests, time_limit, … Ids: "codecontests/ROW"."""

@@ -1,0 +1,63 @@
+"""DeepCoder-Preview (agentica-org): TACO, PrimeIntellect, LiveCodeBench and Codeforces rows under one set of names."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+from mars2.core.problem import CallTest, Problem, Test
+from mars2.problems.apps import tests_of
+from mars2.problems.cases import call_tests, method_name, parse_cell, split, stdio_test
+from mars2.problems.loaded import Row, RowFault, RowFormat, text_field
+
+
+def _to_problem(row: Row, problem_id: str) -> Problem:
+    """`tests` is ``{"inputs", "outputs", "fn_name"}`` (TACO), or a list of ``{"input", "output"}`` with `type` and
+    `fn_name` (PrimeIntellect), or with `testtype` and `metadata.func_name` (LiveCodeBench).
+    """
+    statement = text_field(row, "problem", "question").strip()
+    starter_code = row.get("starter_code") or ""
+    cell = parse_cell(row.get("tests") or "[]", "tests")
+    if isinstance(cell, list):
+        metadata = parse_cell(row.get("metadata") or "{}", "metadata")
+        tests, function = _tests_of_list(cell, metadata if isinstance(metadata, dict) else {})
+    else:
+        tests, function = tests_of(cell)
+    public, hidden = split(tests, statement)
+    return Problem(
+        id=problem_id,
+        statement=statement,
+        public_tests=public,
+        hidden_tests=hidden,
+        entry_point=method_name(function, starter_code),
+        starter_code=starter_code,
+    )
+
+
+def _tests_of_list(cases: Sequence[Any], metadata: dict[str, Any]) -> tuple[tuple[Test, ...], str | None]:
+    if not cases:
+        raise RowFault("no tests")
+    if not all(isinstance(case, dict) and "input" in case and "output" in case for case in cases):
+        raise RowFault("malformed tests", "not a list of objects with input and output")
+    first = cases[0]
+    if first.get("testtype") == "functional":
+        function = (first.get("metadata") or {}).get("func_name") or metadata.get("func_name")
+        if not function:
+            raise RowFault("functional tests without func_name")
+        return tuple(_line_call(function, case) for case in cases), function
+    function = first.get("fn_name") if first.get("type") == "function_call" else None
+    if function:
+        inputs = [parse_cell(case["input"], "input") for case in cases]
+        outputs = [parse_cell(case["output"], "output") for case in cases]
+        return call_tests(function, inputs, outputs), function
+    return tuple(stdio_test(case["input"], case["output"]) for case in cases), None
+
+
+def _line_call(function: str, case: dict[str, Any]) -> CallTest:
+    """LiveCodeBench: one JSON argument a line, and the result as JSON."""
+    args = tuple(parse_cell(line, "input") for line in str(case["input"]).split("\n"))
+    return CallTest(function, args, parse_cell(case["output"], "output"))
+
+
+DEEPCODER = RowFormat("deepcoder", lambda row, number: f"deepcoder/{number}", _to_problem)
+"""Rows: problem, starter_code, tests, metadata. Ids: "deepcoder/ROW"."""

@@ -1,0 +1,98 @@
+"""LiveCodeBench code generation (arXiv:2403.07974), its official JSON lines: test.jsonl, test2.jsonl, … test6.jsonl."""
+
+from __future__ import annotations
+
+import base64
+import binascii
+import json
+import zlib
+from datetime import date, datetime
+from typing import Any
+
+from mars2.core.problem import CallTest, Problem, Test
+from mars2.problems.cases import method_name, parse_cell, stdio_test
+from mars2.problems.loaded import Row, RowFault, RowFormat, text_field
+from mars2.problems.plain_pickle import ForbiddenPickle, loads
+
+MAX_TESTS_BYTES = 1 << 30
+"""Private tests that unpack to more than this are refused: a bound against decompression bombs."""
+
+
+def livecodebench(since: date | None = None, until: date | None = None) -> RowFormat:
+    """Rows of contests held from `since` to `until`, both days included. Ids: "livecodebench/abc301_a"."""
+
+    def to_problem(row: Row, problem_id: str) -> Problem:
+        day = _contest_day(row)
+        if (since and day < since) or (until and day > until):
+            raise RowFault("outside the date window", day.isoformat())
+        return _to_problem(row, problem_id, day)
+
+    return RowFormat("livecodebench", _row_id, to_problem)
+
+
+def _row_id(row: Row, number: int) -> str:
+    return f"livecodebench/{row.get('question_id', f'row-{number}')}"
+
+
+def _to_problem(row: Row, problem_id: str, day: date) -> Problem:
+    statement = text_field(row, "question_content")
+    starter_code = row.get("starter_code") or ""
+    metadata = parse_cell(row.get("metadata") or "{}", "metadata")
+    function = metadata.get("func_name") if isinstance(metadata, dict) else None
+    public = _tests(parse_cell(row.get("public_test_cases") or "[]", "public_test_cases"), function)
+    hidden = _tests(_private(row.get("private_test_cases") or "[]"), function)
+    if not public and not hidden:
+        raise RowFault("no tests")
+    return Problem(
+        id=problem_id,
+        statement=statement.strip(),
+        public_tests=public,
+        hidden_tests=hidden,
+        entry_point=method_name(function, starter_code),
+        starter_code=starter_code,
+        metadata={name: row.get(name) for name in ("question_title", "platform", "difficulty", "contest_id")}
+        | {"contest_date": day.isoformat()},
+    )
+
+
+def _contest_day(row: Row) -> date:
+    try:
+        return datetime.fromisoformat(text_field(row, "contest_date")).date()
+    except ValueError:
+        raise RowFault("malformed contest_date", str(row["contest_date"])) from None
+
+
+def _private(cell: str) -> Any:
+    """Private tests: JSON, or (in code_generation_lite) that JSON pickled, zlib-compressed and in base64."""
+    if cell.lstrip().startswith("["):
+        return parse_cell(cell, "private_test_cases")
+    try:
+        unpacker = zlib.decompressobj()
+        data = unpacker.decompress(base64.b64decode(cell, validate=True), MAX_TESTS_BYTES)
+        if unpacker.unconsumed_tail:
+            raise RowFault("private tests too large", f"more than {MAX_TESTS_BYTES >> 20} MiB")
+        text = loads(data)
+    except (binascii.Error, zlib.error, ForbiddenPickle) as error:
+        raise RowFault("malformed private tests", str(error)) from None
+    return parse_cell(text, "private_test_cases")
+
+
+def _tests(cases: Any, function: str | None) -> tuple[Test, ...]:
+    if not isinstance(cases, list) or not all(isinstance(case, dict) for case in cases):
+        raise RowFault("malformed tests", "not a list of objects")
+    return tuple(_test(case, function) for case in cases)
+
+
+def _test(case: dict[str, Any], function: str | None) -> Test:
+    """A functional case has one JSON argument a line, and its result as JSON."""
+    given, expected = case.get("input"), case.get("output")
+    if not isinstance(given, str) or not isinstance(expected, str):
+        raise RowFault("malformed tests", "input and output must be text")
+    if case.get("testtype") != "functional":
+        return stdio_test(given, expected)
+    if not function:
+        raise RowFault("functional tests without func_name")
+    try:
+        return CallTest(function, tuple(json.loads(line) for line in given.split("\n")), json.loads(expected))
+    except (ValueError, RecursionError) as error:
+        raise RowFault("malformed tests", str(error)) from None

@@ -1,0 +1,27 @@
+
+// Puts the page together.
+
+function pageHeader() {
+  const root = document.documentElement;
+  const paint = (theme) => { root.dataset.theme = theme; };
+  paint(matchMedia('(prefers-color-scheme: dark)').matches ? 'dark' : 'light');
+  const toggle = h('button', { type: 'button', class: 'theme push', click: () => paint(root.dataset.theme === 'dark' ? 'light' : 'dark') }, 'light / dark');
+  return h('header', null,
+    h('div', { class: 'line' }, h('h1', null, RUN.name), h('span', { class: 'state' }, RUN.state), toggle),
+    h('dl', { class: 'facts' }, RUN.facts.map(([name, value]) => h('div', null, h('dt', null, name), h('dd', null, value)))),
+    RUN.agents.length > 0 && h('div', { class: 'agents' }, RUN.agents.map(agentLabel)));
+}
+
+function alarmsSection() {
+  if (!RUN.alarms.length) return null;
+  return section('Alarms', null,
+    h('ul', { class: 'alarms' }, RUN.alarms.map((alarm) => h('li', null, h('time', null, alarm.time), alarm.text))));
+}
+
+function configSection() {
+  if (!RUN.config.length) return null;
+  return h('section', null, h('details', null, h('summary', null, `Configuration (${RUN.config.length} keys)`),
+    h('div', { class: 'config' }, RUN.config.map(([key, value]) => h('div', null, h('span', null, key), h('span', null, value))))));
+}
+
+document.body.append(...[pageHeader(), resultsSection(), alarmsSection(), chartsSection(), treesSection(), configSection()].filter(Boolean));

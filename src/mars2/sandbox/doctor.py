@@ -1,0 +1,60 @@
+"""Says which isolation this machine gives, layer by layer, and what to do about what is missing."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from mars2.core.errors import SandboxUnavailable
+from mars2.core.problem import Limits, StdioTest
+from mars2.sandbox.pool import SAFE_TIERS, ZygoteSandbox
+
+TIERS = {
+    "A": "namespaces, Landlock and seccomp: no files, processes or network of the host in reach",
+    "B": "seccomp and one of namespaces or Landlock: stops what A stops, with one layer less behind it",
+    "C": "seccomp only: host files can be read and written",
+    "D": "resource limits only: programs can do whatever your user can",
+}
+_PROBE = StdioTest("20 22\n", "42\n")
+_PROGRAM = "a, b = map(int, input().split())\nprint(a + b)\n"
+
+
+@dataclass(frozen=True, slots=True)
+class SandboxReport:
+    """What `mars2 doctor` shows. `tier` is "" if nothing can be judged here at all."""
+
+    tier: str
+    meaning: str
+    safe: bool  # judged without allow_unsafe
+    missing: tuple[str, ...]  # each absent layer with the kernel's reason
+    advice: tuple[str, ...]
+
+
+async def doctor() -> SandboxReport:
+    """Start a worker, judge a program, and report."""
+    sandbox = ZygoteSandbox(1, allow_unsafe=True)
+    try:
+        verdict = await sandbox.judge(_PROGRAM, (_PROBE,), Limits())
+        missing = sandbox.missing
+    except SandboxUnavailable as error:
+        return SandboxReport("", str(error), False, ("worker",), ())
+    finally:
+        await sandbox.close()
+    if not verdict.accepted:
+        return SandboxReport("", f"a right program was judged {verdict.status}", False, ("worker",), ())
+    return SandboxReport(verdict.tier, TIERS[verdict.tier], verdict.tier in SAFE_TIERS, missing, _advice(missing))
+
+
+def _advice(missing: tuple[str, ...]) -> tuple[str, ...]:
+    advice: list[str] = []
+    for layer in missing:
+        if layer.startswith("namespaces"):
+            advice.append(
+                "namespaces: allow user namespaces to ordinary users (Ubuntu 24.04: "
+                "sysctl kernel.apparmor_restrict_unprivileged_userns=0; "
+                "Docker: a seccomp profile that allows unshare, mount and pivot_root)"
+            )
+        elif layer.startswith("Landlock"):
+            advice.append("Landlock: needs Linux 5.13 or newer with landlock in the kernel's lsm= list")
+        elif layer.startswith("seccomp"):
+            advice.append("seccomp: needs x86-64 or aarch64 and a kernel with CONFIG_SECCOMP_FILTER")
+    return tuple(advice)

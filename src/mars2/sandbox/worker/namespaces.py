@@ -1,0 +1,175 @@
+"""Builds a root of its own for the zygote: the standard library read-only, a private /tmp, /dev and /proc, nothing else."""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections.abc import Iterable
+from pathlib import Path
+
+from . import libc
+
+SCRATCH = "/tmp"
+SCRATCH_MIB = 64
+_SCRATCH_FILES = 1024
+_DEVICES = ("/dev/null", "/dev/zero", "/dev/full", "/dev/random", "/dev/urandom")
+_HIDDEN = ("site-packages", "dist-packages")  # data sets with answers live there
+_ALL = (
+    libc.CLONE_NEWUSER
+    | libc.CLONE_NEWNS
+    | libc.CLONE_NEWPID
+    | libc.CLONE_NEWNET
+    | libc.CLONE_NEWIPC
+    | libc.CLONE_NEWUTS
+)
+JAIL_USER = 1000  # user and group id inside
+_NOBODY = 65534  # who that is outside, where the caller is root
+
+
+def unshare_all() -> None:
+    """New user, mount, process, network, IPC and host name namespaces; the next child is process 1 of its own."""
+    libc.unshare(_ALL)
+
+
+def write_id_maps(pid: int) -> bool:
+    """Map user and group ids of a process in a new user namespace; called from outside.
+
+    Returns whether inner id 0 exists: as root, 0 is kept for building the jail and JAIL_USER is nobody outside;
+    as an ordinary user, JAIL_USER is that user.
+    """
+    folder = Path("/proc") / str(pid)
+    user, group = os.geteuid(), os.getegid()
+    if user == 0:
+        try:
+            lines = f"0 0 1\n{JAIL_USER} {_NOBODY} 1\n"
+            (folder / "uid_map").write_text(lines)
+            (folder / "gid_map").write_text(lines)
+            return True
+        except PermissionError:
+            pass  # root without CAP_SETUID: as an ordinary user
+    (folder / "setgroups").write_text("deny")
+    (folder / "uid_map").write_text(f"{JAIL_USER} {user} 1\n")
+    (folder / "gid_map").write_text(f"{JAIL_USER} {group} 1\n")
+    return False
+
+
+def standard_library() -> str:
+    return str(Path(os.__file__).resolve().parent)
+
+
+def readable_folders() -> list[str]:
+    """What an interpreter needs to read: its standard library, and the folders of the shared libraries it has mapped."""
+    wanted = {standard_library(), *(p for p in sys.path if p.endswith("lib-dynload")), "/usr/share/zoneinfo"}
+    with open("/proc/self/maps") as maps:
+        for line in maps:
+            path = line.split(maxsplit=5)[-1].strip()
+            if path.startswith("/") and ".so" in path:
+                wanted.add(os.path.dirname(os.path.realpath(path)))
+    return sorted(p for p in wanted if os.path.isdir(p) and not any(p.startswith(q + "/") for q in wanted))
+
+
+def hidden_folders(folders: Iterable[str]) -> list[str]:
+    """Installed packages inside readable folders: data sets with answers live there."""
+    parents = {*folders, standard_library()}
+    return sorted(f"{parent}/{name}" for parent in parents for name in _HIDDEN if os.path.isdir(f"{parent}/{name}"))
+
+
+def build_root(library_folders: Iterable[str], two_ids: bool) -> None:
+    """Replace the root of this process's mount namespace, then step down to JAIL_USER."""
+    folders = readable_folders()
+    hidden = hidden_folders(folders)
+    outside = [*folders, *_DEVICES, "/etc/ld.so.cache"]
+    sources = {path: os.open(path, os.O_PATH) for path in (*outside, *library_folders) if os.path.exists(path)}
+    libc.mount("none", "/", None, libc.MS_REC | libc.MS_PRIVATE)
+    base = "/tmp" if os.path.isdir("/tmp") else "/proc"
+    libc.mount("tmpfs", base, "tmpfs", libc.MS_NOSUID | libc.MS_NODEV, "size=1m,mode=755")
+    for path in outside:
+        if path in sources:
+            _bind(sources[path], path, base)
+    for path in hidden:
+        libc.mount("tmpfs", base + path, "tmpfs", libc.MS_NOSUID | libc.MS_NODEV, "size=64k,mode=755")
+    for path in library_folders:
+        if path in sources:
+            _bind(sources[path], path, base)
+    for path in hidden:
+        _make_read_only(base + path)
+    for descriptor in sources.values():
+        os.close(descriptor)
+    os.makedirs(base + "/dev", exist_ok=True)
+    for name, target in (("fd", ""), ("stdin", "/0"), ("stdout", "/1"), ("stderr", "/2")):
+        os.symlink(f"/proc/self/fd{target}", f"{base}/dev/{name}")
+    _mount_proc(f"{base}/proc")
+    os.makedirs(base + SCRATCH, exist_ok=True)
+    options = f"size={SCRATCH_MIB}m,nr_inodes={_SCRATCH_FILES},mode=700,uid={JAIL_USER},gid={JAIL_USER}"
+    libc.mount("tmpfs", base + SCRATCH, "tmpfs", libc.MS_NOSUID | libc.MS_NODEV | libc.MS_NOEXEC, options)
+    libc.pivot_into(base)
+    _make_read_only("/")
+    libc.set_host_name("jail")
+    libc.renounce_new_capabilities()
+    if two_ids:
+        os.setgroups([])
+        os.setresgid(JAIL_USER, JAIL_USER, JAIL_USER)
+        os.setresuid(JAIL_USER, JAIL_USER, JAIL_USER)
+    os.chdir(SCRATCH)
+
+
+def _make_read_only(target: str) -> None:
+    flags = libc.MS_REMOUNT | libc.MS_BIND | libc.MS_RDONLY | libc.MS_NOSUID | libc.MS_NODEV
+    libc.mount("none", target, None, flags)
+
+
+def _bind(descriptor: int, path: str, base: str) -> None:
+    """Show an outside file or folder at its own path, read-only."""
+    source, target = f"/proc/self/fd/{descriptor}", base + path
+    is_folder = os.path.isdir(source)
+    os.makedirs(target if is_folder else os.path.dirname(target), exist_ok=True)
+    if not is_folder:
+        os.close(os.open(target, os.O_CREAT | os.O_WRONLY, 0o644))
+    try:
+        libc.mount(source, target, None, libc.MS_BIND)
+    except OSError:  # something is mounted below, which may not be uncovered
+        libc.mount(source, target, None, libc.MS_BIND | libc.MS_REC)
+    kept = os.statvfs(target).f_flag & (os.ST_NOEXEC | os.ST_NODEV | os.ST_NOSUID | os.ST_NOATIME | os.ST_RELATIME)
+    flags = libc.MS_BIND | libc.MS_REMOUNT | libc.MS_RDONLY | libc.MS_NOSUID | _mount_flags(kept)
+    libc.mount("none", target, None, flags)
+
+
+def _mount_flags(statvfs_flags: int) -> int:
+    """Flags of the outer mount, which may not be cleared from inside."""
+    pairs = (
+        (os.ST_NOEXEC, libc.MS_NOEXEC),
+        (os.ST_NODEV, libc.MS_NODEV),
+        (os.ST_NOSUID, libc.MS_NOSUID),
+        (os.ST_NOATIME, 1024),
+        (os.ST_RELATIME, 1 << 21),
+    )
+    return sum(flag for statvfs_flag, flag in pairs if statvfs_flags & statvfs_flag)
+
+
+def _mount_proc(target: str) -> None:
+    """A /proc that shows a process only itself; none at all if the kernel refuses."""
+    os.makedirs(target)
+    flags = libc.MS_RDONLY | libc.MS_NOSUID | libc.MS_NODEV | libc.MS_NOEXEC
+    for options in ("subset=pid,hidepid=2", "hidepid=2"):
+        try:
+            libc.mount("proc", target, "proc", flags, options)
+            return
+        except OSError:
+            continue
+
+
+def clean_scratch() -> bool:
+    """Remove the files a candidate left in SCRATCH; False if something is still there (folders, files held open)."""
+    if _scratch_is_empty():
+        return True
+    for name in os.listdir(SCRATCH):
+        try:
+            os.unlink(f"{SCRATCH}/{name}")
+        except OSError:
+            return False
+    return _scratch_is_empty()
+
+
+def _scratch_is_empty() -> bool:
+    state = os.statvfs(SCRATCH)
+    return state.f_files - state.f_ffree <= 1 and state.f_blocks == state.f_bfree  # the folder itself is one

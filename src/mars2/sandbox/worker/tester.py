@@ -1,0 +1,154 @@
+"""Runs assertion tests apart from the candidate: the tester has a jail of its own and calls the candidate by value.
+
+What comes back are plain values, so an object that claims to be equal to everything does not get through, and nothing
+the candidate does in its own process can end or skip an assertion.
+"""
+
+from __future__ import annotations
+
+import ast
+import builtins
+import importlib
+import os
+import socket
+from collections.abc import Callable
+from functools import lru_cache
+from typing import Any
+
+from . import candidate
+from .encoding import Opaque, decode, encode
+
+_MODULES = frozenset(
+    {"math", "cmath", "re", "random", "collections", "itertools", "functools", "operator", "string", "sys"}
+)
+
+
+@lru_cache(maxsize=1024)
+def called_names(code: str) -> tuple[str, ...] | None:
+    """Names of the candidate that a test calls; None if the test does more with it than call it by value.
+
+    Decided from the test alone, never from anything the candidate does.
+    """
+    try:
+        tree = ast.parse(code)
+    except (SyntaxError, ValueError, RecursionError, MemoryError):
+        return None
+    nodes = [*ast.walk(tree)]
+    if any(isinstance(node, ast.Name) and node.id in ("exec", "eval", "globals", "locals", "vars") for node in nodes):
+        return None
+    bound = {node.id for node in nodes if isinstance(node, ast.Name) and not isinstance(node.ctx, ast.Load)}
+    bound |= {node.name for node in nodes if isinstance(node, (ast.FunctionDef, ast.ClassDef))}
+    bound |= {node.arg for node in nodes if isinstance(node, ast.arg)}
+    bound |= {
+        name.asname or name.name.split(".")[0]
+        for node in nodes
+        for name in getattr(node, "names", ())
+        if isinstance(name, ast.alias)
+    }
+    free = {
+        node.id
+        for node in nodes
+        if isinstance(node, ast.Name) and node.id not in bound and not hasattr(builtins, node.id)
+    }
+    modules = {
+        node.value.id for node in nodes if isinstance(node, ast.Attribute) and isinstance(node.value, ast.Name)
+    } & free
+    if not modules <= _MODULES:
+        return None  # looks into an object of the candidate's
+    return tuple(sorted(free - modules)) if _only_called(tree, free - modules) else None
+
+
+def _only_called(tree: ast.Module, names: set[str]) -> bool:
+    """Whether names occur only as `name(…)` or as an argument of a call, as in `check(name)`, without class instances."""
+    allowed: set[int] = set()
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Call):
+            allowed.add(id(node.func))
+            allowed.update(id(argument) for argument in node.args)
+            if isinstance(node.func, ast.Name) and node.func.id in names and node.func.id[:1].isupper():
+                return False  # makes an instance of a class
+    uses = [node for node in ast.walk(tree) if isinstance(node, ast.Name) and node.id in names]
+    return all(id(node) in allowed for node in uses)
+
+
+class UncarriableArgument(Exception):
+    """The test passes the candidate something that is not a plain value: it cannot be run apart."""
+
+
+def run(control: socket.socket, code: str, names: tuple[str, ...]) -> Any:
+    """Run a test in the tester's process. The report is ("done",), ("error", …), ("candidate",) or ("weak",)."""
+    call = _caller(control)
+    namespace: dict[str, Any] = {"__name__": "__main__", "__builtins__": builtins}
+    for name in names:
+        namespace[name] = _proxy(call, name)
+    for name in _MODULES:
+        namespace[name] = importlib.import_module(name)
+    try:
+        exec(compile(code, candidate.TEST_NAME, "exec", dont_inherit=True), namespace)
+    except UncarriableArgument:
+        return ("weak",)
+    except BaseException as error:
+        if getattr(error, "_raised_by_candidate", False):
+            return ("candidate",)
+        return ("error", type(error).__name__, candidate.assertion_message(error, code), "")
+    return ("done",)
+
+
+def _caller(control: socket.socket) -> Callable[[bytes], Any]:
+    def call(body: bytes) -> Any:
+        os.ftruncate(candidate.BOX, 0)
+        candidate.write_all(candidate.BOX, body)
+        control.send(candidate.REPLY.pack(candidate.CALLING, len(body), 0))
+        request = control.recv(64)
+        return decode(os.pread(candidate.BOX, int.from_bytes(request[1:9], "little"), 0))
+
+    return call
+
+
+def _proxy(call: Callable[[bytes], Any], name: str) -> Callable[..., Any]:
+    """Stands in for a function of the candidate's."""
+
+    def proxy(*args: Any, **kwargs: Any) -> Any:
+        if not _plain(args) or not _plain(kwargs):
+            raise UncarriableArgument
+        match call(encode((name, args, kwargs))):
+            case ("value", bytes(data)):
+                value, changed = decode(data)
+                for mine, theirs in zip(args, changed, strict=True):
+                    _copy_back(mine, theirs)
+                return value
+            case ("error", str(kind), str(message), _):
+                error = getattr(builtins, kind, RuntimeError)
+                if not (isinstance(error, type) and issubclass(error, Exception)):
+                    error = RuntimeError
+                raised = error.__new__(error)
+                raised.args = (message,)
+                raised._raised_by_candidate = True  # type: ignore[attr-defined]
+                raise raised
+            case _:
+                raised = SystemExit(1)
+                raised._raised_by_candidate = True  # type: ignore[attr-defined]
+                raise raised
+
+    proxy.__name__ = name
+    return proxy
+
+
+def _plain(value: Any) -> bool:
+    """Whether a value arrives whole at the other side."""
+    if isinstance(value, (list, tuple, set, frozenset)):
+        return all(map(_plain, value))
+    if isinstance(value, dict):
+        return all(map(_plain, value.keys())) and all(map(_plain, value.values()))
+    return value is None or isinstance(value, (bool, int, float, complex, str, bytes, bytearray, Opaque))
+
+
+def _copy_back(mine: Any, theirs: Any) -> None:
+    """Let an argument that the candidate changed in place change here too."""
+    if type(mine) is not type(theirs) or mine == theirs:
+        return
+    if isinstance(mine, (list, bytearray)):
+        mine[:] = theirs
+    elif isinstance(mine, (dict, set)):
+        mine.clear()
+        mine.update(theirs)

@@ -1,0 +1,116 @@
+"""Configuration: defaults, overrides, and mistakes explained in one line."""
+
+from __future__ import annotations
+
+import copy
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+
+from mars2.config.load import load_config, parse_config
+from mars2.config.schema import RunConfig
+from mars2.core.errors import ConfigError
+
+BASE: dict[str, Any] = {
+    "name": "x",
+    "problems": {"kind": "lab"},
+    "policies": {"a": {"backend": "transformers", "model": "m"}},
+    "agents": {"a": {"policy": "a"}},
+    "training": {"steps": 3},
+}
+CONFIGS = sorted((Path(__file__).parents[3] / "configs").glob("*.yaml"))
+
+
+def parsed(*overrides: str) -> RunConfig:
+    return parse_config(copy.deepcopy(BASE), overrides)
+
+
+@pytest.mark.parametrize("path", CONFIGS, ids=lambda p: p.name)
+def test_every_shipped_configuration_is_valid(path: Path) -> None:
+    assert load_config(path).name
+
+
+def test_overrides_are_read_as_yaml() -> None:
+    config = parsed("training.optimizer.learning_rate=1e-4", "rollout.max_nodes=16", "agents.b={policy: a, role: planner}")
+    assert config.training is not None
+    assert config.training.optimizer.learning_rate == 1e-4
+    assert config.rollout.max_nodes == 16
+    assert config.agents["b"].role == "planner"
+
+
+def test_a_saved_configuration_reads_back_the_same() -> None:
+    config = parsed("search.strategy=depth_guided")
+    assert parse_config(config.as_dict()) == config
+
+
+@pytest.mark.parametrize(
+    ("override", "message"),
+    [
+        ("traning.steps=3", "traning: unknown key; did you mean 'training'?"),
+        ("training.objective.clip_lo=3", "training.objective.clip_lo: unknown key; did you mean 'clip_low'?"),
+        ("rollout.max_nodes=-1", "rollout.max_nodes: got -1; input should be greater than or equal to 1"),
+        ("rollout.max_nodes=many", "rollout.max_nodes: got 'many'"),
+        ("policies.a.modl=x", "policies.a.modl: unknown key; did you mean 'model'?"),
+        ("policies.a.backend=foo", "policies.a.backend must be one of 'transformers', 'scripted', got 'foo'"),
+        ("agents.a.policy=zz", "agents.a.policy names no policy, got 'zz'; use one of a"),
+        ("sampling.top_p=0.9", "biases the importance ratio"),
+        ("sampling.temperature=0", "biases the importance ratio"),
+        ("training.reward.overlong_buffer=5000", "training.reward.overlong_buffer must be < sampling.max_tokens (1024)"),
+        ("problems={kind: reference, test: x.jsonl}", "problems.train is needed for training"),
+        ("name=a b", "name: got 'a b'"),
+        ("seed.x=3", "seed: got {'x': 3}"),
+        ("seed", "--set: expected KEY=VALUE, got 'seed'"),
+        ("search.strategy=[", "--set search.strategy: the value is not YAML"),
+    ],
+)
+def test_a_mistake_is_explained_in_one_line(override: str, message: str) -> None:
+    with pytest.raises(ConfigError) as caught:
+        parsed(override)
+    text = str(caught.value)
+    assert message in text
+    assert "\n" not in text
+
+
+def test_an_unknown_key_of_the_chosen_strategy_is_named_with_its_neighbour() -> None:
+    with pytest.raises(ConfigError, match=r"search.postrior: unknown key; did you mean 'posterior'\?"):
+        parsed("search.strategy=ab_mcts", "search.postrior=beta")
+
+
+def test_agents_that_share_a_policy_in_training_share_the_temperature() -> None:
+    with pytest.raises(ConfigError, match="share the temperature"):
+        parsed("agents.b={policy: a, sampling: {temperature: 0.5}}")
+    assert parsed("agents.b={policy: a, sampling: {max_tokens: 5}}").sampling_of("b").max_tokens == 5
+
+
+def test_files_that_cannot_be_read_are_named(tmp_path: Path) -> None:
+    (tmp_path / "quickstart.yaml").write_text(yaml.safe_dump(BASE))
+    with pytest.raises(ConfigError, match=r"did you mean .*quickstart.yaml"):
+        load_config(tmp_path / "quickstrat.yaml")
+    bad = tmp_path / "bad.yaml"
+    bad.write_text("a: [1,\nb: 2")
+    with pytest.raises(ConfigError, match=r"bad.yaml:2 is not YAML"):
+        load_config(bad)
+    bad.write_bytes(b"\xff\xfe\x00")
+    with pytest.raises(ConfigError, match="not UTF-8"):
+        load_config(bad)
+    bad.write_text("- 1")
+    with pytest.raises(ConfigError, match="must hold keys and values, got list"):
+        load_config(bad)
+
+
+def test_every_key_is_read_by_something() -> None:
+    """A key that no code outside the schema mentions does nothing, which is a bug."""
+    source = Path(__file__).parents[3] / "src" / "mars2"
+    code = "\n".join(p.read_text() for p in source.rglob("*.py") if p.name != "schema.py" or p.parent.name != "config")
+    unread = [name for name in _keys(RunConfig) if name not in code]
+    assert unread == []
+
+
+def _keys(model: Any) -> set[str]:
+    names: set[str] = set()
+    for name, definition in RunConfig.model_json_schema()["$defs"].items():
+        if name.endswith("Config"):
+            names |= set(definition.get("properties", {}))
+    return names | set(model.model_fields)

@@ -1,0 +1,76 @@
+"""A scripted team on a small problem: what the run tests share."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Sequence
+from typing import Any
+
+from mars2.backends.scripted import Rule, ScriptedBackend
+from mars2.core.completion import Sampling
+from mars2.core.problem import CallTest, Problem
+from mars2.core.protocols import Search
+from mars2.core.verdict import Status, TestResult, Verdict
+from mars2.prompting.chat import ChatPrompter
+from mars2.runs.grow_tree import Scoring, TreeGrower
+from mars2.runs.team import Agent
+from mars2.search.ab_mcts import AbMcts
+
+RIGHT = "```python\ndef f(x):\n    return x + 1\n```"
+HALF = "```python\ndef f(x):\n    return 2\n```"
+WRONG = "```python\ndef f(x):\n    return None\n```"
+NOTHING = "I do not know."
+
+PROBLEM = Problem(
+    id="plus-one",
+    statement="Add one.",
+    public_tests=(CallTest("f", (1,), 2), CallTest("f", (5,), 6)),
+    hidden_tests=(CallTest("f", (7,), 8),),
+    entry_point="f",
+)
+
+
+class ExecSandbox:
+    """Judges the few programs of these tests by looking at them: no process, no delay."""
+
+    def __init__(self) -> None:
+        self.num_judged = 0
+
+    async def judge(self, program: str | None, tests: Sequence[Any], limits: Any, **options: Any) -> Verdict:
+        self.num_judged += 1
+        if program is None:
+            return Verdict(Status.CE, tuple(TestResult(Status.CE) for _ in tests))
+        results: list[TestResult] = []
+        for test in tests:
+            actual = test.args[0] + 1 if "x + 1" in program else 2 if "return 2" in program else None
+            results.append(TestResult(Status.AC if actual == test.expected else Status.WA, actual=repr(actual)))
+        failed = [r.status for r in results if r.status is not Status.AC]
+        return Verdict(failed[0] if failed else Status.AC, tuple(results))
+
+    async def close(self) -> None:
+        pass
+
+
+def scripted(policy: str, *rules: tuple[str, list[str]], latency_s: float = 0.0) -> ScriptedBackend:
+    return ScriptedBackend(policy, [Rule(re.compile(p), tuple(answers), latency_s) for p, answers in rules])
+
+
+def grower(
+    *backends: ScriptedBackend,
+    max_nodes: int = 8,
+    new_search: Callable[[], Search] | None = None,
+    sandbox: ExecSandbox | None = None,
+    scoring: Scoring = Scoring(),
+    **options: Any,
+) -> TreeGrower:
+    agents = {b.policy: Agent(b.policy, b.policy, b, "", Sampling(max_tokens=200)) for b in backends}
+    return TreeGrower(
+        agents=agents,
+        new_search=new_search or (lambda: AbMcts(list(agents))),
+        prompter=ChatPrompter(),
+        sandbox=sandbox or ExecSandbox(),
+        seed=0,
+        max_nodes=max_nodes,
+        scoring=scoring,
+        **options,
+    )
