@@ -68,15 +68,20 @@ def _encode(tests: Sequence[Test]) -> bytes:
 def request_payload(
     program: str, tests: bytes, limits: Limits, comparison: Comparison, stop_at_first_failure: bool, hermetic: bool
 ) -> bytes:
-    """What is sent to a worker; equal judgements give equal bytes."""
-    numbers = (
+    """What is sent to a worker (`worker.judgement.Request`); equal judgements give equal bytes."""
+    fields = (
+        program,
+        tests,
         float(limits.cpu_s),
         float(limits.effective_wall_s),
         int(limits.memory_mib),
         int(limits.stdout_kib) * 1024,
         int(limits.stderr_kib) * 1024,
+        comparison,
+        stop_at_first_failure,
+        hermetic,
     )
-    return marshal.dumps((program, tests, numbers, comparison, stop_at_first_failure, hermetic), _MARSHAL_VERSION)
+    return marshal.dumps(fields, _MARSHAL_VERSION)
 
 
 def cache_key(payload: bytes) -> bytes:

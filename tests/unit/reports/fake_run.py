@@ -197,7 +197,7 @@ def make_run(folder: Path, *, steps: int = 60, trees_per_step: int = 6, num_prob
 if __name__ == "__main__":
     import sys
 
-    from mars2.reports.page import write_report
+    from mars2.reports import write_report
 
     target = make_run(Path(sys.argv[1]))
     with RunStore.open(target, read_only=True) as run:

@@ -17,7 +17,8 @@ from mars2.core.completion import Completion, Message
 from mars2.core.problem import Problem, StdioTest
 from mars2.core.tree import Tree
 from mars2.core.verdict import Status, TestResult, Verdict
-from mars2.reports.page import embeddable_json, write_report
+from mars2.reports import write_report
+from mars2.reports.page import embeddable_json
 from mars2.store.run_store import RunStore
 
 HOSTILE_NAME = "</script><script>alert('owned')</script><!-- <img src=x onerror=alert(1)> \u2028 ]]> &amp;"

@@ -10,7 +10,7 @@ from urllib.parse import urlencode
 import pytest
 from test_page import hostile_run
 
-from mars2.reports.page import write_report
+from mars2.reports import write_report
 from mars2.store.run_store import RunStore
 
 BROWSER = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None)

@@ -178,7 +178,7 @@ def test_trees_are_capped_by_size(finished_run: Path) -> None:
 
 @pytest.mark.slow
 def test_a_long_run_of_long_programs_makes_a_page_of_bounded_size(tmp_path: Path) -> None:
-    from mars2.reports.page import write_report
+    from mars2.reports import write_report
 
     make_run(tmp_path, steps=40, trees_per_step=10)
     with RunStore.open(tmp_path) as store:

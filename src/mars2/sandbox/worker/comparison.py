@@ -1,7 +1,7 @@
 """Decides, outside the jail, whether an output is right. Linear time and no exceptions, whatever the bytes.
 
-`exact` is LiveCodeBench's rule (strip; split into lines; same number of lines; each pair of lines equal after strip, else
-their tokens equal as exact decimals). Differs: `1_000` and non-ASCII digits are not numbers.
+`exact` is LiveCodeBench's rule (strip; split into lines; same number of lines; each pair of lines equal after strip,
+else their tokens equal as exact decimals). Differs: `1_000` and non-ASCII digits are not numbers.
 """
 
 from __future__ import annotations
@@ -112,7 +112,7 @@ def _close_values(actual: Any, expected: Any) -> bool:
             return False
     if isinstance(expected, (list, tuple)):
         return (
-            type(actual) is type(expected)
+            isinstance(actual, type(expected))
             and len(actual) == len(expected)
             and all(_close_values(a, e) for a, e in zip(actual, expected, strict=True))
         )

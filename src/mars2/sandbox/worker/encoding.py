@@ -2,7 +2,7 @@
 
 A value is written as a one-byte tag, a length where needed, and raw data. Subclasses of builtin containers and numbers
 are written as the plain base value they hold; what is not a plain value becomes `Opaque`, which equals nothing.
-Reading is safe for any bytes: it builds only builtin values and checks every length, the depth and the number of values.
+Reading is safe for any bytes: it builds only builtin values and checks every length, the depth and how many there are.
 """
 
 from __future__ import annotations

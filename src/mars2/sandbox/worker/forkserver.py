@@ -1,6 +1,6 @@
 """The zygote: a small process that has preloaded the standard library and forks one child per request.
 
-It never sees a program, an input or an output, so a child finds nothing of earlier judgements in the memory it inherits.
+It never sees a program, an input or an output: a child finds nothing of earlier judgements in the memory it inherits.
 It is the first process of its own process namespace where there is one: whatever a child leaves running dies with it.
 """
 
@@ -14,15 +14,16 @@ import signal
 import socket
 import struct
 import sys
+from contextlib import suppress
 
 from . import candidate
 from .isolation import ChildLock, Isolation, Layers
 from .isolation import start as start_isolated
 
-PRELOADED = (
-    "__future__ abc array ast bisect cmath collections copy dataclasses datetime decimal enum fractions functools heapq io "
-    "itertools json math numbers operator random re statistics string struct textwrap threading time traceback types typing"
-).split()
+_PRELOADED = """
+__future__ abc array ast bisect cmath collections copy dataclasses datetime decimal enum fractions functools hashlib heapq
+io itertools json math numbers operator random re statistics string struct textwrap threading time traceback types typing
+"""
 FORK = struct.Struct("<QQQ")  # CPU limit in s, memory in bytes over the base, largest file in bytes
 EXITED = struct.Struct("<iddQB")  # wait status, user s, system s, peak KiB, 1 if the zygote must be replaced
 READY = b"ready"
@@ -30,9 +31,8 @@ _OPEN_FILES = 256
 _START_S = 30.0
 
 
-def serve(connection: socket.socket, isolation: Isolation, lock: ChildLock) -> None:
-    """Fork on request until the supervisor is gone. Runs as the jail's first process."""
-    base_bytes = _virtual_bytes()
+def serve(connection: socket.socket, isolation: Isolation, lock: ChildLock, base_bytes: int) -> None:
+    """Fork on request until the supervisor is gone. Runs as the jail's first process; `base_bytes` is its own size."""
     gc.collect()
     gc.freeze()
     connection.send(READY)
@@ -53,7 +53,8 @@ def serve(connection: socket.socket, isolation: Isolation, lock: ChildLock) -> N
         for descriptor in descriptors:
             os.close(descriptor)
         _, status, usage = os.wait4(pid, 0)
-        clean = _end_everything(isolation) and isolation.scratch_is_clean()
+        _end_everything(isolation)
+        clean = isolation.scratch_is_clean()
         connection.send(EXITED.pack(status, usage.ru_utime, usage.ru_stime, usage.ru_maxrss, not clean))
 
 
@@ -74,34 +75,19 @@ def _become_child(descriptors: list[int], cpu_s: int, memory_bytes: int, file_by
     resource.setrlimit(resource.RLIMIT_NOFILE, (_OPEN_FILES, _OPEN_FILES))
 
 
-def _virtual_bytes() -> int:
-    with open("/proc/self/statm") as statm:
-        return int(statm.read().split()[0]) * resource.getpagesize()
-
-
-def _end_everything(isolation: Isolation) -> bool:
-    """Kill and reap whatever the child left running. False if something may be left."""
-    if isolation.namespaces:
-        try:
-            os.kill(-1, signal.SIGKILL)
-        except ProcessLookupError:
-            return True
+def _end_everything(isolation: Isolation) -> None:
+    """Kill and reap whatever the child left running."""
     while True:
-        if not isolation.namespaces:
-            for orphan in _children():  # a descendant whose parent died is ours: we are its subreaper
+        if isolation.namespaces:
+            with suppress(ProcessLookupError):
+                os.kill(-1, signal.SIGKILL)
+        else:
+            for orphan in isolation.children():  # a descendant whose parent died is ours: we are its subreaper
                 os.kill(orphan, signal.SIGKILL)
         try:
             os.waitpid(-1, 0)
         except ChildProcessError:
-            return True
-
-
-def _children() -> list[int]:
-    try:
-        with open(f"/proc/self/task/{os.getpid()}/children") as children:
-            return [int(pid) for pid in children.read().split()]
-    except OSError:
-        return []
+            return
 
 
 def start(layers: Layers, library: tuple[str, str] | None = None) -> tuple[socket.socket, Isolation]:
@@ -116,7 +102,10 @@ def start(layers: Layers, library: tuple[str, str] | None = None) -> tuple[socke
     try:
         with theirs:
             isolation = start_isolated(
-                layers, theirs.fileno(), lambda: _preload(library), lambda held, lock: serve(theirs, held, lock)
+                layers,
+                theirs.fileno(),
+                lambda: _preload(library),
+                lambda held, lock, size: serve(theirs, held, lock, size),
             )
         ours.settimeout(_START_S)
         if ours.recv(16) != READY:
@@ -128,9 +117,9 @@ def start(layers: Layers, library: tuple[str, str] | None = None) -> tuple[socke
     return ours, isolation
 
 
-def _preload(library: tuple[str, str] | None) -> None:
-    """Import what programs use; done before the jail closes, so that what it must keep readable is known."""
-    for name in PRELOADED:
+def _preload(library: tuple[str, str] | None) -> int:
+    """Import what programs use, before the jail closes so that what must stay readable is known; returns the size."""
+    for name in _PRELOADED.split():
         importlib.import_module(name)
     candidate.install_exit_builtins()
     sys.argv = [candidate.PROGRAM_NAME]
@@ -140,3 +129,5 @@ def _preload(library: tuple[str, str] | None) -> None:
         name, folder = library
         sys.path.append(folder)
         importlib.import_module(name)
+    with open("/proc/self/statm") as statm:
+        return int(statm.read().split()[0]) * resource.getpagesize()

@@ -38,12 +38,19 @@ class Isolation:
     seccomp: bool
     missing: tuple[str, ...]  # each absent layer with the reason
     pid: int = 0  # of the zygote, as the supervisor sees it
+    children_file: int = -1  # the zygote's list of children, opened before the jail closed; -1 inside namespaces
 
     @property
     def tier(self) -> str:
         if not self.seccomp:
             return "D"
         return {2: "A", 1: "B", 0: "C"}[self.namespaces + self.landlock]
+
+    def children(self) -> list[int]:
+        """Process ids of the zygote's children, where there is no namespace to end them all at once."""
+        if self.children_file < 0:
+            return []
+        return [int(pid) for pid in os.pread(self.children_file, 1 << 16, 0).split()]
 
     def scratch_is_clean(self) -> bool:
         """Whether the candidate left no file behind; plain files are removed here."""
@@ -68,11 +75,14 @@ class ChildLock:
             self.filter.install(os.getpid())
 
 
-Body = Callable[[Isolation, ChildLock], None]
+Prepare = Callable[[], int]
+Body = Callable[[Isolation, ChildLock, int], None]
 
 
-def start(layers: Layers, kept_descriptor: int, prepare: Callable[[], None], body: Body) -> Isolation:
-    """Fork a process that runs `prepare`, enters the jail keeping one descriptor, and runs `body`; returns once it is inside.
+def start(layers: Layers, kept_descriptor: int, prepare: Prepare, body: Body) -> Isolation:
+    """Fork a process that enters the jail, keeping one descriptor; returns once it is inside.
+
+    It runs `prepare` before and `body` inside, with what `prepare` returned.
 
     Raises:
         OSError: no such process can be made at all.
@@ -94,7 +104,7 @@ def _start(
     use_namespaces: bool,
     missing: list[str],
     kept_descriptor: int,
-    prepare: Callable[[], None],
+    prepare: Prepare,
     body: Body,
 ) -> Isolation:
     ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
@@ -153,14 +163,14 @@ def _first_process(
     missing: list[str],
     connection: socket.socket,
     kept_descriptor: int,
-    prepare: Callable[[], None],
+    prepare: Prepare,
     body: Body,
 ) -> NoReturn:
     """Enters the namespaces, makes the zygote their first process, and leaves; or becomes the zygote."""
     try:
         try:
             _keep_only({connection.fileno(), kept_descriptor})
-            prepare()
+            prepared = prepare()
             two_ids = False
             if use_namespaces:
                 namespaces.unshare_all()
@@ -176,7 +186,7 @@ def _first_process(
         facts = {name: getattr(isolation, name) for name in ("namespaces", "landlock", "seccomp", "missing")}
         _send(connection, facts)
         connection.close()
-        body(isolation, lock)
+        body(isolation, lock, prepared)
     finally:
         os._exit(1)
 
@@ -197,7 +207,9 @@ def _enter(layers: Layers, use_namespaces: bool, two_ids: bool, missing: list[st
     """All layers of the zygote, from the outermost in."""
     if use_namespaces:
         namespaces.build_root(layers.library_folders, two_ids)
+        children_file = -1
     else:
+        children_file = _open_children_file()
         libc.prctl(libc.PR_SET_CHILD_SUBREAPER, 1)
         os.chdir("/")
         libc.renounce_new_capabilities()
@@ -208,8 +220,17 @@ def _enter(layers: Layers, use_namespaces: bool, two_ids: bool, missing: list[st
     missing = [*missing]
     ruleset = _attempt("Landlock", layers.landlock, lambda: _landlock(use_namespaces, layers), missing)
     filters = _attempt("seccomp", layers.seccomp, _seccomp, missing)
-    isolation = Isolation(use_namespaces, ruleset is not None, filters is not None, tuple(missing))
+    isolation = Isolation(
+        use_namespaces, ruleset is not None, filters is not None, tuple(missing), children_file=children_file
+    )
     return isolation, ChildLock(ruleset, filters)
+
+
+def _open_children_file() -> int:
+    try:
+        return os.open(f"/proc/self/task/{os.getpid()}/children", os.O_RDONLY)
+    except OSError:  # a kernel without CONFIG_PROC_CHILDREN
+        return -1
 
 
 _Layer = TypeVar("_Layer")

@@ -9,6 +9,7 @@ import signal
 import socket
 import struct
 import time
+from contextlib import suppress
 from dataclasses import dataclass
 
 from . import candidate, forkserver
@@ -111,7 +112,7 @@ class Jailed:
             return None
 
     def _run_delay_s(self) -> float:
-        """How long the process has been ready to run without being given a processor; 0 where the kernel does not say."""
+        """How long the process has been ready to run but was given no processor; 0 where the kernel does not say."""
         try:
             with open(f"/proc/{self._pid}/schedstat") as schedstat:
                 return int(schedstat.read().split()[1]) / 1e9
@@ -155,9 +156,8 @@ class Jailed:
             return self._died(start, start_cpu, "")
         reply, length, reusable = candidate.REPLY.unpack(message)
         report = os.pread(self._box, min(length, self._file_bytes), 0)
-        return Ended(
-            reply, report, bool(reusable), cpu - start_cpu, wall_s, "cpu" if cpu - start_cpu > cpu_limit_s else ""
-        )
+        used_s = cpu - start_cpu
+        return Ended(reply, report, bool(reusable), used_s, wall_s, "cpu" if used_s > cpu_limit_s else "")
 
     def _wait(self, start: float, start_cpu: float, cpu_limit_s: float, wall_limit_s: float, stdout_bytes: int) -> str:
         """Until the child speaks or dies ("") or a limit is reached (its name)."""
@@ -209,10 +209,8 @@ class Jailed:
     def kill(self) -> None:
         """Send SIGKILL. Idempotent."""
         if self._pidfd >= 0:
-            try:
+            with suppress(ProcessLookupError):
                 signal.pidfd_send_signal(self._pidfd, signal.SIGKILL)
-            except ProcessLookupError:
-                pass
 
     def finish(self) -> Exit:
         """Kill, wait until the zygote has reaped everything, and say how it ended. Idempotent."""

@@ -20,7 +20,7 @@ _COMPILE_CPU_S = 6.0
 
 @dataclass(frozen=True, slots=True)
 class Request:
-    """What the trainer asked. Tests are ("stdio", input, output), ("call", name, args, expected) or ("assert", code)."""
+    """What the trainer asked; tests are ("stdio", input, output), ("call", name, args, expected), ("assert", code)."""
 
     program: str
     tests: list[tuple[Any, ...]]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ctypes
 import os
+from contextlib import suppress
 
 _libc = ctypes.CDLL(None, use_errno=True)
 
@@ -42,9 +43,8 @@ def prctl(option: int, argument: int) -> None:
 
 
 def mount(source: str, target: str, kind: str | None, flags: int, data: str = "") -> None:
-    result = _libc.mount(
-        source.encode(), target.encode(), kind.encode() if kind else None, ctypes.c_ulong(flags), data.encode()
-    )
+    name = kind.encode() if kind else None
+    result = _libc.mount(source.encode(), target.encode(), name, ctypes.c_ulong(flags), data.encode())
     check(result, f"mount {kind or 'bind'} on {target}")
 
 
@@ -68,10 +68,8 @@ def renounce_new_capabilities() -> None:
             prctl(PR_CAPBSET_DROP, capability)
         except OSError:  # no such capability, or not allowed to: NO_NEW_PRIVS makes up for it
             break
-    try:
+    with suppress(OSError):  # needs CAP_SETPCAP; NO_NEW_PRIVS holds without it
         prctl(PR_SET_SECUREBITS, _SECBITS)
-    except OSError:
-        pass  # needs CAP_SETPCAP; NO_NEW_PRIVS holds without it
 
 
 def drop_capabilities() -> None:

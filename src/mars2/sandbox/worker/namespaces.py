@@ -1,4 +1,4 @@
-"""Builds a root of its own for the zygote: the standard library read-only, a private /tmp, /dev and /proc, nothing else."""
+"""Builds the zygote a root of its own: the standard library read-only, a private /tmp, /dev and /proc, nothing else."""
 
 from __future__ import annotations
 
@@ -58,7 +58,7 @@ def standard_library() -> str:
 
 
 def readable_folders() -> list[str]:
-    """What an interpreter needs to read: its standard library, and the folders of the shared libraries it has mapped."""
+    """What an interpreter needs to read: its standard library, and the folders of shared libraries it has mapped."""
     wanted = {standard_library(), *(p for p in sys.path if p.endswith("lib-dynload")), "/usr/share/zoneinfo"}
     with open("/proc/self/maps") as maps:
         for line in maps:

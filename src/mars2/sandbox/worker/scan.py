@@ -1,8 +1,8 @@
 """Decides which programs may run several tests in one process: those that provably leave nothing behind.
 
-An allow-list, read off the syntax tree before any of the program has run. A program outside of it is not wrong, it is only
-given a fresh process for every test. What the tree cannot show (an attribute set on a library class through a variable)
-is caught after each test by `Sentinels`.
+An allow-list, read off the syntax tree before any of the program has run. A program outside of it is not wrong, it is
+only given a fresh process for every test. What the tree cannot show (an attribute set on a library class through a
+variable) is caught after each test by `Sentinels`.
 """
 
 from __future__ import annotations
@@ -26,24 +26,8 @@ _PURE: dict[str, frozenset[str]] = {
     "itertools": _ANY,
     "math": _ANY,
     "operator": frozenset(
-        {
-            "add",
-            "and_",
-            "eq",
-            "floordiv",
-            "ge",
-            "gt",
-            "itemgetter",
-            "le",
-            "lt",
-            "mod",
-            "mul",
-            "ne",
-            "neg",
-            "not_",
-            "or_",
-        }
-        | {"pow", "sub", "truediv", "xor"}
+        {"add", "and_", "eq", "floordiv", "ge", "gt", "itemgetter", "le", "lt", "mod", "mul", "ne", "neg", "not_"}
+        | {"or_", "pow", "sub", "truediv", "xor"}
     ),
     "os": frozenset({"read", "write", "fstat"}),
     "re": frozenset({"compile", "findall", "finditer", "fullmatch", "match", "search", "split", "sub", "escape"}),
@@ -59,19 +43,8 @@ _PURE: dict[str, frozenset[str]] = {
 }
 _REPLACEABLE = frozenset({"stdin", "stdout"})  # attributes of sys that a program may assign; they are restored
 _FORBIDDEN_NAMES = frozenset(
-    {
-        "__builtins__",
-        "__import__",
-        "__loader__",
-        "__spec__",
-        "breakpoint",
-        "compile",
-        "delattr",
-        "eval",
-        "exec",
-        "getattr",
-    }
-    | {"globals", "locals", "setattr", "vars", "help", "copyright", "credits", "license"}
+    {"__builtins__", "__import__", "__loader__", "__spec__", "breakpoint", "compile", "copyright", "credits", "delattr"}
+    | {"eval", "exec", "getattr", "globals", "help", "license", "locals", "setattr", "vars"}
 )
 _FORBIDDEN_ATTRIBUTES = frozenset(
     {"ag_frame", "cr_frame", "cr_origin", "f_back", "f_builtins", "f_code", "f_globals", "f_locals", "gi_code"}

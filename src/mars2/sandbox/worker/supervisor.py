@@ -12,6 +12,7 @@ import re
 import resource
 import socket
 import sys
+from dataclasses import replace
 from typing import Any
 
 from . import forkserver, wire
@@ -44,11 +45,11 @@ class _Zygotes:
 
     def _start(self, kind: str) -> tuple[socket.socket, Isolation]:
         folder = self._settings["numpy_folder"]
-        wanted = {name: bool(self._settings[name]) for name in ("namespaces", "landlock", "seccomp")}
+        layers = Layers(*(bool(self._settings[name]) for name in ("namespaces", "landlock", "seccomp")))
         if kind != "numpy":
-            return forkserver.start(Layers(**wanted))
+            return forkserver.start(layers)
         folders = (f"{folder}/numpy", f"{folder}/numpy.libs")
-        return forkserver.start(Layers(**wanted, library_folders=folders), ("numpy", folder))
+        return forkserver.start(replace(layers, library_folders=folders), ("numpy", folder))
 
     def drop_all(self) -> None:
         for kind in [*self._live]:
@@ -89,8 +90,8 @@ def main(descriptor: int) -> None:
 
 
 def _answer(payload: bytes, zygotes: _Zygotes, trainer: socket.socket) -> dict[str, object]:
-    program, tests, numbers, comparison, stop, hermetic = marshal.loads(payload)  # written by the trainer
-    request = Request(program, marshal.loads(tests), *numbers, comparison, stop, hermetic)
+    program, tests, *rest = marshal.loads(payload)  # written by the trainer
+    request = Request(program, marshal.loads(tests), *rest)
     kind = "numpy" if _NEEDS_NUMPY.search(program) else "plain"
     try:
         tier = zygotes.get(kind)[1].tier

@@ -19,7 +19,7 @@ from . import candidate
 from .encoding import Opaque, decode, encode
 
 _MODULES = frozenset(
-    {"math", "cmath", "re", "random", "collections", "itertools", "functools", "operator", "string", "sys"}
+    {"cmath", "collections", "functools", "itertools", "math", "operator", "random", "re", "string", "sys"}
 )
 
 
@@ -34,41 +34,46 @@ def called_names(code: str) -> tuple[str, ...] | None:
     except (SyntaxError, ValueError, RecursionError, MemoryError):
         return None
     nodes = [*ast.walk(tree)]
-    if any(isinstance(node, ast.Name) and node.id in ("exec", "eval", "globals", "locals", "vars") for node in nodes):
+    names = [node for node in nodes if isinstance(node, ast.Name)]
+    if any(name.id in ("exec", "eval", "globals", "locals", "vars") for name in names):
         return None
-    bound = {node.id for node in nodes if isinstance(node, ast.Name) and not isinstance(node.ctx, ast.Load)}
-    bound |= {node.name for node in nodes if isinstance(node, (ast.FunctionDef, ast.ClassDef))}
-    bound |= {node.arg for node in nodes if isinstance(node, ast.arg)}
-    bound |= {
-        name.asname or name.name.split(".")[0]
-        for node in nodes
-        for name in getattr(node, "names", ())
-        if isinstance(name, ast.alias)
-    }
-    free = {
-        node.id
-        for node in nodes
-        if isinstance(node, ast.Name) and node.id not in bound and not hasattr(builtins, node.id)
-    }
-    modules = {
-        node.value.id for node in nodes if isinstance(node, ast.Attribute) and isinstance(node.value, ast.Name)
-    } & free
-    if not modules <= _MODULES:
+    bound = _bound_names(nodes)
+    free = {name.id for name in names if name.id not in bound and not hasattr(builtins, name.id)}
+    looked_into = {n.value.id for n in nodes if isinstance(n, ast.Attribute) and isinstance(n.value, ast.Name)} & free
+    if not looked_into <= _MODULES:
         return None  # looks into an object of the candidate's
-    return tuple(sorted(free - modules)) if _only_called(tree, free - modules) else None
+    called = free - looked_into
+    return tuple(sorted(called)) if _only_called(nodes, called) else None
 
 
-def _only_called(tree: ast.Module, names: set[str]) -> bool:
-    """Whether names occur only as `name(…)` or as an argument of a call, as in `check(name)`, without class instances."""
+def _bound_names(nodes: list[ast.AST]) -> set[str]:
+    """Names that a test gives a value itself."""
+    bound: set[str] = set()
+    for node in nodes:
+        match node:
+            case ast.Name(id=name, ctx=ast.Store() | ast.Del()):
+                bound.add(name)
+            case ast.FunctionDef(name=name) | ast.ClassDef(name=name) | ast.arg(arg=name):
+                bound.add(name)
+            case ast.ExceptHandler(name=str(name)):
+                bound.add(name)
+            case ast.alias(name=name, asname=local):
+                bound.add(local or name.split(".")[0])
+            case _:
+                pass
+    return bound
+
+
+def _only_called(nodes: list[ast.AST], names: set[str]) -> bool:
+    """Whether names occur only as `name(…)` or as an argument of a call, as in `check(name)`; and no class is called."""
     allowed: set[int] = set()
-    for node in ast.walk(tree):
+    for node in nodes:
         if isinstance(node, ast.Call):
             allowed.add(id(node.func))
             allowed.update(id(argument) for argument in node.args)
             if isinstance(node.func, ast.Name) and node.func.id in names and node.func.id[:1].isupper():
-                return False  # makes an instance of a class
-    uses = [node for node in ast.walk(tree) if isinstance(node, ast.Name) and node.id in names]
-    return all(id(node) in allowed for node in uses)
+                return False
+    return all(id(node) in allowed for node in nodes if isinstance(node, ast.Name) and node.id in names)
 
 
 class UncarriableArgument(Exception):
