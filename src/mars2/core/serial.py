@@ -247,11 +247,14 @@ def tree_hash(trees: Iterable[Tree]) -> str:
     Covers tree and problem ids, and per node: parent, agent, output ids and text, program, statuses, score, reward.
     Leaves out timings, memory, messages and everything else that differs between two runs of the same computation.
     """
-    digest = hashlib.sha256(b"mars2 trees 1\n")
-    for tree in sorted(trees, key=lambda tree: tree.tree_id):
-        content = [_text_to_json(tree.tree_id), _text_to_json(tree.problem_id), [_hashed_content(n) for n in tree]]
-        digest.update(json.dumps(content, separators=(",", ":")).encode() + b"\n")
-    return digest.hexdigest()
+    digests: list[tuple[str, str]] = []  # so that trees may come one at a time from a run that memory cannot hold
+    for tree in trees:
+        digest = hashlib.sha256(b"mars2 tree 1\n")
+        digest.update(json.dumps([_text_to_json(tree.tree_id), _text_to_json(tree.problem_id)]).encode())
+        for node in tree:
+            digest.update(b"\n" + json.dumps(_hashed_content(node)).encode())
+        digests.append((tree.tree_id, digest.hexdigest()))
+    return hashlib.sha256("\n".join(digest for _, digest in sorted(digests)).encode()).hexdigest()
 
 
 def _hashed_content(node: Node) -> list[Any]:

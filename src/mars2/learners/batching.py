@@ -1,4 +1,4 @@
-"""From samples to right-padded tensors, cut by a token budget after sorting by length, so that little is padding."""
+"""From samples to right-padded tensors: sorted by length and cut by a token budget, common prompts computed once."""
 
 from __future__ import annotations
 
@@ -13,15 +13,18 @@ from mars2.core.sample import TrainingSample
 
 @dataclass(frozen=True, slots=True)
 class MicroBatch:
-    """A few samples side by side. B rows, T input tokens, L output tokens, N output tokens of all rows together.
+    """A few samples side by side. R rows of T input tokens; B samples, L output tokens each, N of all together.
 
-    The last output token is not an input: nothing is predicted from it. There is no attention mask: padding stands
-    after the sample, where causal attention never looks.
+    A row is a prompt and, one after the other, the outputs of one or more samples of that prompt, each without its
+    last token (nothing is predicted from it). Rows of one sample each need no attention mask: padding stands after the
+    sample, where causal attention never looks. Else `attention_mask` hides the outputs of a row from each other.
     """
 
     indices: tuple[int, ...]  # B places in the list of samples
-    input_ids: Tensor  # [B, T] int64, right-padded with 0
-    positions: Tensor  # [N] where in the flattened [B·T] the prediction of each output token is
+    input_ids: Tensor  # [R, T] int64, right-padded with 0
+    position_ids: Tensor | None  # [R, T]; None: 0 … T − 1
+    attention_mask: Tensor | None  # [R, 1, T, T] bool, True where a query (row) may look at a key (column)
+    positions: Tensor  # [N] where in the flattened [R·T] the prediction of each output token is
     targets: Tensor  # [N] the output tokens
     mask: Tensor  # [B, L] bool, True at output tokens
     output_lengths: tuple[int, ...]  # B
@@ -33,8 +36,17 @@ class MicroBatch:
         return flat.new_zeros(self.mask.shape).masked_scatter(self.mask, flat)
 
     def split(self, flat: Tensor) -> list[Tensor]:
-        """[N] values of output tokens to one [L_i] for each row."""
+        """[N] values of output tokens to one [L_i] for each sample."""
         return list(flat.split(self.output_lengths))
+
+
+@dataclass(frozen=True, slots=True)
+class _Row:
+    """Samples of the same prompt that share one row."""
+
+    indices: list[int]
+    num_prompt: int
+    num_inputs: int
 
 
 def make_micro_batches(
@@ -43,51 +55,107 @@ def make_micro_batches(
     *,
     max_tokens: int,
     device: torch.device,
+    share_prompts: bool = False,
+    hidden_size: int = 1,
 ) -> list[MicroBatch]:
     """Micro-batches of at most `max_tokens` tokens each, padding included, longest first (so memory peaks at once).
 
     A sample longer than `max_tokens` gets a micro-batch of its own.
+
+    Args:
+        share_prompts: compute a prompt once for several samples where that saves work. The model must accept a 4-D
+            attention mask.
+        hidden_size: of the model; weighs attention (quadratic) against the rest (linear) when that is decided.
     """
-    longest_first = sorted(indices, key=lambda i: -_num_inputs(samples[i]))
-    groups: list[list[int]] = []
-    for i in longest_first:
-        if groups and _num_inputs(samples[groups[-1][0]]) * (len(groups[-1]) + 1) <= max_tokens:
-            groups[-1].append(i)
+    rows = _share_prompts(samples, indices, max_tokens, hidden_size) if share_prompts else _one_each(samples, indices)
+    rows.sort(key=lambda row: (len(row.indices) == 1, -row.num_inputs))  # rows that need a mask come together
+    groups: list[list[_Row]] = []
+    for row in rows:
+        longest = groups[-1][0] if groups else row
+        fits = longest.num_inputs * (len(groups[-1]) + 1) <= max_tokens if groups else False
+        if fits and (len(longest.indices) == 1) == (len(row.indices) == 1):
+            groups[-1].append(row)
         else:
-            groups.append([i])
+            groups.append([row])
     return [_make_micro_batch(samples, group, device) for group in groups]
 
 
-def _num_inputs(sample: TrainingSample) -> int:
-    return len(sample.prompt_ids) + len(sample.output_ids) - 1
+def _one_each(samples: Sequence[TrainingSample], indices: Sequence[int]) -> list[_Row]:
+    return [_Row([i], p := len(samples[i].prompt_ids), p + len(samples[i].output_ids) - 1) for i in indices]
 
 
-def _make_micro_batch(samples: Sequence[TrainingSample], group: Sequence[int], device: torch.device) -> MicroBatch:
-    rows = [samples[i] for i in group]
-    width = max(_num_inputs(s) for s in rows)
-    num_outputs = [len(s.output_ids) for s in rows]
-    longest_output = max(num_outputs)
+def _share_prompts(
+    samples: Sequence[TrainingSample], indices: Sequence[int], max_tokens: int, hidden_size: int
+) -> list[_Row]:
+    """Rows that share a prompt as long as one more output costs less there than in a row of its own.
+
+    Estimated work of n tokens, in units of a layer's 2·H multiplications: n · (12·H + n) with causal attention, which
+    skips half of the n² pairs, and n · (12·H + 2n) with a mask, which does not.
+    """
+    by_prompt: dict[tuple[int, ...], list[int]] = {}
+    for i in indices:
+        by_prompt.setdefault(samples[i].prompt_ids, []).append(i)
+    linear = 12 * hidden_size
+    rows: list[_Row] = []
+    for prompt, members in by_prompt.items():
+        row: _Row | None = None
+        for i in sorted(members, key=lambda i: len(samples[i].output_ids)):
+            num_added = len(samples[i].output_ids) - 1
+            num_alone = len(prompt) + num_added
+            if row is not None and row.num_inputs + num_added <= max_tokens:
+                before, after = row.num_inputs, row.num_inputs + num_added
+                work_added = num_added * linear + 2 * (after**2 - before**2)
+                if work_added <= num_alone * (linear + num_alone):
+                    row = rows[-1] = _Row([*row.indices, i], len(prompt), after)
+                    continue
+            row = _Row([i], len(prompt), num_alone)
+            rows.append(row)
+    return rows
+
+
+def _make_micro_batch(samples: Sequence[TrainingSample], rows: Sequence[_Row], device: torch.device) -> MicroBatch:
+    width = max(row.num_inputs for row in rows)
+    indices = [i for row in rows for i in row.indices]
+    num_outputs = [len(samples[i].output_ids) for i in indices]
+    shared = any(len(row.indices) > 1 for row in rows)
     input_ids = torch.zeros(len(rows), width, dtype=torch.int64)
-    mask = torch.zeros(len(rows), longest_output, dtype=torch.bool)
+    position_ids = torch.zeros(len(rows), width, dtype=torch.int64)
+    segments = torch.full((len(rows), width), -1)  # 0: prompt; 1, 2, …: outputs; −1: padding
     positions: list[Tensor] = []
-    for row, sample in enumerate(rows):
-        inputs = (*sample.prompt_ids, *sample.output_ids[:-1])
-        input_ids[row, : len(inputs)] = torch.tensor(inputs)
-        mask[row, : num_outputs[row]] = True
-        first = row * width + len(sample.prompt_ids) - 1
-        positions.append(torch.arange(first, first + num_outputs[row]))
+    for r, row in enumerate(rows):
+        end = row.num_prompt
+        input_ids[r, :end] = torch.tensor(samples[row.indices[0]].prompt_ids)
+        position_ids[r, :end] = torch.arange(end)
+        segments[r, :end] = 0
+        for segment, i in enumerate(row.indices, start=1):
+            inputs = samples[i].output_ids[:-1]
+            start, end = end, end + len(inputs)
+            input_ids[r, start:end] = torch.tensor(inputs, dtype=torch.int64)
+            position_ids[r, start:end] = torch.arange(row.num_prompt, row.num_prompt + len(inputs))
+            segments[r, start:end] = segment
+            positions.append(r * width + torch.tensor([row.num_prompt - 1, *range(start, end)]))
+    mask = torch.arange(max(num_outputs)) < torch.tensor(num_outputs).unsqueeze(-1)
     rollout_logprobs = None
-    if all(s.rollout_logprobs for s in rows):
+    if all(samples[i].rollout_logprobs for i in indices):
         rollout_logprobs = torch.zeros(mask.shape)
-        rollout_logprobs[mask] = torch.tensor([p for s in rows for p in s.rollout_logprobs])
+        rollout_logprobs[mask] = torch.tensor([p for i in indices for p in samples[i].rollout_logprobs])
         rollout_logprobs = rollout_logprobs.to(device)
     return MicroBatch(
-        indices=tuple(group),
+        indices=tuple(indices),
         input_ids=input_ids.to(device),
+        position_ids=position_ids.to(device) if shared else None,
+        attention_mask=_segment_mask(segments).to(device) if shared else None,
         positions=torch.cat(positions).to(device),
-        targets=torch.tensor([t for s in rows for t in s.output_ids]).to(device),
+        targets=torch.tensor([t for i in indices for t in samples[i].output_ids]).to(device),
         mask=mask.to(device),
         output_lengths=tuple(num_outputs),
-        advantages=torch.tensor([s.advantage for s in rows], dtype=torch.float32).to(device),
+        advantages=torch.tensor([samples[i].advantage for i in indices], dtype=torch.float32).to(device),
         rollout_logprobs=rollout_logprobs,
     )
+
+
+def _segment_mask(segments: Tensor) -> Tensor:
+    """[R, T] segments to [R, 1, T, T]: causal, and only the prompt (segment 0) and one's own segment are seen."""
+    queries, keys = segments.unsqueeze(2), segments.unsqueeze(1)
+    causal = torch.ones(segments.shape[1], segments.shape[1], dtype=torch.bool).tril()
+    return (causal & ((keys == 0) | (keys == queries))).unsqueeze(1)

@@ -56,7 +56,12 @@ def token_logprobs(
     Args:
         entropy_gradient: keep the graph of the entropies (for an entropy bonus).
     """
-    hidden = lm.base_model(input_ids=batch.input_ids, use_cache=False).last_hidden_state  # [B, T, H]
+    hidden = lm.base_model(
+        input_ids=batch.input_ids,
+        position_ids=batch.position_ids,
+        attention_mask=batch.attention_mask,
+        use_cache=False,
+    ).last_hidden_state  # [R, T, H]
     selected = hidden.flatten(0, 1)[batch.positions]  # [N, H]
     head = lm.get_output_embeddings()
     chunk = max(1, LOGITS_CHUNK_BYTES // (4 * head.weight.shape[0]))
@@ -95,3 +100,30 @@ def _require_plain_head(lm: Any, name: str) -> None:
         raise ConfigError(
             f"model {name!r} changes its logits after the output head, which is not supported; use another"
         )
+
+
+@torch.no_grad()
+def can_share_prompts(lm: Any) -> bool:
+    """Whether a 4-D attention mask with position ids does what it says in this model.
+
+    Full attention in every layer is a condition (a sliding window would be lost); then two outputs of one prompt, in
+    one row and each alone, must have the same hidden states.
+    """
+    config = lm.config
+    layer_types: list[str] = getattr(config, "layer_types", None) or []
+    slides = getattr(config, "sliding_window", None) is not None and getattr(config, "use_sliding_window", True)
+    if slides or any(kind != "full_attention" for kind in layer_types):
+        return False
+    prompt, first, second = [1, 2, 3], [4, 5], [6, 7]
+    rows = torch.tensor([[*prompt, *first], [*prompt, *second]], device=lm.device)
+    apart = lm.base_model(input_ids=rows, use_cache=False).last_hidden_state
+    mask = torch.ones(7, 7, dtype=torch.bool, device=lm.device).tril()
+    mask[5:, 3:5] = False
+    together = lm.base_model(
+        input_ids=torch.tensor([[*prompt, *first, *second]], device=lm.device),
+        position_ids=torch.tensor([[0, 1, 2, 3, 4, 3, 4]], device=lm.device),
+        attention_mask=mask[None, None],
+        use_cache=False,
+    ).last_hidden_state
+    expected = torch.cat([apart[0], apart[1, 3:]])
+    return torch.allclose(together[0], expected, rtol=1e-4, atol=1e-4)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from contextlib import nullcontext
+from functools import cached_property
 from pathlib import Path
 from typing import Any, Literal
 
@@ -13,7 +14,7 @@ from transformers import AutoModelForCausalLM, AutoTokenizer
 from mars2.core.errors import ConfigError, StoreError
 from mars2.learners import lora as lora_adapters
 from mars2.learners.batching import MicroBatch
-from mars2.learners.causal_lm import load_causal_lm, load_weights, token_logprobs
+from mars2.learners.causal_lm import can_share_prompts, load_causal_lm, load_weights, token_logprobs
 from mars2.learners.lora import Lora
 
 Dtype = Literal["float32", "bfloat16"]
@@ -62,6 +63,15 @@ class PolicyModel:
     @property
     def has_reference(self) -> bool:
         return self._reference is not None
+
+    @cached_property
+    def can_share_prompts(self) -> bool:
+        """Whether `make_micro_batches` may put several outputs of one prompt into a row."""
+        return can_share_prompts(self._lm)
+
+    @property
+    def hidden_size(self) -> int:
+        return self._lm.config.hidden_size
 
     @property
     def parameters(self) -> list[torch.nn.Parameter]:

@@ -45,6 +45,8 @@ class TorchLearner:
             computes it.
         micro_batch_tokens: tokens (padding included) in one forward and backward pass; bounds memory, not the result.
         dtype: of the matrix products; weights and optimizer state are float32 in either case.
+        share_prompts: compute a prompt that several samples have in common once, where the model allows it; changes
+            nothing but the time.
         lora: train low-rank adapters only; snapshots and saved models have them merged in. Needs the extra `peft`.
         temperature: the sampler's; logits are divided by it, so that log π_θ is that of the distribution sampled from.
         max_skipped_in_a_row: this many non-finite updates in a row raise TrainingDiverged.
@@ -71,6 +73,7 @@ class TorchLearner:
         seed: int = 0,
         temperature: float = 1.0,
         gradient_checkpointing: bool = False,
+        share_prompts: bool = True,
         lora: Lora | None = None,
         max_skipped_in_a_row: int = 5,
         threads: int | None = None,
@@ -100,6 +103,7 @@ class TorchLearner:
         self._device = torch.device(device)
         self._max_skipped_in_a_row = max_skipped_in_a_row
         self._threads = threads
+        self._share_prompts = share_prompts
         self._rng = stream(seed, "learner", policy)
         self._load_model = partial(
             PolicyModel,
@@ -128,8 +132,9 @@ class TorchLearner:
 
         Metrics are means over the batch's output tokens (`clip_fraction` and `ratio_mean`: over its sequences for the
         sequence ratio), except: reward_mean, advantage_std, response_length (tokens) over samples; num_tokens, prompt
-        and output tokens; skipped_steps, since the start. `kl` is missing without reference, `logprob_gap*` and
-        `tis_weight_mean` without the sampler's log-probs.
+        and output tokens (a shared prompt counts for each sample); skipped_steps, since the start. `kl` is missing
+        without reference, `logprob_gap*` and `tis_weight_mean` without the sampler's log-probs, `loss`, `grad_norm` and
+        `learning_rate` where every optimizer step was skipped.
 
         Raises:
             ValueError: no samples, another policy's samples, or samples that cannot be trained on.
@@ -228,7 +233,14 @@ class TorchLearner:
         return [part.tolist() for part in parts]
 
     def _micro_batches(self, samples: Sequence[TrainingSample], indices: Sequence[int]) -> list[MicroBatch]:
-        return make_micro_batches(samples, indices, max_tokens=self._micro_batch_tokens, device=self._device)
+        return make_micro_batches(
+            samples,
+            indices,
+            max_tokens=self._micro_batch_tokens,
+            device=self._device,
+            share_prompts=self._share_prompts and self._model.can_share_prompts,
+            hidden_size=self._model.hidden_size,
+        )
 
     @torch.no_grad()
     def _old_logprobs(self, samples: Sequence[TrainingSample]) -> list[Tensor]:

@@ -45,20 +45,14 @@ def describe_verdict(verdict: Verdict, tests: Sequence[Test], limits: Limits, *,
 def _count(verdict: Verdict) -> str:
     num_skipped = sum(result.status is Status.SKIPPED for result in verdict.tests)
     text = f"It passed {verdict.num_passed} of {len(verdict.tests)} public tests"
-    return f"{text}; {num_skipped} were not run after the first failure." if num_skipped else f"{text}."
+    return f"{text}; {num_skipped} not run after the first failure." if num_skipped else f"{text}."
 
 
 def _failure(test: Test, result: TestResult, limits: Limits, max_chars: int) -> str:
     third = max_chars // 3
     match result.status:
         case Status.WA:
-            evidence = "wrong answer." if not isinstance(test, AssertTest) else "the assertion failed."
-            actual = (
-                f"\nActual {'output' if isinstance(test, StdioTest) else 'result'}:\n{fenced(result.actual, third)}"
-            )
-            detail = "" if isinstance(test, AssertTest) and not result.actual else actual
-            message = _block(_error(result), third) if isinstance(test, AssertTest) else ""
-            return f"{evidence}\n{describe_test(test, 2 * third)}{detail}{message}"
+            return f"wrong answer.\n{describe_test(test, 2 * third)}{_actual(test, result, third)}"
         case Status.RE:
             return f"runtime error.\n{describe_test(test, third)}{_block(_error(result), 2 * third)}"
         case Status.TLE:
@@ -72,6 +66,13 @@ def _failure(test: Test, result: TestResult, limits: Limits, max_chars: int) -> 
         case _:
             reason = f"not judged ({result.status})."
     return f"{reason}\n{describe_test(test, max_chars)}"
+
+
+def _actual(test: Test, result: TestResult, max_chars: int) -> str:
+    if isinstance(test, AssertTest) and not result.actual:
+        return _block(_error(result), max_chars)
+    kind = "output" if isinstance(test, StdioTest) else "result"
+    return f"\nActual {kind}:\n{fenced(result.actual, max_chars)}"
 
 
 def _error(result: TestResult) -> str:
@@ -92,4 +93,4 @@ def _call(test: CallTest) -> str:
 
 
 def _block(text: str, max_chars: int) -> str:
-    return f"\n{fenced(text, max_chars)}" if text else ""
+    return f"\nError:\n{fenced(text, max_chars)}" if text else ""

@@ -19,8 +19,9 @@ MAX_POINTS = 500  # per curve; more cannot be told apart on a screen
 def run_data(folder: Path, run: RunReader, trees: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
     """`trees`: as `tree_data.trees_data` gives them; they also tell which agent uses which policy."""
     events, metrics, summary = run.events(), run.metrics(), read_summary(folder)
+    name = _payload(events, "run_started").get("name") or run.config.get("name") or folder.resolve().name
     return {
-        "name": str(run.config.get("name") or folder.resolve().name),
+        "name": str(name),
         "state": run_state(events),
         "facts": _facts(run, events, metrics, summary),
         "config": flatten(run.config),
@@ -100,11 +101,12 @@ def _facts(
     run: RunReader, events: Sequence[EventLike], metrics: Sequence[MetricLike], summary: Mapping[str, Any]
 ) -> list[tuple[str, str]]:
     """The line under the title: what is known of date, work done, and how to reproduce it."""
-    started = next((e.payload for e in events if e.kind == "run_started"), {})
-    wall_s = summary.get("wall_s") or max((row.wall_s for row in metrics), default=None)
+    started, finished = _payload(events, "run_started"), _payload(events, "run_finished")
+    known = {**finished, **summary}
+    wall_s = known.get("wall_s") or max((row.wall_s for row in metrics), default=None)
     counts = run.tree_counts()
     rounds = max((row.step for row in metrics), default=None)
-    commit = summary.get("commit") or started.get("commit")
+    commit = known.get("commit") or started.get("commit")
     seed = run.config.get("seed", started.get("seed"))
     facts = {
         "started": datetime.fromtimestamp(run.created_s).strftime("%Y-%m-%d %H:%M"),
@@ -112,11 +114,16 @@ def _facts(
         "steps": rounds,
         "trees": f"{sum(counts.values()):,}" if counts else None,
         "seed": seed,
-        "peak memory": f"{summary['peak_mib']:,.0f} MiB" if summary.get("peak_mib") else None,
+        "peak memory": f"{known['peak_mib']:,.0f} MiB" if known.get("peak_mib") else None,
         "commit": str(commit)[:12] if commit else None,
-        "tree hash": str(summary["tree_hash"])[:16] if summary.get("tree_hash") else None,
+        "tree hash": str(known["tree_hash"])[:16] if known.get("tree_hash") else None,
     }
     return [(name, str(value)) for name, value in facts.items() if value is not None]
+
+
+def _payload(events: Sequence[EventLike], kind: str) -> Mapping[str, Any]:
+    """Of the last event of a kind; {} if there is none."""
+    return next((event.payload for event in reversed(events) if event.kind == kind), {})
 
 
 def _who(

@@ -93,8 +93,8 @@ class Evaluator:
         phases = self._phases()
         groups: dict[str, list[Tree]] = {}
         jobs: list[Job] = []
-        for phase, grower in phases.items():
-            for problem in self.problems:
+        for problem in self.problems:  # one problem after another, so that all agents are busy all the time
+            for phase, grower in phases.items():
                 tree_id = f"{PHASE}/{label}/{phase}/{problem.id}"
                 tree = finished.get(tree_id)
                 if tree is None:

@@ -91,7 +91,10 @@ class Trainer:
     # ── schedules ───────────────────────────────────────────────────────────────────────────────────────────────────
 
     async def _run_rounds(self) -> None:
-        while not self.is_finished:
+        while True:
+            await _finish(self._learn())
+            if self.is_finished:
+                return
             started = time.monotonic()
             first = self.progress.next_tree
             jobs = [self._job(i) for i in range(first, first + self.training.trees_per_round)]
@@ -101,18 +104,20 @@ class Trainer:
                 lockstep=self.rollout.lockstep,
                 on_node=self.recorder.node,
             )
-            await _finish(self._end_round(growths, generation_s=time.monotonic() - started))
+            self.progress.next_tree += len(growths)
+            self.progress.rounds += 1
+            credited = self._receive(growths)
+            self._record_trees(credited, growths, time.monotonic() - started)
 
-    async def _end_round(self, growths: Sequence[Growth], *, generation_s: float) -> None:
-        """Credit, learn, record: runs to its end even when the run is being interrupted."""
-        self.progress.next_tree += len(growths)
-        self.progress.rounds += 1
-        credited = self._receive(growths)
-        self._record_trees(credited, growths, generation_s)
-        for name, buffer in self.buffers.items():
-            while buffer.is_full and not self.is_finished:
+    async def _learn(self) -> None:
+        """Every policy uses up the batches in its buffer, all policies at once, then a checkpoint if one is due."""
+
+        async def learn(name: str) -> None:
+            while self.buffers[name].is_full and self.learners[name].version < self.training.steps:
                 await self._update(name)
-        if self.progress.rounds % self.training.checkpoint_every == 0:
+
+        await asyncio.gather(*(learn(name) for name in self.learners))
+        if self.progress.rounds and self.progress.rounds % self.training.checkpoint_every == 0:
             self._save()
 
     async def _run_async(self) -> None:

@@ -1,7 +1,7 @@
 """The arms of AB-MCTS-A and the back-up that feeds them: GEN and CONT of every node, every child, every agent.
 
-Flat tables of sufficient statistics: a back-up costs O(depth), nothing is refitted, copied or recursed into. A *site* is a
-place where a child can be made: 0 is the root, i + 1 is node i.
+Flat tables of sufficient statistics: a back-up costs O(depth); nothing is refitted, copied or recursed into. A site is
+a place where a child can be made: 0 is the root, i + 1 is node i.
 """
 
 from __future__ import annotations
@@ -76,7 +76,7 @@ class TreeArms:
         return self._gates.get((site, agent))
 
     def back_up(self, node: Node) -> None:
-        """Give `node.score` to its agent, to GEN of its parent, to its own arm, and to child and CONT of every edge above.
+        """Give `node.score` to its agent, GEN of its parent, its own arm, and child and CONT of every edge above.
 
         Nodes come in id order. A score never enters CONT of the node's own parent.
         """

@@ -16,9 +16,12 @@ class WriterLock:
         self._fd = os.open(folder / "run.lock", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o644)
         try:
             fcntl.lockf(self._fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except OSError:
+        except OSError as error:
             os.close(self._fd)
-            raise StoreError(f"the run in {folder} is in use by another process; wait for it or stop it") from None
+            if isinstance(error, BlockingIOError | PermissionError):  # EAGAIN or EACCES, by platform
+                message = f"the run in {folder} is in use by another process; wait for it or stop it"
+                raise StoreError(message) from None
+            raise
 
     def release(self) -> None:
         """Idempotent."""

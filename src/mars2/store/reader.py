@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 import sqlite3
 import time
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -62,7 +62,13 @@ class RunReader:
     def trees(
         self, phase: str | None = None, *, limit: int | None = None, finished_only: bool = False
     ) -> list[StoredTree]:
-        """Trees in order of opening; with `limit`, the newest that many.
+        """`iter_trees`, all at once."""
+        return list(self.iter_trees(phase, limit=limit, finished_only=finished_only))
+
+    def iter_trees(
+        self, phase: str | None = None, *, limit: int | None = None, finished_only: bool = False
+    ) -> Iterator[StoredTree]:
+        """Trees in order of opening, one in memory at a time; with `limit`, the newest that many.
 
         Args:
             phase: only this phase and those below it: "evaluate/before" also means "evaluate/before/team".
@@ -73,7 +79,7 @@ class RunReader:
             "AND (e.id IS NOT NULL OR NOT ?) ORDER BY t.id DESC LIMIT ?",
             (phase, phase, phase, phase, finished_only, -1 if limit is None else limit),
         ).fetchall()
-        return [self._stored_tree(row) for row in reversed(rows)]
+        return map(self._stored_tree, reversed(rows))
 
     def tree(self, tree_id: str) -> StoredTree | None:
         row = self._execute(f"{_TREES} WHERE t.tree_id = ?", (tree_id,)).fetchone()

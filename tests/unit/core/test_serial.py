@@ -207,6 +207,13 @@ def test_the_tree_hash_ignores_the_order_of_trees_but_counts_them() -> None:
     assert serial.tree_hash([a, b]) != serial.tree_hash([a])
 
 
+def test_numbers_are_packed_narrow_only_where_that_changes_none() -> None:
+    narrow = serial.completion_to_dict(Completion("", "stop", "p", 0, output_ids=(1, -1), logprobs=(-0.5, -math.inf)))
+    wide = serial.completion_to_dict(Completion("", "stop", "p", 0, output_ids=(2**31,), logprobs=(0.1,)))
+    assert (narrow["output_ids"][:3], narrow["logprobs"][:3]) == ("i4:", "f4:")
+    assert (wide["output_ids"][:3], wide["logprobs"][:3]) == ("i8:", "f8:")
+
+
 def test_the_tree_hash_sees_parents() -> None:
     def chain(parent_of_third: int) -> Tree:
         tree = small_tree()
@@ -227,5 +234,10 @@ def test_the_tree_hash_sees_parents() -> None:
     assert serial.tree_hash([chain(0)]) != serial.tree_hash([chain(1)])
 
 
+def test_the_tree_hash_takes_trees_one_at_a_time() -> None:
+    trees = [small_tree("a"), small_tree("b")]
+    assert serial.tree_hash(iter(trees)) == serial.tree_hash(trees)
+
+
 def test_the_tree_hash_is_stable_between_releases() -> None:
-    assert serial.tree_hash([small_tree()]) == "02b4ee0db7c83dec0f940e8d6fa88d3d44ffd45d41465fe70857759eea259162"
+    assert serial.tree_hash([small_tree()]) == "8be907b0a3c5a190b383cc7e2b8910e092102ef2c73903255a97350c8e8bfd6e"

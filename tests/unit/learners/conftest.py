@@ -57,13 +57,15 @@ MakeSamples = Callable[..., list[TrainingSample]]
 
 @pytest.fixture(scope="session")
 def random_samples() -> MakeSamples:
-    """`random_samples(num, seed=0, policy="p")`: uneven prompt and output lengths, random values."""
+    """`random_samples(num, seed=0, same_prompt=1)`: uneven lengths, random values; runs of `same_prompt` share one."""
 
-    def make(num: int, seed: int = 0, policy: str = "p") -> list[TrainingSample]:
+    def make(num: int, seed: int = 0, same_prompt: int = 1) -> list[TrainingSample]:
         rng = np.random.default_rng(seed)
         samples: list[TrainingSample] = []
+        prompt = np.empty(0)
         for i in range(num):
-            prompt = rng.integers(2, VOCAB_SIZE, rng.integers(1, 12))
+            if i % same_prompt == 0:
+                prompt = rng.integers(2, VOCAB_SIZE, rng.integers(1, 12))
             output = rng.integers(2, VOCAB_SIZE, rng.integers(1, 16))
             samples.append(
                 TrainingSample(
@@ -71,7 +73,7 @@ def random_samples() -> MakeSamples:
                     tree_id=f"tree{i // 4}",
                     node_id=i % 4,
                     agent="a",
-                    policy=policy,
+                    policy="p",
                     policy_version=0,
                     prompt_ids=tuple(prompt.tolist()),
                     output_ids=tuple(output.tolist()),

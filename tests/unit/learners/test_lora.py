@@ -16,7 +16,6 @@ from mars2.core.errors import ConfigError, StoreError
 from mars2.learners.lora import Lora
 from mars2.learners.torch_learner import TorchLearner
 
-
 needs_peft = pytest.mark.skipif(importlib.util.find_spec("peft") is None, reason="peft is not installed (extra: peft)")
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -34,10 +35,15 @@ def plain(lm: Any, sample: TrainingSample, temperature: float = 1.0) -> tuple[Te
 
 @pytest.mark.parametrize("max_tokens", [1, 40, 10_000])
 @pytest.mark.parametrize("temperature", [1.0, 0.6])
-def test_equal_to_a_plain_forward(lm: Any, random_samples: Any, max_tokens: int, temperature: float) -> None:
-    samples = random_samples(9)
+@pytest.mark.parametrize("share_prompts", [False, True])
+def test_equal_to_a_plain_forward(
+    lm: Any, random_samples: Any, max_tokens: int, temperature: float, share_prompts: bool
+) -> None:
+    samples = random_samples(9, same_prompt=3)
     seen: set[int] = set()
-    for batch in make_micro_batches(samples, range(9), max_tokens=max_tokens, device=CPU):
+    for batch in make_micro_batches(
+        samples, range(9), max_tokens=max_tokens, device=CPU, share_prompts=share_prompts, hidden_size=32
+    ):
         logprobs, entropy = token_logprobs(lm, batch, temperature=temperature)
         rows = zip(batch.indices, batch.split(logprobs), batch.split(entropy), strict=True)
         for i, row_logprobs, row_entropy in rows:
@@ -46,6 +52,36 @@ def test_equal_to_a_plain_forward(lm: Any, random_samples: Any, max_tokens: int,
             torch.testing.assert_close(row_entropy, expected_entropy, rtol=1e-5, atol=1e-5)
             seen.add(i)
     assert seen == set(range(9))
+
+
+def test_a_prompt_is_computed_once_where_that_saves_work(random_samples: Any) -> None:
+    def num_inputs(samples: list[TrainingSample], hidden_size: int) -> int:
+        batches = make_micro_batches(
+            samples, range(len(samples)), max_tokens=10_000, device=CPU, share_prompts=True, hidden_size=hidden_size
+        )
+        return sum(int((b.attention_mask is not None) and b.input_ids.numel()) for b in batches)
+
+    sample = replace(random_samples(1)[0], prompt_ids=(2,) * 100, output_ids=(3,) * 11, rollout_logprobs=(-1.0,) * 11)
+    # Alone 110 tokens each, together 100 + 4·10. One more adds 10·12·64 + 2·(n² − (n − 10)²) < 110·(12·64 + 110).
+    assert num_inputs([sample] * 4, hidden_size=64) == 140
+    # Long outputs after a short prompt would only look past each other: 1·(12 + 1) + … never pays.
+    long = replace(sample, prompt_ids=(2, 2), output_ids=(3,) * 400, rollout_logprobs=(-1.0,) * 400)
+    assert num_inputs([long] * 4, hidden_size=64) == 0
+    assert num_inputs([sample, replace(sample, prompt_ids=(4,) * 100)], hidden_size=64) == 0
+
+
+def test_models_with_sliding_windows_do_not_share_prompts(lm: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    assert causal_lm.can_share_prompts(lm)
+    monkeypatch.setattr(lm.config, "sliding_window", 16, raising=False)
+    assert not causal_lm.can_share_prompts(lm)
+
+
+def test_models_that_take_positions_from_the_mask_do_not_share_prompts() -> None:
+    from transformers import MptConfig, MptForCausalLM  # ALiBi: distances are those in the row
+
+    torch.manual_seed(0)
+    model = MptForCausalLM(MptConfig(d_model=16, n_heads=2, n_layers=1, vocab_size=16, max_seq_len=32)).eval()
+    assert not causal_lm.can_share_prompts(model)
 
 
 def gradients(lm: Any, samples: list[TrainingSample], **options: Any) -> list[Tensor]:

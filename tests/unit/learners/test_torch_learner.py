@@ -60,6 +60,34 @@ def test_micro_batched_gradients_equal_those_of_one_batch(
         torch.testing.assert_close(part, expected, rtol=1e-5, atol=1e-5)
 
 
+@pytest.mark.parametrize("folder", ["llama_folder", "gpt2_folder"])
+@pytest.mark.parametrize("micro_batch_tokens", [40, 100_000])
+def test_shared_prompts_give_the_same_gradients(
+    folder: str,
+    micro_batch_tokens: int,
+    request: pytest.FixtureRequest,
+    random_samples: Any,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    samples = random_samples(13, same_prompt=4)
+
+    def grads(share_prompts: bool) -> list[Tensor]:
+        learner = TorchLearner(
+            "p",
+            request.getfixturevalue(folder),
+            objective=Objective(kl_beta=0.1),
+            micro_batch_tokens=micro_batch_tokens,
+            max_grad_norm=1e9,
+            share_prompts=share_prompts,
+        )
+        shared = [b for b in learner._micro_batches(samples, range(13)) if b.attention_mask is not None]
+        assert bool(shared) == share_prompts
+        return gradients(learner, samples, monkeypatch)
+
+    for shared, expected in zip(grads(True), grads(False), strict=True):
+        torch.testing.assert_close(shared, expected, rtol=1e-5, atol=1e-5)
+
+
 def test_gradient_is_the_plain_policy_gradient(
     llama_folder: Path, random_samples: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -101,7 +101,8 @@ def test_own_file_and_dropped_rows(tmp_path: Path) -> None:
     loaded = load_problems(f"humaneval:{path}")
     assert [p.id for p in loaded.problems] == ["humaneval/7"]
     assert loaded.summary() == (
-        f"humaneval:{path}: kept 1 of 3 problems; dropped 1 (the prompt does not define the entry point), 1 (missing field)"
+        f"humaneval:{path}: kept 1 of 3 problems; "
+        "dropped 1 (the prompt does not define the entry point), 1 (missing field)"
     )
     assert load_problem(f"humaneval:{path}:7").id == "humaneval/7"
 

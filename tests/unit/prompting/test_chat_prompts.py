@@ -109,7 +109,7 @@ def test_wrong_answer_shows_input_expected_and_actual() -> None:
     results = (TestResult(Status.AC), TestResult(Status.WA, actual="11\n"), TestResult(Status.SKIPPED))
     text = _text(ChatPrompter(example_tests=0).refinement(STDIO, "", _parent(STDIO, *results)))
     assert "```python\nprint(1)\n```" in text
-    assert "It passed 1 of 3 public tests; 1 were not run after the first failure." in text
+    assert "It passed 1 of 3 public tests; 1 not run after the first failure." in text
     assert (
         "Test 2: wrong answer.\nInput:\n```\n5 5\n```\nExpected output:\n```\n10\n```\nActual output:\n```\n11\n```"
         in text
@@ -120,6 +120,15 @@ def test_wrong_answer_shows_input_expected_and_actual() -> None:
 def test_wrong_result_of_a_call() -> None:
     text = _text(ChatPrompter().refinement(CALL, "", _parent(CALL, TestResult(Status.WA, actual="[1]"))))
     assert "inc(1) must return 2\nActual result:\n```\n[1]\n```" in text
+
+
+def test_a_failed_assertion_shows_the_value_or_else_its_message() -> None:
+    problem = Problem("a", "Define f.", (AssertTest("assert f(1) == 2, 'off'"),), ())
+    result = TestResult(Status.WA, actual="3", error_type="AssertionError", error_message="off")
+    text = _text(ChatPrompter().refinement(problem, "", _parent(problem, result)))
+    assert "wrong answer.\n```\nassert f(1) == 2, 'off'\n```\nActual result:\n```\n3\n```" in text
+    text = _text(ChatPrompter().refinement(problem, "", _parent(problem, replace(result, actual=""))))
+    assert "Error:\n```\nAssertionError: off\n```" in text
 
 
 def test_empty_output_is_said_to_be_nothing() -> None:

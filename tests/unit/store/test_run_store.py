@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+import inspect
 import math
 import sqlite3
 import threading
+import time
 from pathlib import Path
 
 import numpy as np
 import pytest
 
+from mars2.core import protocols, serial
 from mars2.core.completion import Completion, Message
 from mars2.core.errors import StoreError
 from mars2.core.problem import CallTest, Problem
@@ -315,3 +318,34 @@ def test_another_thread_is_refused_rather_than_raced(store: RunStore) -> None:
     thread.join()
     assert "thread" in str(errors[0])
     assert store.events() == []
+
+
+def test_closing_does_not_wait_for_readers(tmp_path: Path) -> None:
+    store = RunStore.create(tmp_path, config={})
+    store.append_event("x")
+    with RunStore.open(tmp_path, read_only=True) as reader:
+        reader.events()
+        started = time.monotonic()
+        store.close()
+        store.close()
+        assert time.monotonic() - started < 5
+        assert len(reader.events()) == 1
+    with RunStore.open(tmp_path) as again:
+        assert len(again.events()) == 1
+
+
+def test_trees_come_one_at_a_time_and_hash_as_they_were(store: RunStore) -> None:
+    trees = [make_tree("t1"), make_tree("t0")]
+    for tree in trees:
+        store.save_tree(tree, phase="train", step=0)
+    streamed = store.iter_trees(finished_only=True)
+    assert next(streamed).tree.tree_id == "t1"
+    assert serial.tree_hash(s.tree for s in store.iter_trees()) == serial.tree_hash(trees)
+
+
+def test_the_store_is_what_the_training_loop_asks_for(store: RunStore) -> None:
+    for name, member in inspect.getmembers(protocols.Store, inspect.isfunction):
+        if not name.startswith("_"):
+            offered = inspect.signature(getattr(RunStore, name)).parameters
+            for wanted in inspect.signature(member).parameters.values():
+                assert offered[wanted.name].kind == wanted.kind, name

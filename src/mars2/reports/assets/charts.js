@@ -1,7 +1,7 @@
 
 // Learning curves: one small chart per number, one line per agent or policy; hovering one reads off all.
 
-const W = 300, H = 150, LEFT = 40, RIGHT = 6, TOP = 8, BOTTOM = 20;
+const W = 300, H = 150, LEFT = 44, RIGHT = 6, TOP = 8, BOTTOM = 20;
 const GROUP_TITLES = { agent: 'Agents', policy: 'Policies', run: 'Run' };
 
 function chartsSection() {
@@ -45,7 +45,7 @@ function lineChart(chart, options, onHover) {
   const sx = (x) => LEFT + (xs[1] > xs[0] ? (x - xs[0]) / (xs[1] - xs[0]) : 0.5) * (W - LEFT - RIGHT);
   const sy = (y) => H - BOTTOM - (y - ys[0]) / (ys[1] - ys[0]) * (H - TOP - BOTTOM);
   const path = (points) => points.map((p, i) => `${i ? 'L' : 'M'}${sx(p.x).toFixed(1)} ${sy(p.y).toFixed(1)}`).join('');
-  const yTicks = ticks(ys, 4), xTicks = ticks(xs, 4);
+  const yTicks = ticks(ys, 4), xTicks = ticks(xs, 4, options.byTime ? 0 : 1);
   const cursor = svg('line', { class: 'cursor', y1: TOP, y2: H - BOTTOM, visibility: 'hidden' });
   const drawing = svg('svg', {
     viewBox: `0 0 ${W} ${H}`, role: 'img', 'aria-label': `${chart.title} over ${options.byTime ? 'minutes' : 'steps'}`,
@@ -118,10 +118,10 @@ function valueRange(values) {
   return [low === 0 ? 0 : low - pad, high + pad];
 }
 
-// Round values within a range, as [value, text].
-function ticks([low, high], count) {
-  const rough = (high - low) / count;
-  if (!(rough > 0)) return [[low, number(low)]];
+// Round values within a range, at least `finest` apart, as [value, text].
+function ticks([low, high], count, finest = 0) {
+  const rough = Math.max((high - low) / count, finest);
+  if (!(high > low)) return [[low, number(low)]];
   const unit = 10 ** Math.floor(Math.log10(rough));
   const step = [1, 2, 2.5, 5, 10].map((m) => m * unit).find((s) => s >= rough * 0.999);
   const found = [];

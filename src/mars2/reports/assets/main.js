@@ -24,4 +24,7 @@ function configSection() {
     h('div', { class: 'config' }, RUN.config.map(([key, value]) => h('div', null, h('span', null, key), h('span', null, value))))));
 }
 
-document.body.append(...[pageHeader(), resultsSection(), alarmsSection(), chartsSection(), treesSection(), configSection()].filter(Boolean));
+const onlyTrees = RUN.trees.length > 0 && !RUN.evaluation && !RUN.curves.length; // a problem that was solved, not a training run
+document.body.append(...[
+  pageHeader(), !onlyTrees && resultsSection(), alarmsSection(), !onlyTrees && chartsSection(), treesSection(), configSection(),
+].filter(Boolean));

@@ -25,7 +25,7 @@ function folded(title, ...children) {
 
 function verdictChip(kind, verdict) {
   const count = verdict.total ? ` ${verdict.passed}/${verdict.total}` : '';
-  return h('span', { class: `chip ${looksOf(verdict.status)}` }, `${kind} ${verdict.status}${count}`);
+  return h('span', { class: `chip ${looksOf(verdict.status)}`, title: STATUS_WORDS[verdict.status] }, `${kind} ${verdict.status}${count}`);
 }
 
 function looksOf(status) {

@@ -1,7 +1,7 @@
 
 // One tree as SVG: columns by leaf, rows by depth. Filled: passes every test. Outline: does not; the number is its score.
 
-const STEP_X = 58, STEP_Y = 76, RADIUS = 15;
+const STEP_Y = 76, RADIUS = 15;
 
 function layout(tree) {
   const children = new Map([[null, []]]);
@@ -33,8 +33,9 @@ function pathTo(tree, id) {
 
 function drawTree(tree, selected, onSelect) {
   const { children, x, leaves, depth } = layout(tree);
-  const width = (leaves + 1) * STEP_X, height = depth * STEP_Y + 74;
-  const at = (id) => [(x.get(id) + 1) * STEP_X, 26 + (id === null ? 0 : tree.nodes[id].depth) * STEP_Y];
+  const stepX = leaves > 15 ? 40 : 60;
+  const width = (leaves + 1) * stepX, height = depth * STEP_Y + 74;
+  const at = (id) => [(x.get(id) + 1) * stepX, 26 + (id === null ? 0 : tree.nodes[id].depth) * STEP_Y];
   const onPath = pathTo(tree, selected);
   const edge = (node) => {
     const [x0, y0] = at(node.parent), [x1, y1] = at(node.id), middle = (y0 + y1) / 2;
@@ -52,7 +53,7 @@ function drawTree(tree, selected, onSelect) {
     shape(node.agent, RADIUS + 4, { class: 'halo' }),
     shape(node.agent, RADIUS, { fill: node.correct ? color : 'var(--surface)', stroke: color, 'stroke-width': 2 }),
     svg('text', { class: 'inside', fill: node.correct ? 'var(--surface)' : color }, node.correct ? '✓' : scoreText(node.score)),
-    svg('text', { class: 'below', y: RADIUS + 12 }, credit === undefined || credit === null ? `#${node.id}` : `#${node.id}  ${shortSigned(credit)}`));
+    svg('text', { class: 'below', y: RADIUS + 12 }, leaves > 15 || credit === undefined || credit === null ? `#${node.id}` : `#${node.id}  ${shortSigned(credit)}`));
   };
   const [rootX, rootY] = at(null);
   return svg('svg', { width, height, viewBox: `0 0 ${width} ${height}` },

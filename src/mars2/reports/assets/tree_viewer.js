@@ -5,8 +5,8 @@ function treesSection() {
   const total = Object.values(RUN.tree_counts).reduce((a, b) => a + b, 0);
   if (!total) return section('Trees', h('p', { class: 'note' }, 'No tree has been grown yet.'));
   const left = total - RUN.trees.length;
-  const note = `${number(total)} trees.` + (left > 0 ? ` The newest of each phase are here; ${number(left)} older ones are in run.sqlite only.` : '')
-    + ' Filled: passes every test. Outlined: fails; the number is its score. Below: node and advantage.';
+  const note = `${number(total)} ${total === 1 ? 'tree' : 'trees'}.` + (left > 0 ? ` The newest of each phase are here; ${number(left)} older ones are in run.sqlite only.` : '')
+    + ' Filled: passes every test. Outlined: fails; the number is its score. Below: node and, once trained on, advantage.';
   const choice = { tree: null, node: null, phase: '', outcome: '', text: '' };
   const list = h('div', { class: 'tree-list' }), detail = h('div');
   const filters = h('div', { class: 'filters' },
@@ -32,14 +32,22 @@ function treesSection() {
     choice.tree = tree;
     choice.node = node ?? bestNode(tree);
     const focused = detail.contains(document.activeElement) && document.activeElement.hasAttribute('data-node');
-    const scrolled = detail.querySelector('.canvas')?.scrollLeft;
+    const before = detail.querySelector('.canvas'), scrolled = before && [before.scrollLeft, before.scrollTop];
     detail.replaceChildren(...treeDetail(tree, choice.node, (id) => { choose(tree, id); remember(tree, id); }));
-    if (!changed && scrolled) detail.querySelector('.canvas').scrollLeft = scrolled;
+    const canvas = detail.querySelector('.canvas');
+    if (!changed && scrolled) canvas.scrollTo(...scrolled);
+    keepInView(canvas);
     if (!changed && focused) detail.querySelector('.node.selected')?.focus();
     if (changed) {
       for (const entry of list.children) entry.setAttribute('aria-current', entry.dataset.tree === tree.id);
       if (node !== null) remember(tree, choice.node);
     }
+  }
+
+  function showPhase(phase) {
+    choice.phase = filters.querySelector('select').value = phase;
+    showList();
+    list.querySelector('[aria-current="true"]')?.scrollIntoView({ block: 'nearest' });
   }
 
   function followAddress() {
@@ -48,17 +56,34 @@ function treesSection() {
     if (!tree) return false;
     const node = wanted.get('node');
     choose(tree, tree.nodes[node] ? Number(node) : null);
+    if (!matches(tree, choice)) showPhase(tree.phase);
     return true;
   }
 
   const element = section('Trees', h('p', { class: 'note' }, note),
     h('div', { class: 'viewer' }, h('div', null, filters, list), detail));
-  choice.tree = RUN.trees.find((t) => t.id === new URLSearchParams(location.hash.slice(1)).get('tree')) || showpiece();
-  if (choice.tree) choose(choice.tree, null);
-  showList();
-  if (followAddress()) requestAnimationFrame(() => element.scrollIntoView());
+  const first = showpiece();
+  if (first) {
+    choose(first, null);
+    showPhase(first.phase);
+  } else {
+    showList();
+  }
+  requestAnimationFrame(() => {
+    if (followAddress()) element.scrollIntoView();
+    keepInView(detail.querySelector('.canvas'));
+  });
   window.addEventListener('hashchange', followAddress);
   return element;
+}
+
+// Scrolls a tree that is larger than its frame, and only the frame, to the selected node.
+function keepInView(canvas) {
+  const node = canvas?.querySelector('.node.selected');
+  if (!node) return;
+  const frame = canvas.getBoundingClientRect(), box = node.getBoundingClientRect();
+  if (box.left < frame.left || box.right > frame.right) canvas.scrollLeft += (box.left + box.right - frame.left - frame.right) / 2;
+  if (box.top < frame.top || box.bottom > frame.bottom) canvas.scrollTop += (box.top + box.bottom - frame.top - frame.bottom) / 2;
 }
 
 function remember(tree, node) {

@@ -1,0 +1,5 @@
+"""``python -m mars2``."""
+
+from mars2.cli.main import run
+
+run()

@@ -1,0 +1,118 @@
+"""The commands as a user runs them: help with examples, mistakes in one line with exit code 2, JSON on stdout."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+import yaml
+
+SCRIPTED = {
+    "name": "scripted",
+    "problems": {"kind": "lab", "num_train": 4, "num_test": 4},
+    "policies": {"a": {"backend": "scripted", "script": "script.yaml"}},
+    "agents": {"a": {"policy": "a"}},
+    "prompting": {"style": "lab"},
+    "rollout": {"max_nodes": 3},
+}
+PROBLEM = """---
+id: plus-one
+entry_point: f
+---
+Add one.
+
+```tests
+public:
+  - {args: [1], expected: 2}
+hidden:
+  - {args: [5], expected: 6}
+```
+"""
+
+
+def mars2(*arguments: str, cwd: Path) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(
+        [sys.executable, "-m", "mars2", *arguments], cwd=cwd, capture_output=True, text=True, timeout=110, check=False
+    )
+
+
+@pytest.fixture
+def here(tmp_path: Path) -> Path:
+    (tmp_path / "config.yaml").write_text(yaml.safe_dump(SCRIPTED))
+    (tmp_path / "script.yaml").write_text(yaml.safe_dump({"rules": [{"answers": ["def f(x): return x + 1"]}]}))
+    (tmp_path / "problem.md").write_text(PROBLEM)
+    return tmp_path
+
+
+@pytest.mark.parametrize("command", ["train", "evaluate", "solve", "report", "check"])
+def test_help_has_an_example(command: str, tmp_path: Path) -> None:
+    done = mars2(command, "--help", cwd=tmp_path)
+    assert done.returncode == 0
+    assert "Example" in done.stdout
+    assert f"mars2 {command} " in done.stdout
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["train", "missing.yaml"], "config: no such file: missing.yaml"),
+        (["evaluate", "config.yaml", "--set", "rollout.max_nods=3"], "rollout.max_nods: unknown key; did you mean"),
+        (["evaluate", "config.yaml", "--budget", "-1"], "rollout.max_nodes: got -1; input should be greater than"),
+        (["train", "config.yaml"], "training: missing in config.yaml"),
+        (["solve", "problem.md", "--agents", "./no-such-folder"], "no such model folder: ./no-such-folder"),
+        (["solve", "problem.md", "--agents", "."], "has no config.json"),
+        (["solve", "problem.md"], "give exactly one of --agents, --config and --run, got nothing"),
+        (["solve", "problem.md", "--config", "config.yaml", "--budget", "-3"], "rollout.max_nodes: got -3"),
+        (["solve", "problem.md", "--config", "config.yaml", "--strategy", "x"], "search.strategy must be one of"),
+        (["solve", "malformed.md", "--config", "config.yaml"], "malformed.md"),
+        (["solve", "no-tests.md", "--config", "config.yaml"], "no-tests.md"),
+        (["solve", "no-such-file.md", "--config", "config.yaml"], "no-such-file.md"),
+        (["report", "."], "run: no run in ."),
+        (["check", "config.yaml", "--set", "policies.a.script=gone.yaml"], "no such file: gone.yaml"),
+    ],
+    ids=lambda value: " ".join(value[:2]) if isinstance(value, list) else "",
+)
+def test_a_mistake_is_one_line_and_exit_code_2(arguments: list[str], message: str, here: Path) -> None:
+    (here / "malformed.md").write_text(PROBLEM.replace("public:", "public: ["))
+    (here / "no-tests.md").write_text(PROBLEM.split("```tests")[0])
+    done = mars2(*arguments, cwd=here)
+    assert done.returncode == 2, done.stderr
+    assert "Traceback" not in done.stderr
+    assert message in done.stderr
+    assert len(done.stderr.strip().splitlines()) == 1, done.stderr
+    assert done.stdout == ""
+
+
+def test_solve_prints_one_json_object_and_writes_the_tree(here: Path) -> None:
+    done = mars2("solve", "problem.md", "--config", "config.yaml", "--json", cwd=here)
+    assert done.returncode == 0, done.stderr
+    result = json.loads(done.stdout)
+    assert result["program"] == "def f(x): return x + 1"
+    assert (result["public"]["verdict"], result["hidden"]["verdict"]) == ("AC", "AC")
+    assert (here / result["tree"]).read_text().startswith("<!")
+    plain = mars2("solve", "problem.md", "--config", "config.yaml", cwd=here)
+    assert plain.stdout.strip() == "def f(x): return x + 1"
+    assert "public tests: AC, 1 of 1 passed" in plain.stderr
+
+
+def test_evaluate_check_and_report(here: Path) -> None:
+    done = mars2("evaluate", "config.yaml", "--json", cwd=here)
+    assert done.returncode == 0, done.stderr
+    summary = json.loads(done.stdout)
+    assert summary["n_problems"] == 4
+    assert 0 <= summary["agents"]["a"]["evaluation"]["pass_at_1"] <= 1
+    again = mars2("evaluate", "config.yaml", "--resume", "--json", cwd=here)
+    assert json.loads(again.stdout)["team"] == summary["team"]
+    report = mars2("report", "runs/scripted-evaluation", "--json", cwd=here)
+    assert json.loads(report.stdout)["summary"]["team"] == summary["team"]
+    check = mars2("check", "config.yaml", "--json", cwd=here)
+    assert check.returncode == 0, check.stderr
+    assert json.loads(check.stdout)["agents"]["a"]["answer"] == "def f(x): return x + 1"
+
+
+def test_the_command_line_loads_no_torch() -> None:
+    code = "import sys, mars2.cli.main; sys.exit('torch' in sys.modules or 'transformers' in sys.modules)"
+    assert subprocess.run([sys.executable, "-c", code], check=False, timeout=60).returncode == 0
