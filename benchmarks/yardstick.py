@@ -186,6 +186,7 @@ def main() -> None:
     parser.add_argument("--against", help="print paired differences of this strategy to every other")
     parser.add_argument("--budgets", type=int, nargs="+", default=[8, 16, 32, 64, 128])
     parser.add_argument("--seeds", type=int, default=24)
+    parser.add_argument("--first-seed", type=int, default=0, help="tune on other seeds than you report")
     parser.add_argument("--problems", type=int, default=40, help="per seed; every seed has its own problems")
     parser.add_argument("--agents", type=int, default=2)
     parser.add_argument("--concurrency", type=int, default=1)
@@ -201,6 +202,7 @@ def main() -> None:
 
     agents = [f"agent{i}" for i in range(options.agents)]
     budgets = sorted(options.budgets)
+    seeds = range(options.first_seed, options.first_seed + options.seeds)
     results: dict[str, NDArray[Any]] = {}  # [seeds × problems, budgets, COLUMNS]
     with ProcessPoolExecutor(options.workers) as pool:
         for name in options.strategies:
@@ -212,7 +214,7 @@ def main() -> None:
                 budgets=budgets,
                 concurrency=options.concurrency,
             )
-            results[name] = np.concatenate(list(pool.map(one_seed, range(options.seeds))))
+            results[name] = np.concatenate(list(pool.map(one_seed, seeds)))
     report(results, budgets, options.against)
     if options.json:
         means = {

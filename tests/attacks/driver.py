@@ -106,7 +106,9 @@ def processes() -> set[tuple[int, str]]:
     return found
 
 
-async def judge_all(mode: Any, attacks: list[Attack], facts: dict[str, Any], settings: WorkerSettings) -> list[dict[str, Any]]:
+async def judge_all(
+    mode: Any, attacks: list[Attack], facts: dict[str, Any], settings: WorkerSettings
+) -> list[dict[str, Any]]:
     results: list[dict[str, Any]] = []
     async with ZygoteSandbox(1, mode=mode, cache_size=0, settings=settings) as sandbox:
         await sandbox.judge(HONEST, SUMS, LIMITS)

@@ -488,7 +488,10 @@ EXHAUSTING = {
         "resource.getrusage = os.times = zero\nwhile True: pass",
         "TLE",
     ),
-    "endless_thread": ("import threading\ndef f():\n    while True: pass\nthreading.Thread(target=f).start()\nprint(3)", "TLE"),
+    "endless_thread": (
+        "import threading\ndef f():\n    while True: pass\nthreading.Thread(target=f).start()\nprint(3)",
+        "TLE",
+    ),
     "sleeping_threads": (
         "import threading, time\nfor _ in range(20): threading.Thread(target=time.sleep, args=(1000,)).start()",
         "TLE",
@@ -518,11 +521,17 @@ EXHAUSTING = {
         "RE MLE TLE",
     ),
     "output_flood": ("while True: print('x' * 10000)", "OLE"),
-    "output_flood_caught": ("while True:\n    try: print('x' * 100000, flush=True)\n    except BaseException: pass", "OLE"),
+    "output_flood_caught": (
+        "while True:\n    try: print('x' * 100000, flush=True)\n    except BaseException: pass",
+        "OLE",
+    ),
     "error_flood": ("import sys\nwhile True: sys.stderr.write('x' * 10000)", "OLE RE TLE"),
     "sparse_output": ("import os\nos.ftruncate(1, 2**40)", "RE OLE WA"),
     "output_to_input": ("import os\nwhile True: os.write(0, b'x' * 65536)", "RE TLE"),
-    "thread_bomb": ("import threading, time\nwhile True: threading.Thread(target=time.sleep, args=(9,)).start()", "RE TLE MLE"),
+    "thread_bomb": (
+        "import threading, time\nwhile True: threading.Thread(target=time.sleep, args=(9,)).start()",
+        "RE TLE MLE",
+    ),
     "segfault": ("import ctypes\nctypes.string_at(0)", "RE"),
     "abort": ("import os\nos.abort()", "RE"),
     "kill_itself": ("import os\nos.kill(os.getpid(), 9)", "RE"),

@@ -119,7 +119,7 @@ def _run(config: RunConfig, folder: Path, store: Any) -> dict[str, Any]:
         evaluations,
         wall_s=round(time.monotonic() - started, 1),
         peak_mib=round(peak_memory_mib(), 1),
-        tree_hash=tree_hash(stored.tree for stored in store.trees(finished_only=True)),
+        tree_hash=tree_hash(stored.tree for stored in store.iter_trees(finished_only=True)),
         commit=commit(),
         seed=config.seed,
         run=str(folder),

@@ -142,7 +142,7 @@ class Learner(Protocol):
 
 
 SampleRow = tuple[str, str, int, str]
-"""(key, policy, step, outcome): one line of the ledger; outcome is ``trained`` or ``stale``."""
+"""(key, policy, step, outcome): one line of the ledger; outcome is ``trained``, ``stale`` or ``filtered``."""
 
 
 class Store(Protocol):

@@ -17,8 +17,8 @@ from mars2.lab.tokenizer import build_tokenizer, chat_text
 if TYPE_CHECKING:
     from transformers import PreTrainedTokenizerFast
 
-BATCH = 32  # documents in one update
-POOL = 16  # batches drawn together, so that documents of like length share a batch
+BATCH = 16  # documents in one update
+POOL = 32  # batches drawn together, so that documents of like length share a batch
 WARM_UP_STEPS = 20
 _IGNORED = -100  # the label transformers leaves out of the loss
 

@@ -21,7 +21,9 @@ class Op:
 
     phrase: str  # as the statement words it, e.g. "drop {k}"; unique
     family: Family
-    signature: tuple[tuple[ValueType, ValueType], ...]  # (type of x before, type of x after); several where it fits both
+    signature: tuple[
+        tuple[ValueType, ValueType], ...
+    ]  # (type of x before, type of x after); several where it fits both
     code: str  # right code; one or more lines
     slips: tuple[str, ...]  # plausible wrong code: wrong operator, off by one, forgotten corner case
     parameters: tuple[str, ...] = ("",)  # the values `k` may take; ("",) for none
@@ -104,7 +106,13 @@ OPS: tuple[Op, ...] = (
         "x = sum(int(c) for c in str(abs(x)))",
         ("x = sum(int(c) for c in str(x))",),
     ),
-    Op("digits", "arithmetic", (("int", "ints"),), "x = [int(c) for c in str(abs(x))]", ("x = [int(c) for c in str(x)]",)),
+    Op(
+        "digits",
+        "arithmetic",
+        (("int", "ints"),),
+        "x = [int(c) for c in str(abs(x))]",
+        ("x = [int(c) for c in str(x)]",),
+    ),
     # ---- control flow
     Op(
         "until above {k}",
@@ -133,8 +141,22 @@ OPS: tuple[Op, ...] = (
         ("if len(x) < {k}:\n    x = x[::-1]",),
         _numbers(2, 4),
     ),
-    Op("if odd add {k}", "flow", _INT, "if x % 2 == 1:\n    x = x + {k}", ("if x % 2 == 0:\n    x = x + {k}",), _numbers(1, 9)),
-    Op("halve while above {k}", "flow", _INT, "while x > {k}:\n    x = x // 2", ("if x > {k}:\n    x = x // 2",), _numbers(3, 9)),
+    Op(
+        "if odd add {k}",
+        "flow",
+        _INT,
+        "if x % 2 == 1:\n    x = x + {k}",
+        ("if x % 2 == 0:\n    x = x + {k}",),
+        _numbers(1, 9),
+    ),
+    Op(
+        "halve while above {k}",
+        "flow",
+        _INT,
+        "while x > {k}:\n    x = x // 2",
+        ("if x > {k}:\n    x = x // 2",),
+        _numbers(3, 9),
+    ),
 )
 
 BY_NAME: dict[str, Op] = {op.name: op for op in OPS}

@@ -38,8 +38,8 @@ POLICIES: dict[str, LabPolicy] = {
         intermediate_size=384,
         slip_rates={"lists": 0.15, "strings": 0.35, "arithmetic": 0.15, "flow": 0.35},
         careless_rate=0.15,
-        num_steps=300,
-        learning_rate=3e-3,
+        num_steps=500,
+        learning_rate=2e-3,
     ),
     "beta": LabPolicy(
         name="beta",
@@ -49,8 +49,8 @@ POLICIES: dict[str, LabPolicy] = {
         intermediate_size=512,
         slip_rates={"lists": 0.35, "strings": 0.15, "arithmetic": 0.35, "flow": 0.15},
         careless_rate=0.15,
-        num_steps=300,
-        learning_rate=3e-3,
+        num_steps=500,
+        learning_rate=2e-3,
     ),
 }
 
@@ -67,7 +67,7 @@ def build_model(policy: LabPolicy, vocabulary_size: int, eos_token_id: int) -> P
         "intermediate_size": policy.intermediate_size,
         "max_position_embeddings": 512,
         "bos_token_id": None,
-        "initializer_range": float(__import__("os").environ.get("INIT","0.05")),
+        "initializer_range": 0.05,  # the usual 0.02 is for wide networks; narrow ones learn slower from it
         "eos_token_id": eos_token_id,
         "pad_token_id": eos_token_id,
     }

@@ -19,6 +19,7 @@ from mars2.lab.policies import POLICIES
 
 DEFAULT_CACHE = Path("~/.cache/mars2/lab")
 _ONE_THREAD = {"OMP_NUM_THREADS": "1", "MKL_NUM_THREADS": "1", "TOKENIZERS_PARALLELISM": "false", "HF_HUB_OFFLINE": "1"}
+_SOURCES = ("ops", "specs", "examples", "tasks", "prompting", "corpus", "tokenizer", "policies", "imitation")
 
 Progress = Callable[[str, float], None]
 """Called with a policy's name and the share of its warm start that is done, in [0, 1]; from several threads."""
@@ -50,10 +51,10 @@ def ensure_policies(
 
 
 def cache_key(name: str, seed: int) -> str:
-    """A hash of everything that decides the weights: policy, seed, the sources of this package, torch, transformers."""
+    """A hash of everything that decides the weights: policy, seed, the code that runs, torch, transformers."""
     digest = hashlib.sha256(f"{asdict(POLICIES[name])} {seed} {version('torch')} {version('transformers')}".encode())
-    for source in sorted(Path(__file__).parent.glob("*.py")):
-        digest.update(source.read_bytes())
+    for module in _SOURCES:
+        digest.update(Path(__file__).with_name(f"{module}.py").read_bytes())
     return digest.hexdigest()[:16]
 
 

@@ -10,6 +10,7 @@ from mars2.core.errors import StoreError
 from mars2.core.protocols import Metrics, Snapshot
 from mars2.core.sample import TrainingSample
 from mars2.learners.checkpoint import written_atomically
+from mars2.learners.checks import check_batch
 from mars2.learners.metrics import sample_metrics
 
 
@@ -27,11 +28,7 @@ class RecordingLearner:
 
     def step(self, samples: Sequence[TrainingSample]) -> Metrics:
         """Record the batch. Metrics are those that need no model."""
-        if not samples:
-            raise ValueError("step needs at least one sample, got none")
-        for sample in samples:
-            if sample.policy != self.policy:
-                raise ValueError(f"sample {sample.key} is of policy {sample.policy}, this learner's is {self.policy}")
+        check_batch(samples, self.policy)
         self.batches.append(list(samples))
         self._version += 1
         return sample_metrics(samples)

@@ -21,6 +21,7 @@ from mars2.core.sample import TrainingSample
 from mars2.core.seeds import derive_seed, stream
 from mars2.learners.batching import MicroBatch, make_micro_batches
 from mars2.learners.checkpoint import written_atomically
+from mars2.learners.checks import check_batch, check_trainable
 from mars2.learners.lora import Lora
 from mars2.learners.metrics import BatchMetrics, sample_metrics
 from mars2.learners.objective import Objective
@@ -141,7 +142,9 @@ class TorchLearner:
             TrainingDiverged: too many non-finite updates in a row.
         """
         started = time.perf_counter()
-        self._check(samples)
+        check_batch(samples, self.policy)
+        needs_logprobs = self.objective.tis_cap is not None
+        check_trainable(samples, needs_logprobs=needs_logprobs, max_length=self._model.max_length)
         metrics = BatchMetrics()
         with _num_threads(self._threads):
             mini_batches = self._split(len(samples))
@@ -202,28 +205,6 @@ class TorchLearner:
             self._skipped_steps += 1
             self._skipped_in_a_row += 1
         self._optimizer.zero_grad(set_to_none=True)
-
-    def _check(self, samples: Sequence[TrainingSample]) -> None:
-        if not samples:
-            raise ValueError("step needs at least one sample, got none")
-        longest = self._model.max_length
-        for sample in samples:
-            if sample.policy != self.policy:
-                raise ValueError(f"sample {sample.key} is of policy {sample.policy}, this learner's is {self.policy}")
-            if not sample.prompt_ids or not sample.output_ids:
-                raise ValueError(
-                    f"sample {sample.key} needs prompt and output tokens; drop empty outputs before training"
-                )
-            if self.objective.tis_cap is not None and not sample.rollout_logprobs:
-                raise ValueError(f"sample {sample.key} has no sampling log-probs; set objective.tis_cap to null")
-            num_outputs, num_logprobs = len(sample.output_ids), len(sample.rollout_logprobs)
-            if num_logprobs not in (0, num_outputs):
-                raise ValueError(f"sample {sample.key} has {num_logprobs} log-probs for {num_outputs} output tokens")
-            if not math.isfinite(sample.advantage):
-                raise ValueError(f"sample {sample.key} has advantage {sample.advantage}; it must be finite")
-            num_tokens = len(sample.prompt_ids) + num_outputs
-            if longest is not None and num_tokens - 1 > longest:
-                raise ValueError(f"sample {sample.key} has {num_tokens} tokens, the model takes {longest}")
 
     def _split(self, num_samples: int) -> list[list[int]]:
         """Indices of each mini-batch: all in order for one, a shuffled near-equal split for more."""

@@ -8,7 +8,8 @@ from typing import Any
 
 from mars2.core.problem import Limits, Problem, Test
 from mars2.problems.cases import call_tests, method_name, parse_cell, split, stdio_test
-from mars2.problems.loaded import Row, RowFault, RowFormat, text_field
+from mars2.problems.implied import IMPLIED_IMPORTS
+from mars2.problems.loaded import Row, RowFault, RowFormat, optional_text, text_field
 
 
 def tests_of(cell: Any) -> tuple[tuple[Test, ...], str | None]:
@@ -32,7 +33,7 @@ def tests_of(cell: Any) -> tuple[tuple[Test, ...], str | None]:
 
 def _to_problem(row: Row, problem_id: str) -> Problem:
     statement = text_field(row, "question").strip()
-    starter_code = row.get("starter_code") or ""
+    starter_code = optional_text(row, "starter_code")
     tests, function = tests_of(row.get("input_output"))
     public, hidden = split(tests, statement)
     return Problem(
@@ -43,7 +44,8 @@ def _to_problem(row: Row, problem_id: str) -> Problem:
         entry_point=method_name(function, starter_code),
         starter_code=starter_code,
         limits=_limits(row),
-        metadata={name: row[name] for name in ("difficulty", "source", "url") if row.get(name)},
+        metadata={name: row[name] for name in ("difficulty", "source", "url") if row.get(name)}
+        | {"implied_imports": IMPLIED_IMPORTS},
     )
 
 

@@ -32,19 +32,24 @@ def stdio_test(given: Any, expected: Any) -> StdioTest:
     return StdioTest(_lines(given), _lines(expected))
 
 
-def call_tests(function: str, inputs: Sequence[Any], outputs: Sequence[Any]) -> tuple[Test, ...]:
+def call_tests(function: Any, inputs: Sequence[Any], outputs: Sequence[Any]) -> tuple[Test, ...]:
     """Tests that call `function` with each list of arguments. Values are JSON data.
 
     APPS and TACO mostly wrap a returned value in a list of its own: where every output is a list of one, it is
     unwrapped. A dictionary whose keys all read as integers gets integer keys, which JSON cannot write.
     """
+    if not isinstance(function, str):
+        raise RowFault("malformed tests", "the function's name is not text")
     wrapped = all(isinstance(output, list) and len(output) == 1 for output in outputs)
     tests: list[Test] = []
     for given, output in zip(inputs, outputs, strict=True):
         if not isinstance(given, list):
             raise RowFault("malformed tests", f"the arguments of {function} are not a list")
         expected = output[0] if wrapped else output
-        tests.append(CallTest(function, tuple(_plain(arg) for arg in given), _plain(expected)))
+        try:
+            tests.append(CallTest(function, tuple(_plain(arg) for arg in given), _plain(expected)))
+        except ValueError as error:
+            raise RowFault("malformed tests", str(error)) from None
     return tuple(tests)
 
 

@@ -34,20 +34,27 @@ def _to_problem(row: Row, problem_id: str) -> Problem:
 
 def _tests(cell: Any) -> tuple[Test, ...]:
     """``{"input": […], "output": […]}`` as on the Hub, or a list of ``{"input", "output"}``."""
-    if isinstance(cell, dict):
-        inputs, outputs = cell.get("input") or [], cell.get("output") or []
-        if len(inputs) != len(outputs):
-            raise RowFault("malformed tests", "input and output differ in length")
-        return tuple(map(stdio_test, inputs, outputs))
-    return tuple(stdio_test(case["input"], case["output"]) for case in cell or [])
+    match cell:
+        case None:
+            return ()
+        case {"input": list() as inputs, "output": list() as outputs} if len(inputs) == len(outputs):
+            return tuple(map(stdio_test, inputs, outputs))
+        case list() if all(isinstance(case, dict) and {"input", "output"} <= case.keys() for case in cell):
+            return tuple(stdio_test(case["input"], case["output"]) for case in cell)
+        case _:
+            raise RowFault("malformed tests", "not input and output lists of one length")
 
 
 def _limits(row: Row) -> Limits:
     """The row's limits where they are wider than the default: they were set for faster languages."""
     default = Limits()
-    time = row.get("time_limit") or {}
-    seconds = float(time.get("seconds") or 0) + float(time.get("nanos") or 0) * 1e-9
-    mebibytes = int(row.get("memory_limit_bytes") or 0) >> 20
+    match row.get("time_limit"):
+        case {"seconds": int() as whole, "nanos": int() as nanos}:
+            seconds = whole + nanos * 1e-9
+        case _:
+            seconds = 0.0
+    size = row.get("memory_limit_bytes")
+    mebibytes = size >> 20 if isinstance(size, int) else 0
     return replace(default, cpu_s=max(default.cpu_s, seconds), memory_mib=max(default.memory_mib, min(4096, mebibytes)))
 
 

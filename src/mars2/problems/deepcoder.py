@@ -8,7 +8,8 @@ from typing import Any
 from mars2.core.problem import CallTest, Problem, Test
 from mars2.problems.apps import tests_of
 from mars2.problems.cases import call_tests, method_name, parse_cell, split, stdio_test
-from mars2.problems.loaded import Row, RowFault, RowFormat, text_field
+from mars2.problems.implied import IMPLIED_IMPORTS
+from mars2.problems.loaded import Row, RowFault, RowFormat, optional_text, text_field
 
 
 def _to_problem(row: Row, problem_id: str) -> Problem:
@@ -16,7 +17,7 @@ def _to_problem(row: Row, problem_id: str) -> Problem:
     `fn_name` (PrimeIntellect), or with `testtype` and `metadata.func_name` (LiveCodeBench).
     """
     statement = text_field(row, "problem", "question").strip()
-    starter_code = row.get("starter_code") or ""
+    starter_code = optional_text(row, "starter_code")
     cell = parse_cell(row.get("tests") or "[]", "tests")
     if isinstance(cell, list):
         metadata = parse_cell(row.get("metadata") or "{}", "metadata")
@@ -31,6 +32,7 @@ def _to_problem(row: Row, problem_id: str) -> Problem:
         hidden_tests=hidden,
         entry_point=method_name(function, starter_code),
         starter_code=starter_code,
+        metadata={"implied_imports": IMPLIED_IMPORTS},
     )
 
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import base64
-import binascii
 import json
 import zlib
 from datetime import date, datetime
@@ -11,8 +10,9 @@ from typing import Any
 
 from mars2.core.problem import CallTest, Problem, Test
 from mars2.problems.cases import method_name, parse_cell, stdio_test
-from mars2.problems.loaded import Row, RowFault, RowFormat, text_field
-from mars2.problems.plain_pickle import ForbiddenPickle, loads
+from mars2.problems.implied import IMPLIED_IMPORTS
+from mars2.problems.loaded import Row, RowFault, RowFormat, optional_text, text_field
+from mars2.problems.plain_pickle import loads
 
 MAX_TESTS_BYTES = 1 << 30
 """Private tests that unpack to more than this are refused: a bound against decompression bombs."""
@@ -36,11 +36,11 @@ def _row_id(row: Row, number: int) -> str:
 
 def _to_problem(row: Row, problem_id: str, day: date) -> Problem:
     statement = text_field(row, "question_content")
-    starter_code = row.get("starter_code") or ""
+    starter_code = optional_text(row, "starter_code")
     metadata = parse_cell(row.get("metadata") or "{}", "metadata")
     function = metadata.get("func_name") if isinstance(metadata, dict) else None
     public = _tests(parse_cell(row.get("public_test_cases") or "[]", "public_test_cases"), function)
-    hidden = _tests(_private(row.get("private_test_cases") or "[]"), function)
+    hidden = _tests(_private(optional_text(row, "private_test_cases") or "[]"), function)
     if not public and not hidden:
         raise RowFault("no tests")
     return Problem(
@@ -51,15 +51,15 @@ def _to_problem(row: Row, problem_id: str, day: date) -> Problem:
         entry_point=method_name(function, starter_code),
         starter_code=starter_code,
         metadata={name: row.get(name) for name in ("question_title", "platform", "difficulty", "contest_id")}
-        | {"contest_date": day.isoformat()},
+        | {"contest_date": day.isoformat(), "implied_imports": IMPLIED_IMPORTS},
     )
 
 
 def _contest_day(row: Row) -> date:
     try:
-        return datetime.fromisoformat(text_field(row, "contest_date")).date()
+        return datetime.fromisoformat(str(row.get("contest_date"))).date()
     except ValueError:
-        raise RowFault("malformed contest_date", str(row["contest_date"])) from None
+        raise RowFault("malformed contest_date", str(row.get("contest_date"))) from None
 
 
 def _private(cell: str) -> Any:
@@ -72,7 +72,7 @@ def _private(cell: str) -> Any:
         if unpacker.unconsumed_tail:
             raise RowFault("private tests too large", f"more than {MAX_TESTS_BYTES >> 20} MiB")
         text = loads(data)
-    except (binascii.Error, zlib.error, ForbiddenPickle) as error:
+    except (ValueError, zlib.error) as error:  # base64's own and ForbiddenPickle are ValueErrors
         raise RowFault("malformed private tests", str(error)) from None
     return parse_cell(text, "private_test_cases")
 

@@ -78,5 +78,23 @@ def text_field(row: Row, *names: str) -> str:
     for name in names:
         value = row.get(name)
         if isinstance(value, str) and value.strip():
-            return value.replace("\r\n", "\n").replace("\r", "\n")
+            return _newlines(value)
     raise RowFault("missing field", " or ".join(names))
+
+
+def optional_text(row: Row, name: str) -> str:
+    """The field's text, with "\\n" line ends; "" if it is absent or null.
+
+    Raises:
+        RowFault: it holds something else.
+    """
+    value = row.get(name)
+    if value is None:
+        return ""
+    if not isinstance(value, str):
+        raise RowFault("malformed field", f"{name} is not text")
+    return _newlines(value)
+
+
+def _newlines(text: str) -> str:
+    return text.replace("\r\n", "\n").replace("\r", "\n")

@@ -7,7 +7,7 @@ import builtins
 
 from mars2.core.problem import AssertTest, CallTest, Problem, Test
 from mars2.problems.examples import literal, literal_call
-from mars2.problems.loaded import Row, RowFault, RowFormat, text_field
+from mars2.problems.loaded import Row, RowFault, RowFormat, optional_text, text_field
 from mars2.problems.source import parse
 
 
@@ -25,14 +25,14 @@ def _to_problem(row: Row, problem_id: str) -> Problem:
     asserts = _strings(row, "test_list")
     if not asserts:
         raise RowFault("no tests")
-    setup = "\n".join([_newlines(row.get("test_setup_code") or ""), *_strings(row, "test_imports")]).strip()
+    setup = "\n".join([optional_text(row, "test_setup_code"), *_strings(row, "test_imports")]).strip()
     hidden = [*asserts[1:], *_strings(row, "challenge_test_list")]
     return Problem(
         id=problem_id,
         statement=text.strip(),
         public_tests=(_public_test(asserts[0], setup),),
         hidden_tests=tuple(_assert_test(code, setup) for code in hidden),
-        entry_point=entry_point_of(asserts, _newlines(row.get("code") or "")),
+        entry_point=entry_point_of(asserts, optional_text(row, "code")),
         metadata={"task_id": row["task_id"]},
     )
 
@@ -71,11 +71,10 @@ def _nodes(code: str) -> list[ast.AST]:
 
 
 def _strings(row: Row, name: str) -> list[str]:
-    return [_newlines(text).strip() for text in row.get(name) or [] if isinstance(text, str) and text.strip()]
-
-
-def _newlines(text: str) -> str:
-    return text.replace("\r\n", "\n").replace("\r", "\n")
+    texts = row.get(name) or []
+    if not isinstance(texts, list) or not all(isinstance(text, str) for text in texts):
+        raise RowFault("malformed field", f"{name} is not a list of texts")
+    return [text.replace("\r\n", "\n").strip() for text in texts if text.strip()]
 
 
 MBPP = RowFormat("mbpp", _row_id, _to_problem)

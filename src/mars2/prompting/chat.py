@@ -38,9 +38,11 @@ class ChatPrompter:
         return _prompt(role, f"{self._task(problem)}\n\n{self._attempt(problem, parent)}")
 
     def parse(self, text: str, problem: Problem | None = None) -> str | None:
-        """The program in an answer; with `problem`, the starter code's imports and helpers are put back if missing."""
+        """The program in an answer; with `problem`, what its benchmark runs around it is put back if missing."""
         program = extract_program(text)
-        return program if program is None or problem is None else complete_program(program, problem.starter_code)
+        if program is None or problem is None:
+            return program
+        return complete_program(program, problem.starter_code, str(problem.metadata.get("implied_imports", "")))
 
     def _task(self, problem: Problem) -> str:
         seen = problem.visible()

@@ -1,32 +1,52 @@
-"""Gives a program back the starter code's imports and helper functions when the model left them out."""
+"""Gives a program back what surrounds it in its benchmark, where the model left that out: imports, helper functions."""
 
 from __future__ import annotations
 
 import ast
 
-from mars2.prompting.python_source import bound_names, parse_python
+from mars2.prompting.python_source import bound_names, parse_python, used_names
 
 
-def complete_program(program: str, starter_code: str) -> str:
-    """`program` with those imports and helpers of `starter_code` in front that it does not bind itself.
+def complete_program(program: str, starter_code: str, implied_imports: str = "") -> str:
+    """`program` with what it needs and does not bind itself put in front.
 
-    The last definition of the starter code is the one to be written and is never added. A program or starter code that
-    does not parse is left alone. HumanEval's own harness runs prompt + completion, so that its prompts' imports and
-    helpers are always there; a chat model answers with a whole function and may or may not repeat them.
+    From `starter_code`: all imports and helpers before its last definition, which is the one to be written. HumanEval's
+    harness runs prompt + completion, so that these are always there; a chat model may or may not repeat them.
+    From `implied_imports` (import statements): only those names that the program reads. LiveCodeBench's harness runs
+    such imports before every solution. What does not parse is left alone.
     """
-    if not starter_code.strip():
-        return program
     tree = parse_python(program)
-    starter = parse_python(starter_code) or parse_python(starter_code.rstrip() + " pass")
-    if tree is None or starter is None:
+    if tree is None:
         return program
-    bound = bound_names(tree)
-    missing = [ast.unparse(s) for s in _before_last_definition(starter) if not _binds(s) <= bound]
+    missing = _missing_from_starter(tree, starter_code) + _missing_imports(tree, implied_imports)
     if not missing:
         return program
     lines = program.splitlines(keepends=True)
     at = max((s.end_lineno or 0 for s in tree.body if _is_future_import(s)), default=0)
     return "".join(lines[:at]) + "\n".join(missing) + "\n\n" + "".join(lines[at:])
+
+
+def _missing_from_starter(tree: ast.Module, starter_code: str) -> list[str]:
+    starter = parse_python(starter_code) or parse_python(starter_code.rstrip() + " pass")
+    if starter is None:
+        return []
+    bound = bound_names(tree)
+    return [ast.unparse(s) for s in _before_last_definition(starter) if not _binds(s) <= bound]
+
+
+def _missing_imports(tree: ast.Module, implied_imports: str) -> list[str]:
+    implied = parse_python(implied_imports)
+    if implied is None:
+        return []
+    used = used_names(tree)
+    lines: list[str] = []
+    for statement in implied.body:
+        if isinstance(statement, ast.Import | ast.ImportFrom):
+            names = [alias for alias in statement.names if (alias.asname or alias.name) in used]
+            if names:
+                statement.names = names
+                lines.append(ast.unparse(statement))
+    return lines
 
 
 def _before_last_definition(starter: ast.Module) -> list[ast.stmt]:

@@ -17,6 +17,7 @@ class Block:
     tag: str
     code: str
     closed: bool
+    lines: tuple[int, int] = (0, 0)  # of its code in the text: first, and one past the last
 
     @property
     def may_be_python(self) -> bool:
@@ -44,18 +45,18 @@ def fenced_blocks(text: str) -> list[Block]:
     blocks: list[Block] = []
     opening: _Opening | None = None
     lines: list[str] = []
-    for line in text.split("\n"):
+    for number, line in enumerate(text.split("\n")):
         if opening is not None:
             last_code = _closing(line, opening.fence)
             if last_code is not None:
-                blocks.append(_block(opening, [*lines, last_code], closed=True))
+                blocks.append(_block(opening, [*lines, last_code], number, closed=True))
                 opening = None
                 continue
             reopening = _opening(line) if line.lstrip().startswith(opening.fence) else None
             if reopening is None or not reopening.tag:
                 lines.append(line)
                 continue
-            blocks.append(_block(opening, lines, closed=False))
+            blocks.append(_block(opening, lines, number, closed=False))
         if (inline := _inline(line)) is not None:
             blocks.append(inline)
             opening = None
@@ -63,12 +64,13 @@ def fenced_blocks(text: str) -> list[Block]:
         opening = _opening(line)
         lines = [opening.first_line] if opening and opening.first_line else []
     if opening is not None:
-        blocks.append(_block(opening, lines, closed=False))
+        blocks.append(_block(opening, lines, text.count("\n") + 1, closed=False))
     return blocks
 
 
-def _block(opening: _Opening, lines: list[str], *, closed: bool) -> Block:
-    return Block(opening.tag, "\n".join(line.removeprefix(opening.indent) for line in lines), closed)
+def _block(opening: _Opening, lines: list[str], end: int, *, closed: bool) -> Block:
+    code = "\n".join(line.removeprefix(opening.indent) for line in lines)
+    return Block(opening.tag, code, closed, (end - len(lines) + closed, end))
 
 
 def _opening(line: str) -> _Opening | None:

@@ -21,8 +21,9 @@ from mars2.prompting.python_source import (
 MAX_ANSWER_CHARS = 400_000
 """Only the last so many characters of an answer are read: the program comes last."""
 MAX_BLOCKS = 64
+MAX_REJOINED = 3
 MAX_HEADS = 40
-MAX_HEAD_CHARS = 1_000_000
+MAX_HEAD_CHARS = 400_000
 """Bounds on the search for a valid head of a damaged answer: how many are tried, and their length together."""
 
 _REASONING_TAG = re.compile(r"<(/?)(?:think|thinking|thought|reasoning)>", re.IGNORECASE)
@@ -43,7 +44,7 @@ def extract_program(text: str) -> str | None:
     2. Of the fenced Python blocks that parse, the last that solves something: one with a definition that is not a
        test, or one that reads input; else one that prints, imports or calls; else the last. A block whose definitions
        are only some of an earlier block's is an excerpt, and the earlier one is taken. Blocks that the chosen one
-       needs (it uses names they define) are put before it.
+       needs (it uses names they define) are put before it. A block cut by a fence in its docstring is made whole first.
     3. No block parses: the last that was meant as code, as it stands, so that the verdict is CE and the syntax error
        is fed back. If nobody closed a block, what follows the program (prose, a cut-off part) is trimmed first.
     4. No block at all: the whole text, or the part from its first line of code on, if that is valid Python that
@@ -55,7 +56,7 @@ def extract_program(text: str) -> str | None:
     blocks = [b for b in fenced_blocks(text) if b.may_be_python and b.code.strip()][-MAX_BLOCKS:]
     if not blocks:
         return _unfenced(text)
-    candidates = [c for b in blocks if (c := _candidate(b)) is not None]
+    candidates = [c for b in _rejoined(blocks, text) if (c := _candidate(b)) is not None]
     if candidates:
         return _tidy(_choose(candidates))
     invalid = [b for b in blocks if b.tag or _CODE_LINE.search(b.code)]
@@ -83,6 +84,23 @@ def without_reasoning(text: str) -> str:
     if not thinking:  # else the token limit came before the end of thinking
         kept.append(text[position:])
     return "\n".join(kept)
+
+
+def _rejoined(blocks: Sequence[Block], text: str) -> Iterator[Block]:
+    """The blocks, where one that a fence inside its docstring had cut is put together again."""
+    lines = text.split("\n")
+    position = 0
+    while position < len(blocks):
+        block = blocks[position]
+        position += 1
+        if block.closed and any(block.code.count(quotes) % 2 for quotes in ('"""', "'''")):
+            for later in range(position, min(position + MAX_REJOINED, len(blocks))):
+                whole = "\n".join(lines[block.lines[0] : blocks[later].lines[1]])
+                if parse_python(whole) is not None:
+                    block = Block(block.tag, whole, closed=True)
+                    position = later + 1
+                    break
+        yield block
 
 
 def _candidate(block: Block) -> _Candidate | None:

@@ -28,8 +28,8 @@ Mode = Literal["batch", "hermetic"]
 class ZygoteSandbox:
     """Judges programs in `workers` parallel jails.
 
-    `mode` "batch" lets a program that provably leaves no state run its tests in one process; "hermetic" gives every test a
-    fresh one. Workers start at the first judgement. Use one sandbox from one event loop.
+    `mode` "batch" lets a program that provably leaves no state run its tests in one process; "hermetic" gives every
+    test a fresh one. Workers start at the first judgement. Use one sandbox from one event loop.
     """
 
     def __init__(

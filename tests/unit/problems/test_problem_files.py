@@ -111,6 +111,48 @@ def test_shipped_examples_load() -> None:
     assert loaded.summary().endswith("kept 3 of 3 problems")
 
 
+SOLUTIONS = {
+    "two-sum": """
+def two_sum(numbers, target):
+    return next([i, j] for i, a in enumerate(numbers) for j, b in enumerate(numbers) if i < j and a + b == target)
+""",
+    "word-count": """
+import collections, sys
+for word, n in sorted(collections.Counter(sys.stdin.read().split()).items(), key=lambda pair: (-pair[1], pair[0])):
+    print(word, n)
+""",
+    "roman": """
+UNITS = [(1000, "M"), (900, "CM"), (500, "D"), (400, "CD"), (100, "C"), (90, "XC"), (50, "L"), (40, "XL"), (10, "X"),
+         (9, "IX"), (5, "V"), (4, "IV"), (1, "I")]
+def to_roman(n):
+    for value, sign in UNITS:
+        if n >= value:
+            return sign + to_roman(n - value)
+    return ""
+def from_roman(text):
+    for value, sign in UNITS:
+        if text.startswith(sign):
+            return value + from_roman(text[len(sign):])
+    return 0
+""",
+}
+
+
+@pytest.mark.slow
+async def test_shipped_examples_can_be_solved() -> None:
+    from mars2.sandbox import ZygoteSandbox
+
+    async with ZygoteSandbox(workers=1, allow_unsafe=True) as sandbox:
+        for problem in load_problems(str(EXAMPLES)).problems:
+            tests = problem.public_tests + problem.hidden_tests
+            for program, status in (
+                (SOLUTIONS[problem.id], "AC"),
+                ("def two_sum(*_): pass\nto_roman = from_roman = two_sum", "WA"),
+            ):
+                verdict = await sandbox.judge(program, tests, problem.limits, comparison=problem.comparison)
+                assert verdict.status == status, (problem.id, verdict)
+
+
 def _data(**changes: object) -> str:
     data: dict[str, object] = {"statement": "S", "tests": {"public": [{"input": "a", "output": "b"}]}}
     data.update(changes)

@@ -24,6 +24,7 @@ from mars2.problems.hub import livecodebench_files
 from mars2.problems.livecodebench import livecodebench
 from mars2.problems.loaded import RowFault
 from mars2.problems.plain_pickle import ForbiddenPickle, loads
+from mars2.prompting import ChatPrompter
 
 
 def _packed(cases: list[dict[str, str]]) -> str:
@@ -76,6 +77,22 @@ def test_functional_row_with_packed_private_tests() -> None:
     assert problem.entry_point == "Solution.maxLength"
     assert problem.public_tests == (CallTest("maxLength", ([1, 2, 1], "a"), 5),)
     assert problem.hidden_tests == (CallTest("maxLength", ([], "b\n"), None),)
+
+
+def test_implied_imports_exist_and_reach_an_answer() -> None:
+    problem = _problem(FUNCTIONAL)
+    exec(problem.metadata["implied_imports"], {})  # every name exists
+    answer = (
+        "```python\nclass Solution:\n    def maxLength(self, nums: List[int], k: str) -> int:\n"
+        "        return sum(Counter(nums).values()) + 2\n```"
+    )
+    program = ChatPrompter().parse(answer, problem)
+    assert program is not None
+    namespace: dict[str, Any] = {}
+    exec(program, namespace)
+    (test,) = problem.public_tests
+    assert isinstance(test, CallTest)
+    assert namespace["Solution"]().maxLength(*test.args) == test.expected
 
 
 @pytest.mark.parametrize("protocol", [2, 3, 4, 5])
@@ -144,6 +161,7 @@ def test_a_decompression_bomb_is_refused(monkeypatch: pytest.MonkeyPatch) -> Non
         ({"question_content": " "}, "missing field"),
         ({"contest_date": "soon"}, "malformed contest_date"),
         ({"private_test_cases": "!!"}, "malformed private tests"),
+        ({"private_test_cases": "é"}, "malformed private tests"),
         ({"private_test_cases": base64.b64encode(b"xx").decode()}, "malformed private tests"),
         ({"public_test_cases": "[{"}, "malformed JSON"),
         ({"public_test_cases": "[1]"}, "malformed tests"),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 from typing import Any
 
@@ -9,16 +10,26 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from mars2.core.problem import Problem
 from mars2.problems.loaded import RowFault
 from mars2.problems.resolve import FORMATS
 from mars2.problems.schema import problem_to_data
 
-FIELDS = (
-    "task_id prompt entry_point test text code test_list test_setup_code challenge_test_list question_id question_content "
-    "contest_date starter_code metadata public_test_cases private_test_cases problem tests question input_output "
-    "description public_tests private_tests generated_tests time_limit memory_limit memory_limit_bytes"
-).split()
+FIELDS = [
+    *(
+        "task_id",
+        "prompt",
+        "entry_point",
+        "test",
+        "text",
+        "code",
+        "test_list",
+        "test_setup_code",
+        "challenge_test_list",
+    ),
+    *("question_id", "question_content", "contest_date", "starter_code", "metadata", "public_test_cases"),
+    *("private_test_cases", "problem", "tests", "question", "input_output", "description", "public_tests"),
+    *("private_tests", "generated_tests", "time_limit", "memory_limit", "memory_limit_bytes"),
+]
 KEYS = st.sampled_from(
     ["input", "output", "inputs", "outputs", "fn_name", "testtype", "type", "func_name", "metadata", "seconds"]
 )
@@ -32,25 +43,22 @@ JSON = st.recursive(
 )
 CELLS = JSON | JSON.map(json.dumps)
 VALID = {
-    "task_id": "X/1", "prompt": 'def f(x):\n    """f(1) == 2"""\n', "entry_point": "f", "test": "def check(c): pass", "text": "T",
-    "test_list": ["assert f(1) == 2"], "question_content": "Q", "contest_date": "2024-01-01", "problem": "P", "question": "Q",
-    "description": "D",
-}  # fmt: skip
+    "task_id": "X/1",
+    "prompt": 'def f(x):\n    """f(1) == 2"""\n',
+    "entry_point": "f",
+    "test": "def check(c): pass",
+    "test_list": ["assert f(1) == 2"],
+    "contest_date": "2024-01-01",
+} | dict.fromkeys(["text", "question_content", "problem", "question", "description"], "Statement.")
 
 
 @pytest.mark.parametrize("name", FORMATS)
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=50, deadline=None)
 @given(changes=st.dictionaries(st.sampled_from(FIELDS), CELLS, max_size=6))
 def test_rows_never_crash_a_loader(name: str, changes: dict[str, Any]) -> None:
     row = {**VALID, **changes}
     rows_format = FORMATS[name]
-    try:
+    with contextlib.suppress(RowFault):  # any other exception fails the test
         problem = rows_format.to_problem(row, rows_format.row_id(row, 0))
-    except RowFault as fault:
-        problem = None
-        reason = fault.reason
-        assert reason  # noqa: PT017
-    if problem is not None:
-        assert isinstance(problem, Problem)
         assert problem.public_tests or problem.hidden_tests
         json.dumps(problem_to_data(problem))

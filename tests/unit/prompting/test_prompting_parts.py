@@ -86,6 +86,30 @@ def test_nothing_to_add(starter: str) -> None:
     assert complete_program("def f(x):\n    return x\n", starter) == "def f(x):\n    return x\n"
 
 
+IMPLIED = "import math, re\nfrom typing import List, Optional\nfrom collections import deque"
+
+
+@pytest.mark.parametrize(
+    ("program", "added"),
+    [
+        ("def f(x: List[int]):\n    return math.pi\n", "import math\nfrom typing import List\n\n"),
+        ("from typing import List\ndef f(x: List[int]):\n    return 1\n", ""),
+        ("def f(deque):\n    return deque\n", ""),
+        ("def f(x):\n    return x.re\n", ""),
+        ("def f(x):\n    return undefined\n", ""),
+    ],
+)
+def test_implied_imports_come_back_only_where_read(program: str, added: str) -> None:
+    assert complete_program(program, "", IMPLIED) == added + program
+
+
+def test_starter_code_and_implied_imports_together() -> None:
+    program = complete_program("def solve(xs):\n    return helper(deque(xs)[0])\n", STARTER, IMPLIED)
+    namespace: dict[str, object] = {}
+    exec(program, namespace)
+    assert namespace["solve"]([4]) == 5  # type: ignore[operator]
+
+
 def test_an_invalid_program_is_left_alone() -> None:
     assert complete_program("def solve(", STARTER) == "def solve("
 

@@ -79,11 +79,12 @@ class _Candidate:
         self.source_lines: list[str] = []
         self.sentinels: Sentinels | None = None
         self.main = types.ModuleType("__main__")
+        self.streams: tuple[io.TextIOWrapper, ...] = ()
 
     def load(self, source: bytes) -> tuple[bytes, Any]:
         """Compile; the report of a refusal is (error type, message)."""
         try:
-            text = source.decode("utf-8", "surrogatepass")
+            text = source.decode("utf-8", "surrogatepass").removeprefix("\ufeff")
             tree = ast.parse(text, PROGRAM_NAME)
             self.code = compile(tree, PROGRAM_NAME, "exec", dont_inherit=True)
         except (SyntaxError, ValueError, MemoryError, RecursionError, OverflowError) as error:
@@ -131,6 +132,7 @@ class _Candidate:
         sys.stdin = sys.__stdin__ = _text_stream(0, "r", "stdin")  # type: ignore[misc]
         sys.stdout = sys.__stdout__ = _text_stream(1, "w", "stdout")  # type: ignore[misc]
         sys.stderr = sys.__stderr__ = _text_stream(2, "w", "stderr")  # type: ignore[misc]
+        self.streams = (sys.stdout, sys.stderr)
         sys.setrecursionlimit(1_000)
         threading.stack_size(_DEFAULT_THREAD_STACK)
         self.main = types.ModuleType("__main__")
@@ -181,8 +183,8 @@ class _Candidate:
         self.main = types.ModuleType("__main__")
         namespace.clear()
         gc.collect()
-        for stream in (sys.stdout, sys.__stdout__, sys.stderr, sys.__stderr__):
-            if stream is not None and not stream.closed:
+        for stream in self.streams:
+            if not stream.closed:
                 stream.flush()
 
     def reset(self) -> bool:

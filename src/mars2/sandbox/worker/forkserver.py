@@ -9,6 +9,7 @@ from __future__ import annotations
 import gc
 import importlib
 import os
+import random
 import resource
 import signal
 import socket
@@ -16,13 +17,14 @@ import struct
 import sys
 from contextlib import suppress
 
-from . import candidate
+from . import candidate, libc
 from .isolation import ChildLock, Isolation, Layers
 from .isolation import start as start_isolated
 
 _PRELOADED = """
-__future__ abc array ast bisect cmath collections copy dataclasses datetime decimal enum fractions functools hashlib heapq
-io itertools json math numbers operator random re statistics string struct textwrap threading time traceback types typing
+__future__ abc array ast bisect cmath collections copy dataclasses datetime decimal enum fractions functools hashlib
+heapq io itertools json math numbers operator random re statistics string struct textwrap threading time traceback types
+typing
 """
 FORK = struct.Struct("<QQQ")  # CPU limit in s, memory in bytes over the base, largest file in bytes
 EXITED = struct.Struct("<iddQB")  # wait status, user s, system s, peak KiB, 1 if the zygote must be replaced
@@ -41,7 +43,7 @@ def serve(connection: socket.socket, isolation: Isolation, lock: ChildLock, base
         if not message:
             os._exit(0)
         cpu_s, memory_bytes, file_bytes = FORK.unpack(message)
-        pid = os.fork()
+        pid = libc.fork()
         if pid == 0:
             try:
                 lock.enter_domain()
@@ -122,6 +124,7 @@ def _preload(library: tuple[str, str] | None) -> int:
     for name in _PRELOADED.split():
         importlib.import_module(name)
     candidate.install_exit_builtins()
+    random.seed(0)  # programs that draw without a seed draw the same every time: verdicts repeat
     sys.argv = [candidate.PROGRAM_NAME]
     sys.orig_argv = ["python3", candidate.PROGRAM_NAME]
     sys.path[:] = [path for path in sys.path if path]

@@ -4,9 +4,8 @@ from __future__ import annotations
 
 import marshal
 import socket
-from collections.abc import Callable
 from dataclasses import asdict, dataclass, replace
-from typing import Any
+from typing import Any, Protocol
 
 from . import candidate, tester
 from .comparison import brief, outputs_equal, shorten, values_equal
@@ -52,14 +51,26 @@ class Outcome:
     weak: bool = False
 
 
+class Zygote(Protocol):
+    """Where a judgement's processes come from."""
+
+    def connect(self) -> socket.socket:
+        """The connection to a live zygote."""
+        ...
+
+    def discard(self) -> None:
+        """End the zygote; the next `connect` starts another."""
+        ...
+
+
 class Judgement:
     """Runs a request's tests in as few processes as is safe."""
 
     def __init__(
         self,
         request: Request,
-        zygote: Callable[[], socket.socket],
-        tester_zygote: Callable[[], socket.socket],
+        zygote: Zygote,
+        tester_zygote: Zygote,
         trainer: socket.socket,
     ) -> None:
         self.request = request
@@ -70,7 +81,6 @@ class Judgement:
         self._fresh = False  # whether the live process has run no test yet
         self._reusable = False
         self._ran_here: list[Outcome] = []  # tests of the live process, to be told its peak memory
-        self.zygote_is_spent = False
 
     def run(self) -> list[dict[str, Any]]:
         """Outcomes, one per test. Whatever happens, no process is left."""
@@ -123,7 +133,7 @@ class Judgement:
     def _load(self) -> Outcome | None:
         """A fresh process with the program compiled in it; a CE if that cannot be."""
         request = self.request
-        self._jailed = jailed = self._new_process(self._zygote())
+        self._jailed = jailed = self._new_process(self._zygote.connect())
         self._fresh = True
         ended = jailed.step(
             candidate.LOAD,
@@ -213,7 +223,7 @@ class Judgement:
 
     def _ask_tester(self, kind: bytes, body: bytes) -> Ended:
         if self._tester is None:
-            self._tester = self._new_process(self._tester_zygote())
+            self._tester = self._new_process(self._tester_zygote.connect())
         return self._step(self._tester, kind, body, None)
 
     def _retire_tester(self) -> None:
@@ -293,7 +303,8 @@ class Judgement:
             return
         try:
             exited = jailed.finish()
-            self.zygote_is_spent |= jailed.zygote_is_spent
+            if jailed.zygote_is_spent:
+                self._zygote.discard()
             for outcome in self._ran_here:
                 outcome.peak_mib = round(exited.peak_mib, 1)
         finally:

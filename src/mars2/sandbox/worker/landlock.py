@@ -41,7 +41,7 @@ def version() -> int:
 
 
 def make_ruleset(rules: Iterable[Rule]) -> int:
-    """A descriptor (64 or above) of rules that deny all this kernel can deny, except `rules`; absent paths are left out.
+    """A descriptor (64 or above) of rules that deny all this kernel can deny, save `rules`; absent paths are left out.
 
     Network: no TCP at all (version 4 on); no abstract sockets and no signals to processes outside (version 6 on).
     """

@@ -12,7 +12,7 @@ import re
 import resource
 import socket
 import sys
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from typing import Any
 
 from . import forkserver, wire
@@ -31,12 +31,11 @@ class _Zygotes:
 
     def __init__(self, settings: dict[str, Any]) -> None:
         self._settings = settings
+        self.has_numpy = settings["numpy_folder"] is not None
         self._live: dict[str, tuple[socket.socket, Isolation, int]] = {}
 
     def get(self, kind: str) -> tuple[socket.socket, Isolation]:
         """A live zygote of this kind, started or renewed if need be. Raises OSError."""
-        if kind == "numpy" and self._settings["numpy_folder"] is None:
-            kind = "plain"
         if kind in self._live and self._live[kind][2] >= _RECYCLE_AFTER:
             self.drop(kind)
         connection, isolation, uses = self._live.get(kind) or (*self._start(kind), 0)
@@ -45,7 +44,8 @@ class _Zygotes:
 
     def _start(self, kind: str) -> tuple[socket.socket, Isolation]:
         folder = self._settings["numpy_folder"]
-        layers = Layers(*(bool(self._settings[name]) for name in ("namespaces", "landlock", "seccomp")))
+        wanted = self._settings
+        layers = Layers(bool(wanted["namespaces"]), bool(wanted["landlock"]), bool(wanted["seccomp"]))
         if kind != "numpy":
             return forkserver.start(layers)
         folders = (f"{folder}/numpy", f"{folder}/numpy.libs")
@@ -66,6 +66,20 @@ class _Zygotes:
                 os.waitpid(isolation.pid, 0)
             except (ChildProcessError, ProcessLookupError):
                 pass
+
+
+@dataclass(frozen=True, slots=True)
+class _Kind:
+    """The zygotes of one kind, as a judgement sees them."""
+
+    zygotes: _Zygotes
+    kind: str
+
+    def connect(self) -> socket.socket:
+        return self.zygotes.get(self.kind)[0]
+
+    def discard(self) -> None:
+        self.zygotes.drop(self.kind)
 
 
 def main(descriptor: int) -> None:
@@ -92,13 +106,10 @@ def main(descriptor: int) -> None:
 def _answer(payload: bytes, zygotes: _Zygotes, trainer: socket.socket) -> dict[str, object]:
     program, tests, *rest = marshal.loads(payload)  # written by the trainer
     request = Request(program, marshal.loads(tests), *rest)
-    kind = "numpy" if _NEEDS_NUMPY.search(program) else "plain"
+    kind = "numpy" if zygotes.has_numpy and _NEEDS_NUMPY.search(program) else "plain"
     try:
         tier = zygotes.get(kind)[1].tier
-        judgement = Judgement(request, lambda: zygotes.get(kind)[0], lambda: zygotes.get("tester")[0], trainer)
-        outcomes = judgement.run()
-        if judgement.zygote_is_spent:
-            zygotes.drop(kind)
+        outcomes = Judgement(request, _Kind(zygotes, kind), _Kind(zygotes, "tester"), trainer).run()
     except Cancelled:
         wire.receive(trainer)  # the word that cancelled
         return {"cancelled": True}

@@ -65,7 +65,7 @@ def _bound_names(nodes: list[ast.AST]) -> set[str]:
 
 
 def _only_called(nodes: list[ast.AST], names: set[str]) -> bool:
-    """Whether names occur only as `name(…)` or as an argument of a call, as in `check(name)`; and no class is called."""
+    """Whether names occur only as `name(…)` or as arguments of a call, as in `check(name)`; and no class is called."""
     allowed: set[int] = set()
     for node in nodes:
         if isinstance(node, ast.Call):
