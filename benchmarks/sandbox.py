@@ -2,11 +2,11 @@
 
     python benchmarks/sandbox.py [--json] [--quick] [--soak]
 
-A rate per core is solutions / CPU seconds of every process involved, so that other load on the machine does not change it;
-the wall-clock rate is shown beside it. Peers:
+A rate per core is solutions / CPU seconds of every process involved, so that other load on the machine changes it
+little; the wall-clock rate is shown beside it. Peers:
 
-- fork_and_guard: LiveCodeBench's manner: per test a fork of the caller with a result list in a Manager process, dangerous
-  functions set to None, an alarm, output captured in memory. No isolation.
+- fork_and_guard: LiveCodeBench's manner: per test a fork of the caller, results in a list of a Manager process,
+  dangerous functions set to None, an alarm, output captured in memory. No isolation.
 - one_process: one fork per solution, tests one after another, no isolation (the manner of evalplus).
 - cold_start: `python -I -S` per test.
 """
@@ -36,7 +36,8 @@ from mars2.sandbox import ZygoteSandbox
 _TICKS = os.sysconf("SC_CLK_TCK")
 _PROGRAMS = (
     "a, b = map(int, input().split())\nprint(a + b)\n",
-    "import sys\ndef main():\n    a, b = map(int, sys.stdin.readline().split())\n    sys.stdout.write(str(a + b))\nmain()\n",
+    "import sys\ndef main():\n    a, b = map(int, sys.stdin.readline().split())\n    sys.stdout.write(str(a + b))\n"
+    "main()\n",
     "class Adder:\n    def __init__(self, x): self.x = x\n    def plus(self, y): return self.x + y\n"
     "a, b = [int(t) for t in input().split()]\nprint(Adder(a).plus(b))\n",
 )
@@ -73,6 +74,13 @@ def _descendants() -> list[list[str]]:
         frontier = {pid for pid, stat in stats.items() if int(stat[1]) in frontier}
         found += [stats[pid] for pid in frontier]
     return found
+
+
+def _resident_mib() -> float:
+    """Resident memory of this process and all its descendants."""
+    own = int(Path("/proc/self/statm").read_text().split()[1])
+    pages = own + sum(int(stat[21]) for stat in _descendants())
+    return round(pages * resource.getpagesize() / 2**20, 1)
 
 
 def _rate(count: int, wall_s: float, used_s: float) -> dict[str, float]:
@@ -112,7 +120,22 @@ def _guarded(source: str, text: str, expected: str, results: Any) -> None:
     signal.alarm(6)
     faulthandler.disable()
     for module, names in (
-        (os, ("kill", "system", "putenv", "remove", "removedirs", "rmdir", "fchdir", "setuid", "fork", "forkpty", "killpg")),
+        (
+            os,
+            (
+                "kill",
+                "system",
+                "putenv",
+                "remove",
+                "removedirs",
+                "rmdir",
+                "fchdir",
+                "setuid",
+                "fork",
+                "forkpty",
+                "killpg",
+            ),
+        ),
         (os, ("rename", "renames", "truncate", "replace", "unlink", "fchmod", "fchown", "chmod", "chown", "chroot")),
         (shutil, ("rmtree", "move", "chown")),
         (subprocess, ("Popen",)),
@@ -129,13 +152,13 @@ def _guarded(source: str, text: str, expected: str, results: Any) -> None:
 
 
 def fork_and_guard(index: int, wanted: tuple[StdioTest, ...]) -> None:
-    for test in wanted:
-        with multiprocessing.Manager() as manager:
-            results = manager.list()
+    with multiprocessing.Manager() as manager:
+        results = manager.list()
+        for test in wanted:
             process = multiprocessing.Process(target=_guarded, args=(solution(index), test.input, test.output, results))
             process.start()
             process.join(7)
-            assert list(results) == [True]
+        assert list(results) == [True] * len(wanted)
 
 
 def _all_tests(source: str, wanted: tuple[StdioTest, ...], passed: Any) -> None:
@@ -167,7 +190,12 @@ def cold_start(index: int, wanted: tuple[StdioTest, ...]) -> None:
 
 async def soak(count: int) -> dict[str, Any]:
     """Many judgements, a tenth of them hostile: does anything grow?"""
-    hostile = ("while True: pass", "x = []\nwhile True: x.append(bytearray(10**6))", "import os\nos._exit(1)", "print('x' * 10**7)")
+    hostile = (
+        "while True: pass",
+        "x = []\nwhile True: x.append(bytearray(10**6))",
+        "import os\nos._exit(1)",
+        "print('x' * 10**7)",
+    )
     limits = Limits(cpu_s=0.05, wall_s=0.5, memory_mib=64, stdout_kib=1024)
     wanted = tests(2)
     async with ZygoteSandbox(2, cache_size=0) as sandbox:
@@ -182,11 +210,9 @@ async def soak(count: int) -> dict[str, Any]:
 
         for first in range(0, count, count // 10):
             await asyncio.gather(*map(judge, range(first, first + count // 10)))
-            pages = sum(int(stat[21]) for stat in _descendants())
-            own = int(Path("/proc/self/statm").read_text().split()[1])
-            mib = (pages + own) * resource.getpagesize() / 2**20
+            mib = _resident_mib()
             files = len(os.listdir("/proc/self/fd"))
-            marks.append({"judged": first + count // 10, "mib": round(mib, 1), "processes": len(_descendants()), "files": files})
+            marks.append({"judged": first + count // 10, "mib": mib, "processes": len(_descendants()), "files": files})
         return {"marks": marks, "worker_failures": sandbox.num_worker_failures}
 
 

@@ -6,8 +6,9 @@
 
 The project grows trees and has every choose + tell timed; ms_per_step is the mean over the steps after the given number
 of nodes, the median over trees. TreeQuest is told the nodes of the first tree, then has ask + tell timed, in place
-(its default `step` also copies the whole state). Times are CPU times of the thread, so that other work on the machine
-disturbs them little. Needs the `treequest` extra, unless --project-only.
+(its default `step` also copies the whole state). Times are CPU times of the thread, and everything is done --repeats
+times exactly alike and the least time of each step counts, so that other work on the machine disturbs little. Needs
+the `treequest` extra, unless --project-only.
 """
 
 from __future__ import annotations
@@ -16,14 +17,14 @@ import argparse
 import json
 import statistics
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from typing import Any, Literal
 
 import numpy as np
 
 from mars2.core.completion import Completion
 from mars2.core.protocols import Choice
-from mars2.core.tree import Tree
+from mars2.core.tree import Node, Tree
 from mars2.core.verdict import Status, Verdict
 from mars2.search.ab_mcts import AbMcts
 
@@ -82,31 +83,40 @@ def grow_timed(
     return tree, spent
 
 
-def time_treequest(
-    posterior: Posterior, agents: list[str], tree: Tree, num_nodes: int, steps: int, score: Score
-) -> float:
-    """Mean ms of ask + tell in TreeQuest after the first `num_nodes` nodes of `tree`."""
+def time_treequest(posterior: Posterior, agents: list[str], told: list[Node], steps: int, score: Score) -> list[float]:
+    """ms of every ask + tell in TreeQuest, after it was told the nodes `told`."""
     import treequest
 
     np.random.seed(0)  # TreeQuest draws from the global stream
     algorithm: Any = treequest.ABMCTSA(dist_type=posterior)
     state: Any = algorithm.init_tree()
     nodes: list[Any] = [state.tree.root]
-    for agent in agents:
-        state.all_rewards_store[agent] = []
-    for node in tree.nodes[:num_nodes]:
+    state.all_rewards_store.update({agent: [] for agent in agents})
+    state.tree.get_node = lambda index: nodes[index + 1]  # its own sorts the tree; used only while building
+    for node in told:
         parent = nodes[0 if node.parent_id is None else node.parent_id + 1]
         state.thompson_states.get_or_create(parent, agents)
         trial = state.trial_store.create_trial(parent, node.agent)
         algorithm.tell(state, trial.trial_id, (node.id, node.score))
         nodes.append(parent.children[-1])
-    start = time.thread_time()
-    for step in range(steps):
+    del state.tree.get_node
+
+    spent: list[float] = []
+    scores = [node.score for node in told]
+    for _ in range(steps):
+        start = time.thread_time()
         _, trial = algorithm.ask(state, agents)
-        parent_index = trial.node_to_expand + 1
-        parent_score = nodes[parent_index].score if 0 < parent_index < len(nodes) else None
-        algorithm.tell(state, trial.trial_id, (num_nodes + step, score(parent_score)))
-    return 1000 * (time.thread_time() - start) / steps
+        asked = time.thread_time()
+        scores.append(score(scores[trial.node_to_expand] if trial.node_to_expand >= 0 else None))
+        again = time.thread_time()
+        algorithm.tell(state, trial.trial_id, (len(scores) - 1, scores[-1]))
+        spent.append(1000 * (time.thread_time() - again + asked - start))
+    return spent
+
+
+def least(runs: Iterable[list[float]]) -> list[float]:
+    """The least time of each step over runs that did exactly the same."""
+    return [min(times) for times in zip(*runs, strict=True)]
 
 
 def main() -> None:
@@ -119,26 +129,31 @@ def main() -> None:
     parser.add_argument("--trees", type=int, default=5, help="trees grown by the project")
     parser.add_argument("--steps", type=int, default=200, help="steps timed after each size")
     parser.add_argument("--treequest-steps", type=int, default=20)
+    parser.add_argument("--repeats", type=int, default=3)
     parser.add_argument("--project-only", action="store_true")
     options = parser.parse_args()
 
     agents = [f"agent{i}" for i in range(options.agents)]
     make_score = SCORES[options.scores]
+    repeats = range(options.repeats)
+    size = max(options.nodes) + options.steps
     rows: list[dict[str, Any]] = []
     for posterior in options.posteriors:
+        first_tree, _ = grow_timed(posterior, agents, max(options.nodes), make_score(0), 0)
         grown = [
-            grow_timed(posterior, agents, max(options.nodes) + options.steps, make_score(seed), seed)
+            least(grow_timed(posterior, agents, size, make_score(seed), seed)[1] for _ in repeats)
             for seed in range(options.trees)
         ]
         for nodes in options.nodes:
             row = {"nodes": nodes, "agents": options.agents, "posterior": posterior}
-            ours = statistics.median(statistics.fmean(spent[nodes : nodes + options.steps]) for _, spent in grown)
+            ours = statistics.median(statistics.fmean(spent[nodes : nodes + options.steps]) for spent in grown)
             rows.append({"implementation": "mars2", **row, "ms_per_step": round(ours, 5)})
             if not options.project_only:
-                theirs = time_treequest(
-                    posterior, agents, grown[0][0], nodes, options.treequest_steps, make_score(options.trees)
+                told, steps = first_tree.nodes[:nodes], options.treequest_steps
+                theirs = least(
+                    time_treequest(posterior, agents, told, steps, make_score(options.trees)) for _ in repeats
                 )
-                rows.append({"implementation": "treequest", **row, "ms_per_step": round(theirs, 5)})
+                rows.append({"implementation": "treequest", **row, "ms_per_step": round(statistics.fmean(theirs), 5)})
     if options.json:
         print(json.dumps(rows, indent=1))
         return

@@ -6,8 +6,9 @@
 
 One run of every strategy on every problem to the largest budget gives all smaller budgets on the way. Columns, in % of
 problems: `any` some node is right (Pass@N); then the answer chosen is right, by public tests alone, by public tests and
-groups of behaviour on generated inputs, and by those weighted by a reward model. Differences are paired by problem; ±
-is one standard error. It is a regression yardstick: figures say nothing about language models.
+groups of behaviour on generated inputs, and by those weighted by a reward model. MARS2-T+ is the row t_plus with the
+last column. Differences are paired by problem; ± is one standard error. It is a regression yardstick: figures say
+nothing about language models.
 """
 
 from __future__ import annotations
@@ -68,13 +69,14 @@ STRATEGIES: dict[str, Entry] = {
     "ab_mcts:stack": Entry(partial(AbMcts, order="stack")),
     "ab_mcts:ucb1": Entry(partial(AbMcts, agent_choice="ucb1")),
     "ab_mcts:cap1": Entry(partial(AbMcts, max_pending_per_node=1)),
-    "depth_guided": Entry(DepthGuided),
-    "depth_guided:node": Entry(partial(DepthGuided, count_scope="node")),
-    "t_plus": Entry(DepthGuided, reward_model_share=0.2),
+    "t_plus": Entry(DepthGuided),
+    "t_plus:gaussian": Entry(partial(DepthGuided, posterior="gaussian")),
+    "t_plus:node": Entry(partial(DepthGuided, count_scope="node")),
+    "t_plus:rm_score": Entry(DepthGuided, reward_model_share=0.2),
     "treequest:beta": Entry(partial(TreeQuestSearch, dist_type="beta")),
     "treequest:gaussian": Entry(partial(TreeQuestSearch, dist_type="gaussian")),
 }
-DEFAULT = ["best_of_n", "sequential", "refine_best", "mcts", "ab_mcts", "ab_mcts:gaussian", "depth_guided", "t_plus"]
+DEFAULT = ["best_of_n", "sequential", "refine_best", "mcts", "ab_mcts", "ab_mcts:gaussian", "t_plus", "t_plus:gaussian"]
 
 
 def run(
@@ -151,18 +153,16 @@ def mean_and_error(values: NDArray[Any]) -> str:
     return f"{100 * values.mean():5.1f} ±{100 * values.std(ddof=1) / len(values) ** 0.5:4.1f}"
 
 
-def report(results: dict[str, NDArray[Any]], budgets: list[int], against: str | None) -> None:
+def report(results: dict[str, NDArray[Any]], budgets: list[int], against: list[str]) -> None:
     for b, budget in enumerate(budgets):
         print(f"\nbudget {budget:<17}" + "".join(f"{column:>16}" for column in COLUMNS))
         for name, outcomes in results.items():
             print(f"{name:24}" + "".join(f"{mean_and_error(outcomes[:, b, c]):>16}" for c in range(len(COLUMNS))))
-        if against is None:
-            continue
-        print(f"{against} minus   (a fifth column: {against} by reward model minus the other by public tests)")
-        for name, outcomes in results.items():
-            if name != against:
-                ours, theirs = results[against][:, b].astype(float), outcomes[:, b].astype(float)
-                differences = [ours[:, c] - theirs[:, c] for c in range(len(COLUMNS))] + [ours[:, 3] - theirs[:, 1]]
+        for ours in against:
+            print(f"{ours} minus   (a fifth column: {ours} by reward model minus the other by public tests)")
+            for name in (n for n in results if n != ours):
+                x, y = results[ours][:, b].astype(float), results[name][:, b].astype(float)
+                differences = [x[:, c] - y[:, c] for c in range(len(COLUMNS))] + [x[:, 3] - y[:, 1]]
                 print(f"  {name:22}" + "".join(f"{mean_and_error(difference):>16}" for difference in differences))
 
 
@@ -183,7 +183,7 @@ def calibration(problems: int, attempts: int = 20) -> None:
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--strategies", nargs="+", choices=list(STRATEGIES), default=DEFAULT, metavar="NAME")
-    parser.add_argument("--against", help="print paired differences of this strategy to every other")
+    parser.add_argument("--against", nargs="+", default=[], help="print paired differences of these to every other")
     parser.add_argument("--budgets", type=int, nargs="+", default=[8, 16, 32, 64, 128])
     parser.add_argument("--seeds", type=int, default=24)
     parser.add_argument("--first-seed", type=int, default=0, help="tune on other seeds than you report")
@@ -197,8 +197,8 @@ def main() -> None:
     if options.calibration:
         calibration(1000)
         return
-    if options.against not in (None, *options.strategies):
-        parser.error(f"--against must be one of the strategies run, got {options.against}")
+    if not set(options.against) <= set(options.strategies):
+        parser.error(f"--against must name strategies that are run, got {' '.join(options.against)}")
 
     agents = [f"agent{i}" for i in range(options.agents)]
     budgets = sorted(options.budgets)

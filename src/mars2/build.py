@@ -80,10 +80,10 @@ class Team:
 def build_team(config: RunConfig, models: Mapping[str, str]) -> Team:
     """Backends, agents, prompter and sandbox. `models`: policy → folder or Hugging Face id (see `resolve_models`)."""
     set_threads(config.threads)
-    agents_roles = {name: load_role(agent.role) for name, agent in config.agents.items()}
+    roles = {name: build_role(config, agent.role) for name, agent in config.agents.items()}
     backends = {name: build_backend(name, policy, models) for name, policy in config.policies.items()}
     agents = {
-        name: Agent(name, agent.policy, backends[agent.policy], agents_roles[name], build_sampling(config, name))
+        name: Agent(name, agent.policy, backends[agent.policy], roles[name], build_sampling(config, name))
         for name, agent in config.agents.items()
     }
     return Team(agents, backends, build_prompter(config), build_sandbox(config))
@@ -176,6 +176,21 @@ def build_sampling(config: RunConfig, agent: str) -> Sampling:
         top_k=settings.top_k,
         max_tokens=settings.max_tokens,
     )
+
+
+def build_role(config: RunConfig, role: str) -> str:
+    """The role prompt that `role` names: a shipped file or the user's; in the lab, a tag its policies were taught."""
+    match config.prompting:
+        case ChatPromptingConfig():
+            return load_role(role)
+        case LabPromptingConfig():
+            from mars2.lab.tokenizer import ROLE_TAGS
+
+            if role and role not in ROLE_TAGS:
+                raise ConfigError(f"role: lab policies know the roles {', '.join(ROLE_TAGS)}, got {role!r}; use one")
+            return role
+        case _:
+            assert_never(config.prompting)
 
 
 def build_prompter(config: RunConfig) -> Prompter:

@@ -41,7 +41,7 @@ from mars2.core.problem import AssertTest, CallTest, Limits, StdioTest  # noqa: 
 from mars2.sandbox import ZygoteSandbox  # noqa: E402
 from mars2.sandbox.worker_process import WorkerSettings  # noqa: E402
 
-LIMITS = Limits(cpu_s=0.4, wall_s=1.5, memory_mib=96, stdout_kib=1024)
+LIMITS = Limits(cpu_s=0.3, wall_s=1.0, memory_mib=96, stdout_kib=1024)
 HONEST = "a, b = map(int, input().split())\nmark = 'HONEST-MARK'\nprint(a + b)\n"
 SUMS = (StdioTest("1 2\n", "3\n"), StdioTest("3 4\n", "7\n"))
 
@@ -112,6 +112,7 @@ async def judge_all(
     results: list[dict[str, Any]] = []
     async with ZygoteSandbox(1, mode=mode, cache_size=0, settings=settings) as sandbox:
         await sandbox.judge(HONEST, SUMS, LIMITS)
+        await sandbox.judge("def add(a, b): return a + b", (AssertTest("assert add(1, 2) == 3"),), LIMITS)
         before = len(processes())
         for attack in attacks:
             start = time.monotonic()
@@ -138,7 +139,7 @@ async def judge_all(
 
 async def main(mode: str, layers: list[str]) -> dict[str, Any]:
     descriptors = len(os.listdir("/proc/self/fd"))
-    settings = WorkerSettings(**{layer: False for layer in layers})
+    settings = WorkerSettings(**dict.fromkeys(layers, False))
     with tempfile.TemporaryDirectory() as folder:
         surroundings = Surroundings(Path(folder))
         opened = len(os.listdir("/proc/self/fd")) - descriptors

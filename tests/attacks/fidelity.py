@@ -1,3 +1,4 @@
+# ruff: noqa: E501 (whole programs on a line)
 """Correct programs in the styles that contest code uses. Each must be AC, in both modes.
 
 Task: the first line holds n, the second n integers; print their sum, then their maximum, one a line.
@@ -11,14 +12,17 @@ _END = "print(sum(a))\nprint(max(a))\n"
 STDIO: dict[str, str] = {
     "input": "n = int(input())\na = list(map(int, input().split()))\n" + _END,
     "input_prompt_free_unpack": "n, = map(int, input().split())\n*a, = map(int, input().split())\n" + _END,
-    "sys_stdin_readline": "import sys\nn = int(sys.stdin.readline())\na = list(map(int, sys.stdin.readline().split()))\n" + _END,
-    "input_rebound": "import sys\ninput = sys.stdin.readline\nn = int(input())\na = list(map(int, input().split()))\n" + _END,
+    "sys_stdin_readline": "import sys\nn = int(sys.stdin.readline())\na = list(map(int, sys.stdin.readline().split()))\n"
+    + _END,
+    "input_rebound": "import sys\ninput = sys.stdin.readline\nn = int(input())\na = list(map(int, input().split()))\n"
+    + _END,
     "input_lambda": "import sys\ninput = lambda: sys.stdin.readline().rstrip()\nn = int(input())\na = [*map(int, input().split())]\n"
     + _END,
     "stdin_read": "import sys\nn, *a = map(int, sys.stdin.read().split())\n" + _END,
     "stdin_readlines": "import sys\nlines = sys.stdin.readlines()\na = [int(x) for x in lines[1].split()]\n" + _END,
     "stdin_buffer_read": "import sys\nn, *a = map(int, sys.stdin.buffer.read().split())\n" + _END,
-    "stdin_buffer_readline": "import sys\nr = sys.stdin.buffer.readline\nn = int(r())\na = list(map(int, r().split()))\n" + _END,
+    "stdin_buffer_readline": "import sys\nr = sys.stdin.buffer.readline\nn = int(r())\na = list(map(int, r().split()))\n"
+    + _END,
     "stdin_buffer_readlines": "import sys\na = list(map(int, sys.stdin.buffer.readlines()[1].split()))\n" + _END,
     "for_line_in_stdin": "import sys\nnumbers = []\nfor line in sys.stdin:\n    numbers += map(int, line.split())\na = numbers[1:]\n"
     + _END,
@@ -29,13 +33,15 @@ STDIO: dict[str, str] = {
     "open_zero": "n, *a = map(int, open(0).read().split())\n" + _END,
     "open_zero_binary": "n, *a = map(int, open(0, 'rb').read().split())\n" + _END,
     "open_zero_lines": "lines = list(open(0))\na = list(map(int, lines[1].split()))\n" + _END,
-    "open_zero_with": "with open(0) as f:\n    n = int(f.readline())\n    a = list(map(int, f.readline().split()))\n" + _END,
+    "open_zero_with": "with open(0) as f:\n    n = int(f.readline())\n    a = list(map(int, f.readline().split()))\n"
+    + _END,
     "open_dev_stdin": "n, *a = map(int, open('/dev/stdin').read().split())\n" + _END,
     "os_read": "import os\nn, *a = map(int, os.read(0, 10**6).split())\n" + _END,
     "os_read_fstat": "import os\nn, *a = map(int, os.read(0, os.fstat(0).st_size).split())\n" + _END,
     "io_bytesio_of_read": "import io, os\ninput = io.BytesIO(os.read(0, os.fstat(0).st_size)).readline\nn = int(input())\n"
     "a = list(map(int, input().split()))\n" + _END,
-    "fileinput": "import fileinput\nlines = [line for line in fileinput.input()]\na = list(map(int, lines[1].split()))\n" + _END,
+    "fileinput": "import fileinput\nlines = [line for line in fileinput.input()]\na = list(map(int, lines[1].split()))\n"
+    + _END,
     "mmap_stdin": "import mmap\nn, *a = map(int, mmap.mmap(0, 0, access=mmap.ACCESS_READ).read().split())\n" + _END,
     "stdin_wrapped": "import sys, io\nsys.stdin = io.TextIOWrapper(sys.stdin.buffer, encoding='ascii')\nn = int(input())\n"
     "a = list(map(int, input().split()))\n" + _END,
@@ -160,7 +166,8 @@ print(max(a))
     + _END,
     "temporary_file": "import tempfile\nn = int(input())\na = list(map(int, input().split()))\nwith tempfile.TemporaryFile('w+') as f:\n"
     "    f.write(str(sum(a)))\n    f.seek(0)\n    print(f.read())\nprint(max(a))\n",
-    "standard_error_output": "import sys\nn = int(input())\na = list(map(int, input().split()))\nprint('debug', a, file=sys.stderr)\n" + _END,
+    "standard_error_output": "import sys\nn = int(input())\na = list(map(int, input().split()))\nprint('debug', a, file=sys.stderr)\n"
+    + _END,
     "trailing_spaces": "n = int(input())\na = list(map(int, input().split()))\nprint(sum(a), '')\nprint(max(a), '  ')\nprint()\n",
     "windows_line_ends": "n = int(input())\r\na = list(map(int, input().split()))\r\nprint(sum(a))\r\nprint(max(a))\r\n",
     "tabs_and_semicolons": "n = int(input()); a = list(map(int, input().split()))\nif 1:\n\tprint(sum(a)); print(max(a))\n",
@@ -177,7 +184,8 @@ print(max(a))
     "print(total)\nprint(max(a))\n",
     "subclassed_dict_with_missing": "class D(dict):\n    def __missing__(self, k): return 0\nd = D()\nn = int(input())\n"
     "a = list(map(int, input().split()))\nfor x in a: d['s'] += x\nprint(d['s'])\nprint(max(a))\n",
-    "signal_alarm_guard": "import signal\nsignal.alarm(100)\nn = int(input())\na = list(map(int, input().split()))\n" + _END,
+    "signal_alarm_guard": "import signal\nsignal.alarm(100)\nn = int(input())\na = list(map(int, input().split()))\n"
+    + _END,
     "thread_pool": "from concurrent.futures import ThreadPoolExecutor\nn = int(input())\na = list(map(int, input().split()))\n"
     "with ThreadPoolExecutor(2) as pool:\n    s, m = pool.map(lambda f: f(a), (sum, max))\nprint(s)\nprint(m)\n",
 }
@@ -197,6 +205,8 @@ CALL: dict[str, str] = {
     "int_enum": "from enum import IntEnum\nclass E(IntEnum):\n    X = 3\ndef solve(a): return [sum(a), E.X if max(a) == 3 else max(a)]\n",
     "float_equal_to_int": "def solve(a): return [float(sum(a)), max(a)]\n",
     "prints_and_returns": "def solve(a):\n    print('debug')\n    return [sum(a), max(a)]\n",
+    "main_guard_that_reads": "def solve(a): return [sum(a), max(a)]\nif __name__ == '__main__':\n    print(solve([int(input())]))\n",
+    "pickled_class": "import pickle\nclass P:\n    def __init__(self, a): self.a = a\ndef solve(a):\n    p = pickle.loads(pickle.dumps(P(a)))\n    return [sum(p.a), max(p.a)]\n",
     "main_guard": "def solve(a): return [sum(a), max(a)]\nif __name__ == '__main__':\n    print(solve([1]))\n",
     "changes_argument": "def solve(a):\n    a.sort()\n    return [sum(a), a[-1]]\n",
     "ordered_dict_result": "from collections import OrderedDict\ndef solve(a): return list(OrderedDict(s=sum(a), m=max(a)).values())\n",

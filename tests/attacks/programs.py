@@ -1,3 +1,4 @@
+# ruff: noqa: E501 (whole programs on a line)
 """Hostile programs, by what they try. Written for the test suite; each is judged on two tests.
 
 forging: wrong programs that try to be paid. lasting: state that would make the second test right.

@@ -18,10 +18,10 @@ from mars2.search.depth_guided import DepthGuided
 from mars2.search.mcts import Mcts
 from mars2.search.refine_best import RefineBest
 from mars2.search.sequential import Sequential
-from mars2.search.strategy import Roster, rebuild
+from mars2.search.strategy import Strategy, rebuild
 from mars2.search.treequest_adapter import ALGORITHMS, TreeQuestSearch
 
-Make = Callable[[list[str]], Roster]
+Make = Callable[[list[str]], Strategy]
 
 OURS: dict[str, Make] = {
     "best_of_n": BestOfN,
@@ -63,7 +63,7 @@ def new_tree(seed: int = 0) -> Tree:
     return Tree("tree", "problem", np.random.default_rng(seed))
 
 
-def finish(search: Roster, tree: Tree, expansion: Expansion, score: float) -> None:
+def finish(search: Strategy, tree: Tree, expansion: Expansion, score: float) -> None:
     node = tree.add(
         expansion,
         prompt=(),
@@ -78,7 +78,7 @@ def finish(search: Roster, tree: Tree, expansion: Expansion, score: float) -> No
     search.tell(tree, node)
 
 
-def grow(search: Roster, tree: Tree, num_nodes: int, scores: np.random.Generator, concurrency: int = 1) -> None:
+def grow(search: Strategy, tree: Tree, num_nodes: int, scores: np.random.Generator, concurrency: int = 1) -> None:
     """Keep `concurrency` expansions under way, finish them in random order, and check every choice."""
     while len(tree) < num_nodes:
         while len(tree.pending) < concurrency:

@@ -79,7 +79,7 @@ class AgentConfig(Section):
     """One member of the team: a policy, a role prompt, sampling settings."""
 
     policy: str
-    role: str = ""  # the name of a shipped role, a path to a text file, or the text itself
+    role: str = ""  # the name of a shipped role or a path to a text file; in the lab: solver or checker
     sampling: SamplingConfig | None = None  # None: the run's `sampling`
 
 

@@ -12,7 +12,7 @@ from transformers.utils import logging as transformers_logging
 from mars2.core.seeds import derive_seed, stream
 from mars2.lab.corpus import Document, draw_document
 from mars2.lab.policies import LabPolicy, build_model
-from mars2.lab.tokenizer import build_tokenizer, chat_text
+from mars2.lab.tokenizer import END_ID, build_tokenizer, chat_text
 
 if TYPE_CHECKING:
     from transformers import PreTrainedTokenizerFast
@@ -28,8 +28,10 @@ def imitate(policy: LabPolicy, seed: int, folder: Path, progress: Callable[[floa
     torch.set_num_threads(1)
     torch.manual_seed(derive_seed(seed, "lab", "init", policy.name))
     tokenizer = build_tokenizer()
-    model = build_model(policy, len(tokenizer), tokenizer.convert_tokens_to_ids(tokenizer.eos_token))
-    optimizer = torch.optim.AdamW(model.parameters(), lr=policy.learning_rate, betas=(0.9, 0.98), weight_decay=0.01)
+    model = build_model(policy, len(tokenizer), END_ID)
+    optimizer = torch.optim.AdamW(
+        model.parameters(), lr=policy.learning_rate, betas=(0.9, 0.98), weight_decay=0.01, fused=True
+    )
     schedule = torch.optim.lr_scheduler.LambdaLR(
         optimizer, lambda step: min(1.0, (step + 1) / WARM_UP_STEPS) * (1.02 - step / policy.num_steps)
     )
@@ -58,7 +60,7 @@ def _batches(
         rows.sort(key=lambda row: len(row[0]))
         for i in rng.permutation(POOL):
             group = rows[i * BATCH : (i + 1) * BATCH]
-            ids = torch.full((BATCH, max(len(row) for row, _ in group)), tokenizer.pad_token_id, dtype=torch.long)
+            ids = torch.full((BATCH, max(len(row) for row, _ in group)), END_ID, dtype=torch.long)
             labels = torch.full_like(ids, _IGNORED)
             for j, (row, num_prompt) in enumerate(group):
                 ids[j, : len(row)] = torch.tensor(row)
@@ -70,4 +72,4 @@ def _encode(document: Document, tokenizer: PreTrainedTokenizerFast) -> tuple[lis
     """Token ids of prompt and answer, and how many of them are the prompt."""
     prompt = tokenizer.encode(chat_text(document.prompt), add_special_tokens=False)
     answer = tokenizer.encode(document.answer, add_special_tokens=False)
-    return [*prompt, *answer, tokenizer.eos_token_id], len(prompt)
+    return [*prompt, *answer, END_ID], len(prompt)

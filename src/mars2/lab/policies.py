@@ -75,4 +75,5 @@ def build_model(policy: LabPolicy, vocabulary_size: int, eos_token_id: int) -> P
         case "llama":
             return LlamaForCausalLM(LlamaConfig(**shared, tie_word_embeddings=True))
         case "gpt_neox":
-            return GPTNeoXForCausalLM(GPTNeoXConfig(**shared, rotary_pct=1.0, tie_word_embeddings=False))
+            rotary = {**shared, "rotary_pct": 1.0}  # every dimension of a head turns with the position
+            return GPTNeoXForCausalLM(GPTNeoXConfig(**rotary, tie_word_embeddings=False))

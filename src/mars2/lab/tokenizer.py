@@ -12,6 +12,7 @@ from mars2.lab.ops import ARGUMENT_TYPES, OPS
 
 USER, ASSISTANT, END = "<|user|>", "<|assistant|>", "<|end|>"
 SPECIAL_TOKENS = (END, USER, ASSISTANT)
+END_ID = 0  # eos and padding
 ROLE_TAGS = ("solver", "checker")  # roles that the warm start has seen, for several agents on one policy
 
 CHAT_TEMPLATE = (
@@ -83,7 +84,7 @@ def build_tokenizer() -> PreTrainedTokenizerFast:
     vocabulary: list[tuple[str, float]] = [(token, 0.0) for token in SPECIAL_TOKENS]
     vocabulary += [(f"<0x{byte:02X}>", _BYTE_SCORE) for byte in range(256)]
     vocabulary += [(piece, _CHAR_SCORE + 1e-4 * len(piece) ** 2) for piece in _pieces()]
-    tokenizer = Tokenizer(models.Unigram(vocabulary, unk_id=SPECIAL_TOKENS.index(END), byte_fallback=True))
+    tokenizer = Tokenizer(models.Unigram(vocabulary, unk_id=END_ID, byte_fallback=True))
     tokenizer.decoder = decoders.Sequence([decoders.ByteFallback(), decoders.Fuse()])
     tokenizer.add_special_tokens([AddedToken(token, special=True) for token in SPECIAL_TOKENS])
     fast = PreTrainedTokenizerFast(

@@ -117,7 +117,7 @@ class TorchLearner:
             seed=derive_seed(seed, "learner", policy, "lora"),
         )
         self._make_optimizer = partial(_adamw, learning_rate=learning_rate, betas=betas, weight_decay=weight_decay)
-        self._model = self._load_model(str(model))
+        self._model = self._load_model(str(Path(model).resolve()) if Path(model).exists() else str(model))
         self._optimizer = self._make_optimizer(self._model.parameters)
         self._version = 0
         self._optimizer_steps = 0
@@ -169,6 +169,31 @@ class TorchLearner:
         old: Sequence[Tensor] | None,
         metrics: BatchMetrics,
     ) -> None:
+        try:
+            loss = self._accumulate_gradients(samples, indices, old, metrics)
+            grad_norm = float(torch.nn.utils.clip_grad_norm_(self._model.parameters, self._max_grad_norm))
+            if not (math.isfinite(grad_norm) and math.isfinite(loss)):
+                self._skipped_steps += 1
+                self._skipped_in_a_row += 1
+                return
+            learning_rate = learning_rate_at(self._optimizer_steps, **self._schedule)
+            for group in self._optimizer.param_groups:
+                group["lr"] = learning_rate
+            self._optimizer.step()
+            self._optimizer_steps += 1
+            self._skipped_in_a_row = 0
+            metrics.add_step(loss=loss, grad_norm=grad_norm, learning_rate=learning_rate)
+        finally:
+            self._optimizer.zero_grad(set_to_none=True)
+
+    def _accumulate_gradients(
+        self,
+        samples: Sequence[TrainingSample],
+        indices: Sequence[int],
+        old: Sequence[Tensor] | None,
+        metrics: BatchMetrics,
+    ) -> float:
+        """Add the gradients of the loss over `indices`, one micro-batch at a time; returns that loss."""
         num_tokens = sum(len(samples[i].output_ids) for i in indices)
         loss = torch.zeros((), device=self._device)
         for batch in self._micro_batches(samples, indices):
@@ -192,19 +217,7 @@ class TorchLearner:
             part.loss.backward()
             loss += part.loss.detach()
             metrics.add_part(part)
-        grad_norm = float(torch.nn.utils.clip_grad_norm_(self._model.parameters, self._max_grad_norm))
-        learning_rate = learning_rate_at(self._optimizer_steps, **self._schedule)
-        if math.isfinite(grad_norm) and math.isfinite(float(loss)):
-            for group in self._optimizer.param_groups:
-                group["lr"] = learning_rate
-            self._optimizer.step()
-            self._optimizer_steps += 1
-            self._skipped_in_a_row = 0
-            metrics.add_step(loss=float(loss), grad_norm=grad_norm, learning_rate=learning_rate)
-        else:
-            self._skipped_steps += 1
-            self._skipped_in_a_row += 1
-        self._optimizer.zero_grad(set_to_none=True)
+        return float(loss)
 
     def _split(self, num_samples: int) -> list[list[int]]:
         """Indices of each mini-batch: all in order for one, a shuffled near-equal split for more."""

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import asyncio
 import hashlib
 import marshal
 from collections import OrderedDict
 from collections.abc import Sequence
+from dataclasses import dataclass
 from typing import Any
 
 from mars2.core.errors import SandboxUnavailable, UserError
@@ -13,7 +15,15 @@ from mars2.core.problem import AssertTest, CallTest, Comparison, Limits, StdioTe
 from mars2.core.verdict import Status, TestResult, Verdict
 
 _MARSHAL_VERSION = 2  # without back references, so that equal tests give equal bytes
-_KEPT = 512  # encoded test tuples
+_KEPT_BYTES = 256 * 2**20  # encodings of tests that are remembered
+
+
+@dataclass(frozen=True, slots=True)
+class EncodedTests:
+    """Tests as bytes, and the hash that names them."""
+
+    key: bytes
+    data: bytes
 
 
 class TestEncoder:
@@ -22,28 +32,37 @@ class TestEncoder:
     __test__ = False  # not a pytest class
 
     def __init__(self) -> None:
-        self._kept: OrderedDict[int, tuple[Sequence[Test], bytes]] = OrderedDict()
+        self._kept: OrderedDict[int, tuple[Sequence[Test], EncodedTests]] = OrderedDict()
+        self._bytes = 0
 
-    def __call__(self, tests: Sequence[Test]) -> bytes:
-        """Bytes of the tests.
+    async def __call__(self, tests: Sequence[Test]) -> EncodedTests:
+        """The tests as bytes; large ones are encoded beside the event loop.
 
         Raises:
             UserError: a call test holds a value that is not plain data.
         """
-        if not isinstance(tests, tuple):
-            return _encode(tests)
         kept = self._kept.get(id(tests))
         if kept is not None and kept[0] is tests:
             self._kept.move_to_end(id(tests))
             return kept[1]
-        data = _encode(tests)
-        self._kept[id(tests)] = (tests, data)
-        if len(self._kept) > _KEPT:
-            self._kept.popitem(last=False)
-        return data
+        encoded = await asyncio.to_thread(_encode, tests) if _is_large(tests) else _encode(tests)
+        if isinstance(tests, tuple) and id(tests) not in self._kept:
+            self._kept[id(tests)] = (tests, encoded)
+            self._bytes += len(encoded.data)
+            while self._bytes > _KEPT_BYTES:
+                _, (_, forgotten) = self._kept.popitem(last=False)
+                self._bytes -= len(forgotten.data)
+        return encoded
 
 
-def _encode(tests: Sequence[Test]) -> bytes:
+def _is_large(tests: Sequence[Test]) -> bool:
+    """Whether encoding may take more than about a millisecond."""
+    if any(not isinstance(test, StdioTest) for test in tests):
+        return len(tests) > 100
+    return sum(len(test.input) + len(test.output) for test in tests if isinstance(test, StdioTest)) > 500_000
+
+
+def _encode(tests: Sequence[Test]) -> EncodedTests:
     plain: list[tuple[Any, ...]] = []
     for index, test in enumerate(tests):
         match test:
@@ -58,20 +77,37 @@ def _encode(tests: Sequence[Test]) -> bytes:
                     f"tests[{index}] must be a StdioTest, CallTest or AssertTest, got {type(test).__name__}"
                 )
     try:
-        return marshal.dumps(plain, _MARSHAL_VERSION)
+        data = marshal.dumps(plain, _MARSHAL_VERSION)
     except ValueError:
         raise UserError(
             "a call test's args and expected must be plain data (numbers, text, lists, tuples, sets, dicts)"
         ) from None
+    return EncodedTests(hashlib.sha256(data).digest(), data)
 
 
-def request_payload(
-    program: str, tests: bytes, limits: Limits, comparison: Comparison, stop_at_first_failure: bool, hermetic: bool
-) -> bytes:
-    """What is sent to a worker (`worker.judgement.Request`); equal judgements give equal bytes."""
-    fields = (
-        program,
-        tests,
+@dataclass(frozen=True, slots=True)
+class Judging:
+    """One judgement as a worker is asked for it."""
+
+    program: str
+    tests: EncodedTests
+    options: tuple[Any, ...]  # the remaining fields of `worker.judgement.Request`, in order
+
+    @property
+    def key(self) -> bytes:
+        """The same for equal judgements, and for no others."""
+        fields = (self.program, self.tests.key, self.options)
+        return hashlib.sha256(marshal.dumps(fields, _MARSHAL_VERSION)).digest()
+
+    def payload(self, *, with_tests: bool) -> bytes:
+        """What is sent; without the tests if the worker has them already."""
+        tests = self.tests.data if with_tests else None
+        return marshal.dumps((self.program, self.tests.key, tests, self.options), _MARSHAL_VERSION)
+
+
+def options(limits: Limits, comparison: Comparison, stop_at_first_failure: bool, hermetic: bool) -> tuple[Any, ...]:
+    """Fields of `worker.judgement.Request` after program and tests."""
+    return (
         float(limits.cpu_s),
         float(limits.effective_wall_s),
         int(limits.memory_mib),
@@ -81,11 +117,6 @@ def request_payload(
         stop_at_first_failure,
         hermetic,
     )
-    return marshal.dumps(fields, _MARSHAL_VERSION)
-
-
-def cache_key(payload: bytes) -> bytes:
-    return hashlib.sha256(payload).digest()
 
 
 def refusal(program: str | None, limits: Limits) -> TestResult | None:

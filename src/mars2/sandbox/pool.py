@@ -12,7 +12,7 @@ from typing import Literal
 from mars2.core.errors import SandboxUnavailable
 from mars2.core.problem import Comparison, Limits, Test
 from mars2.core.verdict import Verdict
-from mars2.sandbox.messages import TestEncoder, cache_key, refusal, request_payload, verdict_from, verdict_of
+from mars2.sandbox.messages import Judging, TestEncoder, options, refusal, verdict_from, verdict_of
 from mars2.sandbox.worker_process import WorkerLost, WorkerProcess, WorkerSettings
 
 _log = logging.getLogger(__name__)
@@ -74,31 +74,30 @@ class ZygoteSandbox:
         if program is None or refused is not None:
             assert refused is not None
             return verdict_from((refused,) * max(1, len(tests)), len(tests), self.tier, self.mode)
-        encoded = self._encode(tests)
-        hermetic = self.mode == "hermetic"
-        payload = request_payload(program, encoded, limits, comparison, stop_at_first_failure, hermetic)
-        key = cache_key(payload)
+        wanted = options(limits, comparison, stop_at_first_failure, self.mode == "hermetic")
+        judging = Judging(program, await self._encode(tests), wanted)
+        key = judging.key
         if key in self._cache:
             self._cache.move_to_end(key)
             self.num_cache_hits += 1
             return self._cache[key]
         deadline_s = _GRACE_S + _BUSY_FACTOR * (_COMPILE_WALL_S + limits.effective_wall_s * max(1, len(tests)))
         async with self._slots:
-            verdict = await self._run(payload, len(tests), deadline_s)
+            verdict = await self._run(judging, len(tests), deadline_s)
         if self._cache_size:
             self._cache[key] = verdict
             if len(self._cache) > self._cache_size:
                 self._cache.popitem(last=False)
         return verdict
 
-    async def _run(self, payload: bytes, num_tests: int, deadline_s: float) -> Verdict:
+    async def _run(self, judging: Judging, num_tests: int, deadline_s: float) -> Verdict:
         reason = ""
         for _ in range(_ATTEMPTS):
             if self._closed:
                 raise SandboxUnavailable("the sandbox is closed")
             worker = self._idle.pop() if self._idle else await self._start_worker()
             try:
-                answer = await worker.ask(payload, deadline_s)
+                answer = await worker.ask(judging, deadline_s)
             except WorkerLost as error:
                 reason = str(error)
                 await self._discard(worker)

@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from mars2.core.errors import SandboxUnavailable
+from mars2.sandbox.messages import Judging
 from mars2.sandbox.worker import wire
 
 _FOLDER = Path(__file__).resolve().parent / "worker"
@@ -46,6 +47,7 @@ class WorkerProcess:
         self, process: subprocess.Popen[bytes], reader: asyncio.StreamReader, writer: asyncio.StreamWriter
     ) -> None:
         self._process, self._reader, self._writer = process, reader, writer
+        self._held = wire.HeldTests()
         self.tier = ""
         self.missing: tuple[str, ...] = ()
 
@@ -76,14 +78,17 @@ class WorkerProcess:
         worker.tier, worker.missing = hello["tier"], tuple(hello["missing"])
         return worker
 
-    async def ask(self, payload: bytes, deadline_s: float) -> dict[str, Any]:
+    async def ask(self, judging: Judging, deadline_s: float) -> dict[str, Any]:
         """The worker's answer to a judgement.
 
         Raises:
             WorkerLost: it gave none in time.
         """
         try:
-            self._writer.write(wire.pack(payload))
+            known = judging.tests.key in self._held
+            if not known:
+                self._held.add(judging.tests.key, len(judging.tests.data))
+            self._writer.write(wire.pack(judging.payload(with_tests=not known)))
             await self._writer.drain()
             return await asyncio.wait_for(self._receive(), deadline_s)
         except TimeoutError:

@@ -31,7 +31,7 @@ class DepthGuided(AbMcts):
         agents: Sequence[str],
         *,
         gamma: float = 0.98,
-        slope: float = 0.03,
+        slope: float = 0.1,
         floor: float = 0.5,
         count_scope: Literal["depth", "node"] = "depth",
         posterior: Literal["beta", "gaussian"] = "beta",
@@ -51,7 +51,7 @@ class DepthGuided(AbMcts):
                 f"search.gamma must be in (0, 1], got {gamma}; 0.98 is the default, 1 means no decay at the root"
             )
         if slope < 0:
-            raise ConfigError(f"search.slope must be >= 0, got {slope}; 0.03 is the default")
+            raise ConfigError(f"search.slope must be >= 0, got {slope}; 0.1 is the default")
         if not 0 < floor <= gamma:
             raise ConfigError(f"search.floor must be in (0, gamma = {gamma}], got {floor}; 0.5 is the default")
         if count_scope not in ("depth", "node"):

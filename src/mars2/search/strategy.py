@@ -2,17 +2,19 @@
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
 from collections import Counter
 from collections.abc import Sequence
-from typing import Protocol
+
+import numpy as np
 
 from mars2.core.errors import ConfigError
-from mars2.core.protocols import Search
+from mars2.core.protocols import Choice, Search, Stop
 from mars2.core.tree import Node, Tree
 
 
-class Strategy:
-    """Base of the strategies: a roster of agents that may change in mid-search."""
+class Strategy(ABC):
+    """Base of the strategies: a `Search` whose agents may change in mid-search."""
 
     def __init__(self, agents: Sequence[str]) -> None:
         """`agents`: names in the order that ties and turns follow.
@@ -28,6 +30,10 @@ class Strategy:
         self._agents = list(agents)
         self._uses: Counter[str] = Counter()
         self._num_told = 0
+
+    @abstractmethod
+    def choose(self, tree: Tree, rng: np.random.Generator) -> Choice | Stop:
+        """Pick where to grow next."""
 
     @property
     def agents(self) -> tuple[str, ...]:
@@ -59,17 +65,6 @@ class Strategy:
         """The agent with the fewest nodes and pending expansions; the first listed wins ties: agents take turns."""
         pending = Counter(expansion.agent for expansion in tree.pending.values())
         return min(self._agents, key=lambda agent: self._uses[agent] + pending[agent])
-
-
-class Roster(Search, Protocol):
-    """A `Search` whose agents may change in mid-search; every strategy here is one."""
-
-    @property
-    def agents(self) -> tuple[str, ...]: ...
-
-    def add_agent(self, agent: str) -> None: ...
-
-    def remove_agent(self, agent: str) -> None: ...
 
 
 def rebuild(search: Search, tree: Tree) -> None:

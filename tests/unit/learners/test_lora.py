@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import importlib.util
 import sys
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -16,7 +17,13 @@ from mars2.core.errors import ConfigError, StoreError
 from mars2.learners.lora import Lora
 from mars2.learners.torch_learner import TorchLearner
 
-needs_peft = pytest.mark.skipif(importlib.util.find_spec("peft") is None, reason="peft is not installed (extra: peft)")
+PEFT_IS_MISSING = importlib.util.find_spec("peft") is None
+
+
+def needs_peft(test: Callable[..., None]) -> Any:
+    """Run by `.ci/run`, which installs peft."""
+    skip = pytest.mark.skipif(PEFT_IS_MISSING, reason="peft is not installed (extra: peft)")
+    return pytest.mark.slow(skip(test))
 
 
 LORA = Lora(rank=4, alpha=8.0)

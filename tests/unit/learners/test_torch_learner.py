@@ -264,6 +264,19 @@ def test_non_finite_updates_are_skipped_counted_and_finally_refused(llama_folder
         learner.step(bad)
 
 
+def test_an_interrupted_update_leaves_no_gradients_behind(
+    llama_folder: Path, random_samples: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    learner, fresh = (TorchLearner("p", llama_folder, micro_batch_tokens=40) for _ in range(2))
+    batches = learner._micro_batches(random_samples(8), range(8))
+    monkeypatch.setattr(learner, "_micro_batches", lambda *_: iter([batches[0], None]))  # fails on the second
+    with pytest.raises(AttributeError):
+        learner.step(random_samples(8))
+    monkeypatch.undo()
+    assert learner.version == 0
+    assert learner.step(random_samples(8))["grad_norm"] == fresh.step(random_samples(8))["grad_norm"]
+
+
 def test_snapshot_shares_tied_parameters(gpt2_folder: Path) -> None:
     state = weights(TorchLearner("p", gpt2_folder))
     assert state["lm_head.weight"] is state["transformer.wte.weight"]

@@ -28,9 +28,18 @@ from .scan import Sentinels, modules_if_stateless
 
 CONTROL, BOX, STDIN, STDOUT, STDERR = 3, 4, 5, 6, 7  # descriptors; the last three are the keepers of 0, 1 and 2
 HELLO, LOADED, REFUSED, CALLING, DONE = b"h", b"l", b"r", b"k", b"d"  # first byte of a message to the supervisor
-LOAD, RUN_STDIO, RUN_CALL, RUN_ASSERT, RUN_TESTER = b"L", b"S", b"C", b"A", b"T"  # first byte of a request …
+LOAD, SCAN, RUN_STDIO, RUN_CALL, RUN_ASSERT, RUN_TESTER = (
+    b"L",
+    b"N",
+    b"S",
+    b"C",
+    b"A",
+    b"T",
+)  # first byte of a request …
 BEGIN, SERVE_CALL, END = b"B", b"K", b"E"  # … and of those of a test that runs apart, in a tester's process
+OUTPUT_TOO_LARGE = "OutputLimitExceeded"
 REPLY = struct.Struct("<cIB")  # kind, bytes in the box, 1 if the process may run another test
+_SCRIPT, _MODULE = "__main__", "solution"  # `__name__` of a program that is run, and of one whose functions are called
 PROGRAM_NAME, TEST_NAME = "solution.py", "<test>"
 _HARNESS_RECURSION = 5_000
 _MAX_MESSAGE = 2_000
@@ -49,8 +58,8 @@ def serve() -> None:
             os._exit(0)
         kind, length = request[:1], int.from_bytes(request[1:9], "little")
         body = os.pread(BOX, length, 0)
-        if kind == LOAD:
-            reply, report = candidate.load(body)
+        if kind in (LOAD, SCAN):
+            reply, report = candidate.load(body, scan=kind == SCAN)
             reusable = candidate.sentinels is not None
         elif kind == RUN_TESTER:
             reply, report, reusable = DONE, tester.run(control, *marshal.loads(body)), True
@@ -61,7 +70,12 @@ def serve() -> None:
             reply, reusable = DONE, candidate.reset()
         data = encode(report)
         os.ftruncate(BOX, 0)
-        write_all(BOX, data)
+        try:
+            write_all(BOX, data)
+        except OSError:  # larger than the output limit
+            data = encode(("error", OUTPUT_TOO_LARGE, "the returned value is larger than the output limit", ""))
+            os.ftruncate(BOX, 0)
+            write_all(BOX, data)
         control.send(REPLY.pack(reply, len(data), reusable))
 
 
@@ -74,23 +88,25 @@ def write_all(descriptor: int, data: bytes) -> None:
 class _Candidate:
     """One program, loaded."""
 
-    def __init__(self) -> None:
+    def __init__(self, keepers: tuple[int, int, int] = (STDIN, STDOUT, STDERR)) -> None:
+        self.keepers = keepers  # descriptors that 0, 1 and 2 are made from before each test
         self.code: types.CodeType | None = None
         self.source_lines: list[str] = []
         self.sentinels: Sentinels | None = None
         self.main = types.ModuleType("__main__")
         self.streams: tuple[io.TextIOWrapper, ...] = ()
 
-    def load(self, source: bytes) -> tuple[bytes, Any]:
-        """Compile; the report of a refusal is (error type, message)."""
+    def load(self, source: bytes, *, scan: bool) -> tuple[bytes, Any]:
+        """Compile, and find out whether the process may run several tests; a refusal reports (error type, message)."""
+        tree = None
         try:
             text = source.decode("utf-8", "surrogatepass").removeprefix("\ufeff")
-            tree = ast.parse(text, PROGRAM_NAME)
-            self.code = compile(tree, PROGRAM_NAME, "exec", dont_inherit=True)
+            tree = ast.parse(text, PROGRAM_NAME) if scan else None
+            self.code = compile(text if tree is None else tree, PROGRAM_NAME, "exec", dont_inherit=True)
         except (SyntaxError, ValueError, MemoryError, RecursionError, OverflowError) as error:
             return REFUSED, (type(error).__name__, message_of(error))
         self.source_lines = text.split("\n")
-        modules = modules_if_stateless(tree)
+        modules = modules_if_stateless(tree) if tree is not None else None
         if modules is not None:
             for module in modules:
                 __import__(module)
@@ -114,7 +130,7 @@ class _Candidate:
         try:
             if kind == SERVE_CALL:
                 return self._serve_call(body)
-            self._prepare()
+            self._prepare(_SCRIPT if kind == RUN_STDIO else _MODULE)
             if kind == RUN_CALL:
                 return self._run_call(body)
             if kind == RUN_ASSERT:
@@ -125,8 +141,8 @@ class _Candidate:
         except BaseException as error:
             return self._error(error)
 
-    def _prepare(self) -> None:
-        for keeper, descriptor in ((STDIN, 0), (STDOUT, 1), (STDERR, 2)):
+    def _prepare(self, name: str) -> None:
+        for descriptor, keeper in enumerate(self.keepers):
             os.dup2(keeper, descriptor)
             os.lseek(descriptor, 0, os.SEEK_SET)
         sys.stdin = sys.__stdin__ = _text_stream(0, "r", "stdin")  # type: ignore[misc]
@@ -135,9 +151,9 @@ class _Candidate:
         self.streams = (sys.stdout, sys.stderr)
         sys.setrecursionlimit(1_000)
         threading.stack_size(_DEFAULT_THREAD_STACK)
-        self.main = types.ModuleType("__main__")
+        self.main = types.ModuleType(name)
         self.main.__dict__.update(__builtins__=builtins, __file__=PROGRAM_NAME)
-        sys.modules["__main__"] = self.main
+        sys.modules["__main__"] = sys.modules[name] = self.main
 
     def _run_program(self) -> Any:
         assert self.code is not None
@@ -269,6 +285,29 @@ def assertion_message(error: BaseException, code: str) -> str:
     lines = code.split("\n")
     line = lines[number - 1].strip()[:_MAX_MESSAGE] if 0 < number <= len(lines) else ""
     return message or f"failed: {line}"
+
+
+_REHEARSED = (
+    "import sys\ndef main():\n    for line in sys.stdin:\n        print(sum(map(int, line.split())))\nmain()\n",
+    "from collections import deque\nclass Solution:\n    def f(self, a): return [x for x in deque(a) if x > 0]\n",
+)
+
+
+def rehearse() -> None:
+    """Go through every step once with programs of our own, so that children find code and memory warmed up.
+
+    Done in the zygote: what is touched and cached here need not be in each child, at half the cost of a judgement.
+    """
+    files = [os.memfd_create("rehearsal") for _ in range(3)]
+    for _ in range(20):
+        for source in _REHEARSED:
+            rehearsal = _Candidate((files[0], files[1], files[2]))
+            rehearsal.load(source.encode(), scan=True)
+            encode(rehearsal.run(RUN_STDIO, b""))
+            encode(rehearsal.run(RUN_CALL, marshal.dumps(("f", ([1, -1],)))))
+            rehearsal.reset()
+    for descriptor in files:
+        os.close(descriptor)
 
 
 def install_exit_builtins() -> None:

@@ -35,6 +35,8 @@ _START_S = 30.0
 
 def serve(connection: socket.socket, isolation: Isolation, lock: ChildLock, base_bytes: int) -> None:
     """Fork on request until the supervisor is gone. Runs as the jail's first process; `base_bytes` is its own size."""
+    resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
+    resource.setrlimit(resource.RLIMIT_NOFILE, (_OPEN_FILES, _OPEN_FILES))
     gc.collect()
     gc.freeze()
     connection.send(READY)
@@ -69,12 +71,10 @@ def _become_child(descriptors: list[int], cpu_s: int, memory_bytes: int, file_by
             os.dup2(descriptor, first + offset)
     for standard, keeper in enumerate((candidate.STDIN, candidate.STDOUT, candidate.STDERR)):
         os.dup2(keeper, standard)
-    os.closerange(first + len(descriptors), os.sysconf("SC_OPEN_MAX"))
-    resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
+    os.closerange(first + len(descriptors), _OPEN_FILES)
     resource.setrlimit(resource.RLIMIT_CPU, (cpu_s, cpu_s))
     resource.setrlimit(resource.RLIMIT_AS, (memory_bytes, memory_bytes))
     resource.setrlimit(resource.RLIMIT_FSIZE, (file_bytes, file_bytes))
-    resource.setrlimit(resource.RLIMIT_NOFILE, (_OPEN_FILES, _OPEN_FILES))
 
 
 def _end_everything(isolation: Isolation) -> None:
@@ -124,6 +124,7 @@ def _preload(library: tuple[str, str] | None) -> int:
     for name in _PRELOADED.split():
         importlib.import_module(name)
     candidate.install_exit_builtins()
+    candidate.rehearse()
     random.seed(0)  # programs that draw without a seed draw the same every time: verdicts repeat
     sys.argv = [candidate.PROGRAM_NAME]
     sys.orig_argv = ["python3", candidate.PROGRAM_NAME]

@@ -15,6 +15,7 @@ from .jailed import Ended, Jailed
 _SHOWN_CHARACTERS = 2_000
 _MIN_FILE_BYTES = 1 << 20  # reports need room even where a problem allows little output
 _COMPILE_CPU_S = 6.0
+_STATUS_OF_ERROR = {"MemoryError": "MLE", candidate.OUTPUT_TOO_LARGE: "OLE"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,6 +77,7 @@ class Judgement:
         self.request = request
         self._zygote, self._tester_zygote, self._trainer = zygote, tester_zygote, trainer
         self._tester: Jailed | None = None
+        self._may_reuse = len(request.tests) > 1 and not request.hermetic
         self._source = request.program.encode("utf-8", "surrogatepass")
         self._jailed: Jailed | None = None
         self._fresh = False  # whether the live process has run no test yet
@@ -136,7 +138,7 @@ class Judgement:
         self._jailed = jailed = self._new_process(self._zygote.connect())
         self._fresh = True
         ended = jailed.step(
-            candidate.LOAD,
+            candidate.SCAN if self._may_reuse else candidate.LOAD,
             self._source,
             stdin=None,
             cpu_limit_s=_COMPILE_CPU_S,
@@ -144,7 +146,7 @@ class Judgement:
             stdout_bytes=request.stdout_bytes,
         )
         if ended.reply == candidate.LOADED:
-            self._reusable = ended.reusable and not request.hermetic
+            self._reusable = self._may_reuse and ended.reusable
             return None
         outcome = Outcome("CE", cpu_s=ended.cpu_s, wall_s=ended.wall_s)
         if ended.reply == candidate.REFUSED:
@@ -287,7 +289,7 @@ class Judgement:
                     outcome.status = "AC"
                 case ("error", str(name), str(message), str(lines)):
                     outcome.error_type, outcome.error_message, outcome.traceback = name, message, lines
-                    outcome.status = "MLE" if name == "MemoryError" else "RE"
+                    outcome.status = _STATUS_OF_ERROR.get(name, "RE")
                     if name == "AssertionError" and test[0] == "assert":
                         outcome.status = "WA"
                 case _:

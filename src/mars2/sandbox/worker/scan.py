@@ -8,6 +8,7 @@ variable) is caught after each test by `Sentinels`.
 from __future__ import annotations
 
 import ast
+import importlib
 import sys
 import types
 from typing import Any
@@ -41,6 +42,7 @@ _PURE: dict[str, frozenset[str]] = {
         | {"Sequence", "Set", "Tuple", "Union"}
     ),
 }
+_STAR_IMPORTED = frozenset({"collections", "functools", "string", "typing"})  # modules that say what `*` is
 _REPLACEABLE = frozenset({"stdin", "stdout"})  # attributes of sys that a program may assign; they are restored
 _FORBIDDEN_NAMES = frozenset(
     {"__builtins__", "__import__", "__loader__", "__spec__", "breakpoint", "compile", "copyright", "credits", "delattr"}
@@ -64,6 +66,7 @@ class _Scan:
         self.used: set[str] = set()
         self.modules: dict[str, str] = {}  # local name -> module
         self.imported: set[str] = set()  # names imported from modules
+        self.forbidden: set[str] = {*_FORBIDDEN_NAMES}
 
     def passes(self, nodes: list[ast.AST]) -> bool:
         imports = [node for node in nodes if isinstance(node, (ast.Import, ast.ImportFrom))]
@@ -88,11 +91,18 @@ class _Scan:
         self.used.add(node.module or "")
         for alias in node.names:
             if alias.name == "*":
-                if pure is not _ANY:
+                if pure is not _ANY and not self._import_all(node.module or "", pure):
                     return False
             elif pure is not _ANY and alias.name not in pure:
                 return False
             self.imported.add(alias.asname or alias.name)
+        return True
+
+    def _import_all(self, module: str, pure: frozenset[str]) -> bool:
+        """`from module import *`: what it brings beyond the allowed names may not be used."""
+        if module not in _STAR_IMPORTED:
+            return False
+        self.forbidden |= {*importlib.import_module(module).__all__} - pure
         return True
 
     def _allowed(self, node: ast.AST, bases: set[int]) -> bool:
@@ -111,7 +121,7 @@ class _Scan:
         return True
 
     def _name(self, node: ast.Name, bases: set[int]) -> bool:
-        if node.id in _FORBIDDEN_NAMES:
+        if node.id in self.forbidden:
             return False
         return node.id not in self.modules or id(node) in bases
 

@@ -7,7 +7,6 @@ import errno
 import os
 import struct
 from collections.abc import Sequence
-from dataclasses import dataclass
 
 from . import libc
 from .syscalls import ARCHITECTURES, Architecture
@@ -21,6 +20,9 @@ _SET_MODE_FILTER = 1
 _IOCTLS = (0x5401, 0x5413, 0x541B, 0x5421, 0x5450, 0x5451)  # TCGETS TIOCGWINSZ FIONREAD FIONBIO FIONCLEX FIOCLEX
 _PRCTLS = (3, 15, 16, 0x53564D41)  # GET_DUMPABLE, SET_NAME, GET_NAME, SET_VMA
 _AF_UNIX = 1
+
+_OWN_PID = 0xFFFFFF01  # stands for the process id in a filter; no process id is that large
+_INSTRUCTION, _OPERAND, _OPERAND_OFFSET = struct.Struct("=HBBI"), struct.Struct("=I"), 4
 
 Instruction = tuple[int, int, int, int]  # code, jump if true, jump if false, operand
 
@@ -53,24 +55,26 @@ def architecture() -> Architecture | None:
     return ARCHITECTURES.get(os.uname().machine)
 
 
-@dataclass(frozen=True, slots=True)
 class Filter:
-    """A program for the kernel; `own_pid_slots` are the operands to be replaced by the caller's process id."""
+    """A program for the kernel, packed once; the caller's process id is written into it when it is installed."""
 
-    code: tuple[Instruction, ...]
+    def __init__(self, code: Sequence[Instruction]) -> None:
+        self.code = tuple(code)
+        self._packed = bytearray(b"".join(_INSTRUCTION.pack(*instruction) for instruction in code))
+        self._own_pid_at = [
+            index * _INSTRUCTION.size + _OPERAND_OFFSET for index, line in enumerate(code) if line[3] == _OWN_PID
+        ]
+        self._buffer = (ctypes.c_char * len(self._packed)).from_buffer(self._packed)
+        program = struct.pack("=H6xQ", len(self.code), ctypes.addressof(self._buffer))
+        self._program = ctypes.create_string_buffer(program, len(program))
+        table = architecture()
+        self._call = table.number["seccomp"] if table else -1
 
     def install(self, own_pid: int = 0) -> None:
         """Put the filter on this process, for good. Needs NO_NEW_PRIVS. Raises OSError."""
-        resolved = [(c, t, f, own_pid if k == _OWN_PID else k) for c, t, f, k in self.code]
-        packed = b"".join(struct.pack("=HBBI", *instruction) for instruction in resolved)
-        buffer = ctypes.create_string_buffer(packed, len(packed))
-        program = struct.pack("=H6xQ", len(resolved), ctypes.addressof(buffer))
-        table = architecture()
-        assert table is not None
-        libc.syscall(table.number["seccomp"], _SET_MODE_FILTER, 0, ctypes.c_char_p(program))
-
-
-_OWN_PID = 0xFFFFFF01  # stands for the process id in a filter; no process id is that large
+        for position in self._own_pid_at:
+            _OPERAND.pack_into(self._packed, position, own_pid)
+        libc.syscall(self._call, _SET_MODE_FILTER, 0, self._program)
 
 
 def _program(table: Architecture, actions: dict[int, list[Instruction]], default: list[Instruction]) -> Filter:
@@ -90,7 +94,7 @@ def _program(table: Architecture, actions: dict[int, list[Instruction]], default
         if not bounds or bounds[-1][1] is not actions[number]:
             bounds.append((number, actions[number]))
         bounds.append((number + 1, default))
-    return Filter((*start, *_search(_merged(bounds))))
+    return Filter([*start, *_search(_merged(bounds))])
 
 
 def _merged(bounds: list[tuple[int, list[Instruction]]]) -> list[tuple[int, list[Instruction]]]:

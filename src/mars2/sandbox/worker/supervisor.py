@@ -68,6 +68,19 @@ class _Zygotes:
                 pass
 
 
+class _Tests:
+    """The tests of recent judgements, by key."""
+
+    def __init__(self) -> None:
+        self.loaded: dict[bytes, list[tuple[Any, ...]]] = {}
+        self._held = wire.HeldTests()
+
+    def add(self, key: bytes, data: bytes) -> None:
+        self.loaded[key] = marshal.loads(data)  # written by the trainer
+        for forgotten in self._held.add(key, len(data)):
+            del self.loaded[forgotten]
+
+
 @dataclass(frozen=True, slots=True)
 class _Kind:
     """The zygotes of one kind, as a judgement sees them."""
@@ -93,19 +106,22 @@ def main(descriptor: int) -> None:
     except OSError as error:
         _send(trainer, {"error": str(error)})
         return
+    tests = _Tests()
     _send(trainer, {"tier": isolation.tier, "missing": isolation.missing})
     try:
         while True:
             payload = wire.receive(trainer)
             if payload:  # an empty one cancels a judgement that is already over
-                _send(trainer, _answer(payload, zygotes, trainer))
+                _send(trainer, _answer(payload, tests, zygotes, trainer))
     except (EOFError, BrokenPipeError, ConnectionResetError):
         zygotes.drop_all()
 
 
-def _answer(payload: bytes, zygotes: _Zygotes, trainer: socket.socket) -> dict[str, object]:
-    program, tests, *rest = marshal.loads(payload)  # written by the trainer
-    request = Request(program, marshal.loads(tests), *rest)
+def _answer(payload: bytes, tests: _Tests, zygotes: _Zygotes, trainer: socket.socket) -> dict[str, object]:
+    program, key, data, options = marshal.loads(payload)  # written by the trainer
+    if data is not None:
+        tests.add(key, data)
+    request = Request(program, tests.loaded[key], *options)
     kind = "numpy" if zygotes.has_numpy and _NEEDS_NUMPY.search(program) else "plain"
     try:
         tier = zygotes.get(kind)[1].tier

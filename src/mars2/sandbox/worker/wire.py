@@ -1,9 +1,10 @@
-"""Length-prefixed frames between the trainer and a worker, both trusted."""
+"""Frames between the trainer and a worker, both trusted; and which tests the worker still has from earlier frames."""
 
 from __future__ import annotations
 
 import socket
 import struct
+from collections import OrderedDict
 
 _LENGTH = struct.Struct("<Q")
 HEADER_BYTES = _LENGTH.size
@@ -33,3 +34,22 @@ def _receive_exactly(connection: socket.socket, count: int) -> bytes:
             raise EOFError("the other side closed the connection")
         received += got
     return bytes(buffer)
+
+
+class HeldTests:
+    """Which tests a worker holds. Both sides keep this book alike, so that tests need not be sent again."""
+
+    def __init__(self, most_bytes: int = 64 * 2**20) -> None:
+        self._most_bytes = most_bytes
+        self._sizes: OrderedDict[bytes, int] = OrderedDict()
+
+    def __contains__(self, key: bytes) -> bool:
+        return key in self._sizes
+
+    def add(self, key: bytes, size: int) -> list[bytes]:
+        """Note new tests; returns the keys of those to forget, oldest first (never the new one)."""
+        self._sizes[key] = size
+        forgotten: list[bytes] = []
+        while sum(self._sizes.values()) > self._most_bytes and len(self._sizes) > 1:
+            forgotten.append(self._sizes.popitem(last=False)[0])
+        return forgotten

@@ -1,0 +1,167 @@
+"""Judges a file of tasks, one JSON object a line, for `mars2 judge --batch` and for other programs to pipe through."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+from collections.abc import AsyncIterator, Iterable
+from typing import Annotated, Any, Literal
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+
+from mars2.core.errors import UserError
+from mars2.core.problem import AssertTest, CallTest, Comparison, Limits, StdioTest, Test
+from mars2.core.protocols import Sandbox
+from mars2.core.verdict import TestResult, Verdict
+
+_MOST_MESSAGE = 300
+
+
+class _Strict(BaseModel):
+    model_config = ConfigDict(extra="forbid", strict=True)
+
+
+class StdioTests(_Strict):
+    """Programs that read stdin and print."""
+
+    kind: Literal["stdio"]
+    inputs: list[str]
+    outputs: list[str]
+
+    @model_validator(mode="after")
+    def _paired(self) -> StdioTests:
+        if len(self.inputs) != len(self.outputs):
+            raise ValueError(f"{len(self.inputs)} inputs but {len(self.outputs)} outputs; give one output per input")
+        return self
+
+    def tests(self) -> tuple[Test, ...]:
+        return tuple(StdioTest(*pair) for pair in zip(self.inputs, self.outputs, strict=True))
+
+
+class CallTests(_Strict):
+    """Calls of one function, with the arguments of each call as a list."""
+
+    kind: Literal["call"]
+    function: str
+    inputs: list[list[Any]]
+    outputs: list[Any]
+
+    @model_validator(mode="after")
+    def _paired(self) -> CallTests:
+        if len(self.inputs) != len(self.outputs):
+            raise ValueError(f"{len(self.inputs)} inputs but {len(self.outputs)} outputs; give one output per input")
+        return self
+
+    def tests(self) -> tuple[Test, ...]:
+        pairs = zip(self.inputs, self.outputs, strict=True)
+        return tuple(CallTest(self.function, tuple(args), output) for args, output in pairs)
+
+
+class AssertTests(_Strict):
+    """Python code that must not raise."""
+
+    kind: Literal["assert"]
+    asserts: list[str]
+
+    def tests(self) -> tuple[Test, ...]:
+        return tuple(map(AssertTest, self.asserts))
+
+
+class TaskLimits(_Strict):
+    """Limits of one test; what is left out is the default of `mars2.core.problem.Limits`."""
+
+    cpu_s: float = Field(default=6.0, gt=0)
+    wall_s: float | None = Field(default=None, gt=0)
+    memory_mib: int = Field(default=512, ge=1)
+    stdout_kib: int = Field(default=16 * 1024, ge=1)
+
+
+class Task(_Strict):
+    """One line of a batch file."""
+
+    id: str | int
+    program: str | None
+    tests: Annotated[StdioTests | CallTests | AssertTests, Field(discriminator="kind")]
+    limits: TaskLimits = TaskLimits()
+    comparison: Comparison = "exact"
+
+
+def parse_task(line: str, number: int) -> Task:
+    """A task from a line.
+
+    Raises:
+        UserError: naming the line, the field and what is wrong with it.
+    """
+    try:
+        return Task.model_validate_json(line)
+    except ValidationError as error:
+        first = error.errors()[0]
+        field = ".".join(str(part) for part in first["loc"]) or "line"
+        raise UserError(f"line {number}: {field}: {first['msg'][:_MOST_MESSAGE]}") from None
+
+
+async def judge_tasks(
+    lines: Iterable[str], sandbox: Sandbox, *, at_once: int, stop_at_first_failure: bool = True
+) -> AsyncIterator[dict[str, Any]]:
+    """One answer per task, in the order of the lines; at most `at_once` are under way. Blank lines are passed over.
+
+    Every line is checked before the first program runs.
+
+    Raises:
+        UserError: a line is not a task.
+        SandboxUnavailable: the sandbox cannot judge.
+    """
+    tasks = [parse_task(line, number) for number, line in enumerate(lines, 1) if line.strip()]
+    slots = asyncio.Semaphore(at_once)
+
+    async def judge(task: Task) -> Verdict:
+        async with slots:
+            return await sandbox.judge(
+                task.program,
+                task.tests.tests(),
+                Limits(**task.limits.model_dump()),
+                comparison=task.comparison,
+                stop_at_first_failure=stop_at_first_failure,
+            )
+
+    under_way = [asyncio.create_task(judge(task)) for task in tasks]
+    try:
+        for task, verdict in zip(tasks, under_way, strict=True):
+            yield answer(task.id, await verdict)
+    finally:
+        for verdict in under_way:
+            verdict.cancel()
+        await asyncio.gather(*under_way, return_exceptions=True)
+
+
+def answer(task_id: str | int, verdict: Verdict) -> dict[str, Any]:
+    """A verdict as one JSON object."""
+    return {
+        "id": task_id,
+        "verdict": verdict.status.value,
+        "tests": [_test_answer(result) for result in verdict.tests],
+        "tier": verdict.tier,
+        "mode": verdict.mode,
+    }
+
+
+def _test_answer(result: TestResult) -> dict[str, Any]:
+    return {
+        "verdict": result.status.value,
+        "cpu_s": round(result.cpu_s, 6),
+        "wall_s": round(result.wall_s, 6),
+        "peak_mib": result.peak_mib,
+        "detail": detail(result),
+    }
+
+
+def detail(result: TestResult) -> str:
+    """What went wrong, in a few lines; "" for AC and SKIPPED."""
+    if result.status.value in ("AC", "SKIPPED"):
+        return ""
+    parts = [f"{result.error_type}: {result.error_message}" if result.error_type else "", result.traceback]
+    if result.status.value == "WA":
+        parts.append(f"printed or returned: {json.dumps(result.actual)}")
+    if result.weak:
+        parts.append("(weak: tester and candidate shared a process)")
+    return "\n".join(part for part in parts if part)

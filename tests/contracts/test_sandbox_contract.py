@@ -1,0 +1,242 @@
+"""What every sandbox promises. Real ones pass all of it; the scripted one what does not need a program to run."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator, Sequence
+
+import pytest
+import pytest_asyncio
+
+from mars2.core.problem import AssertTest, CallTest, Limits, StdioTest, Test
+from mars2.core.protocols import Sandbox
+from mars2.core.verdict import Status
+from mars2.sandbox import ScriptedSandbox, ZygoteSandbox
+
+pytestmark = pytest.mark.asyncio(loop_scope="module")
+ADD = "a, b = map(int, input().split())\nprint(a + b)\n"
+SUBTRACT = "a, b = map(int, input().split())\nprint(a - b)\n"
+SUMS: tuple[Test, ...] = (StdioTest("1 2\n", "3\n"), StdioTest("3 4\n", "7\n"), StdioTest("5 6\n", "11\n"))
+LIMITS = Limits(cpu_s=0.5, wall_s=1.5, memory_mib=128, stdout_kib=256)
+
+
+def _scripted(program: str, tests: Sequence[Test]) -> Status:
+    return {ADD: Status.AC, SUBTRACT: Status.WA, "def f(": Status.CE}.get(program, Status.RE)
+
+
+def _make(kind: str) -> Sandbox:
+    if kind == "scripted":
+        return ScriptedSandbox(_scripted)
+    return ZygoteSandbox(1, mode="hermetic" if kind == "hermetic" else "batch", allow_unsafe=True)
+
+
+@pytest_asyncio.fixture(params=["batch", "hermetic", "scripted"], scope="module", loop_scope="module")
+async def sandbox(request: pytest.FixtureRequest) -> AsyncIterator[Sandbox]:
+    made = _make(request.param)
+    yield made
+    await made.close()
+
+
+@pytest_asyncio.fixture(params=["batch", "hermetic"], scope="module", loop_scope="module")
+async def real(request: pytest.FixtureRequest) -> AsyncIterator[Sandbox]:
+    made = _make(request.param)
+    yield made
+    await made.close()
+
+
+async def test_right_program(sandbox: Sandbox) -> None:
+    verdict = await sandbox.judge(ADD, SUMS, LIMITS)
+    assert verdict.accepted
+    assert [test.status for test in verdict.tests] == [Status.AC] * 3
+    assert verdict.fraction_passed == 1.0
+    assert verdict.tier
+    assert verdict.mode
+
+
+async def test_wrong_program_skips_after_the_first_failure(sandbox: Sandbox) -> None:
+    verdict = await sandbox.judge(SUBTRACT, SUMS, LIMITS)
+    assert verdict.status is Status.WA
+    assert [test.status for test in verdict.tests] == [Status.WA, Status.SKIPPED, Status.SKIPPED]
+
+
+async def test_all_tests_run_when_asked(sandbox: Sandbox) -> None:
+    verdict = await sandbox.judge(SUBTRACT, SUMS, LIMITS, stop_at_first_failure=False)
+    assert [test.status for test in verdict.tests] == [Status.WA] * 3
+
+
+@pytest.mark.parametrize("program", [None, "", "  \n\t", "def f("])
+async def test_no_program_is_a_compile_error(sandbox: Sandbox, program: str | None) -> None:
+    verdict = await sandbox.judge(program, SUMS, LIMITS)
+    assert verdict.status is Status.CE
+    assert len(verdict.tests) == 3
+    assert verdict.num_passed == 0
+
+
+async def test_source_too_long_is_a_compile_error(sandbox: Sandbox) -> None:
+    verdict = await sandbox.judge(ADD + "#" * 1024, SUMS, Limits(source_kib=1))
+    assert verdict.status is Status.CE
+    assert verdict.tests[0].error_type == "SourceTooLong"
+
+
+async def test_many_at_once(sandbox: Sandbox) -> None:
+    verdicts = await asyncio.gather(*(sandbox.judge(p, SUMS, LIMITS) for p in [ADD, SUBTRACT] * 5))
+    assert [v.status for v in verdicts] == [Status.AC, Status.WA] * 5
+
+
+@pytest.mark.parametrize("kind", ["batch", "scripted"])
+async def test_close_twice(kind: str) -> None:
+    sandbox = _make(kind)
+    await sandbox.judge(ADD, SUMS, LIMITS)
+    await sandbox.close()
+    await sandbox.close()
+
+
+async def test_wrong_answer_shows_what_was_printed(real: Sandbox) -> None:
+    result = (await real.judge(SUBTRACT, SUMS, LIMITS)).tests[0]
+    assert result.actual == "-1\n"
+    assert result.exit_code == 0
+    assert result.peak_mib > 1
+    assert 0 < result.cpu_s < 0.5
+
+
+async def test_runtime_error_shows_the_program_s_own_lines(real: Sandbox) -> None:
+    program = "import json\n\ndef parse(text):\n    return json.loads(text)\n\nprint(parse(input()))\n"
+    result = (await real.judge(program, (StdioTest("{", ""),), LIMITS)).tests[0]
+    assert result.status is Status.RE
+    assert result.error_type == "JSONDecodeError"
+    assert "Expecting property name" in result.error_message
+    assert result.traceback == ("line 6, in <module>: print(parse(input()))\nline 4, in parse: return json.loads(text)")
+
+
+async def test_stderr_and_exit_code(real: Sandbox) -> None:
+    program = "import sys\nprint('3')\nprint('careful', file=sys.stderr)\nsys.exit(4)\n"
+    result = (await real.judge(program, SUMS, LIMITS)).tests[0]
+    assert (result.status, result.exit_code, result.stderr) == (Status.RE, 4, "careful\n")
+
+
+@pytest.mark.parametrize(
+    ("program", "status"),
+    [
+        ("while True: pass", Status.TLE),
+        ("import time\ntime.sleep(60)", Status.TLE),
+        ("x = bytearray(10**9)", Status.MLE),
+        ("while True: print('x' * 1000)", Status.OLE),
+        ("1 / 0", Status.RE),
+        ("import os\nos.kill(os.getpid(), 11)", Status.RE),
+    ],
+)
+async def test_limits_and_deaths(real: Sandbox, program: str, status: Status) -> None:
+    verdict = await real.judge(program, SUMS, LIMITS)
+    assert verdict.status is status
+    assert verdict.tests[0].error_type
+    assert verdict.tests[0].error_message or status is Status.MLE
+
+
+async def test_killed_by_a_signal_says_which(real: Sandbox) -> None:
+    result = (await real.judge("import os\nos.kill(os.getpid(), 11)", SUMS, LIMITS)).tests[0]
+    assert result.signal == 11
+
+
+async def test_compile_error_says_where(real: Sandbox) -> None:
+    result = (await real.judge("x = 1\nif x\n  pass\n", SUMS, LIMITS)).tests[0]
+    assert result.error_type == "SyntaxError"
+    assert "line 2" in result.error_message
+
+
+async def test_tests_run_after_a_timeout_when_asked(real: Sandbox) -> None:
+    program = "n = int(input())\nwhile n == 1: pass\nprint(n)\n"
+    tests = tuple(StdioTest(f"{n}\n", f"{n}\n") for n in (0, 1, 2))
+    verdict = await real.judge(program, tests, LIMITS, stop_at_first_failure=False)
+    assert [test.status for test in verdict.tests] == [Status.AC, Status.TLE, Status.AC]
+    assert verdict.status is Status.TLE
+
+
+@pytest.mark.parametrize(
+    "program", ["def add(a, b): return a + b", "class Solution:\n    def add(self, a, b): return a + b"]
+)
+async def test_function_calls(real: Sandbox, program: str) -> None:
+    tests = (CallTest("add", (1, 2), 3), CallTest("add", ([1], [2]), [1, 2]), CallTest("add", ((1,), (2,)), [1, 2]))
+    assert (await real.judge(program, tests, LIMITS)).accepted
+
+
+@pytest.mark.parametrize(
+    "value",
+    [
+        None,
+        True,
+        0,
+        -(2**70),
+        1.5,
+        "text ☃ \ud800",
+        b"\x00\xff",
+        [1, [2]],
+        (1, "a"),
+        {"k": [1]},
+        {1, 2},
+        frozenset({3}),
+        2 + 1j,
+    ],
+)
+async def test_values_of_every_plain_type_come_and_go(real: Sandbox, value: object) -> None:
+    verdict = await real.judge("def same(x): return x", (CallTest("same", (value,), value),), LIMITS)
+    assert verdict.accepted, verdict
+
+
+async def test_value_of_the_wrong_type_is_wrong(real: Sandbox) -> None:
+    result = (await real.judge("def f(): return '3'", (CallTest("f", (), 3),), LIMITS)).tests[0]
+    assert (result.status, result.actual) == (Status.WA, "'3'")
+
+
+async def test_missing_function(real: Sandbox) -> None:
+    result = (await real.judge("def g(): pass", (CallTest("f", (), 3),), LIMITS)).tests[0]
+    assert (result.status, result.error_type) == (Status.RE, "NameError")
+
+
+async def test_assertions(real: Sandbox) -> None:
+    program = "def double(x): return 2 * x"
+    tests = (AssertTest("assert double(2) == 4"), AssertTest("def check(f):\n    assert f(3) == 7\ncheck(double)"))
+    verdict = await real.judge(program, tests, LIMITS)
+    assert [test.status for test in verdict.tests] == [Status.AC, Status.WA]
+    assert verdict.tests[1].actual == "6"
+    assert "assert f(3) == 7" in verdict.tests[1].error_message
+    assert not any(test.weak for test in verdict.tests)
+
+
+async def test_assertions_that_need_an_object_are_weak(real: Sandbox) -> None:
+    program = "class Box:\n    def __init__(self, x): self.x = x"
+    verdict = await real.judge(program, (AssertTest("b = Box(3)\nassert b.x == 3"),), LIMITS)
+    assert verdict.accepted
+    assert verdict.tests[0].weak
+
+
+async def test_no_tests(sandbox: Sandbox) -> None:
+    verdict = await sandbox.judge(ADD, (), LIMITS)
+    assert verdict.tests == ()
+    assert verdict.fraction_passed == 0.0
+
+
+async def test_comparison_is_the_problem_s(real: Sandbox) -> None:
+    program = "print('2 1')\nprint('0.3333333')"
+    tests = (StdioTest("", "2 1\n0.33333333\n"),)
+    assert (await real.judge(program, tests, LIMITS)).status is Status.WA
+    assert (await real.judge(program, tests, LIMITS, comparison="tolerant")).accepted
+    tests = (StdioTest("", "0.3333333 2\n1\n"),)
+    assert (await real.judge("print('0.3333333\\n2 1')", tests, LIMITS, comparison="tokens")).accepted
+    assert (await real.judge("print('1\\n0.3333333 2')", tests, LIMITS, comparison="unordered")).accepted
+
+
+async def test_value_larger_than_the_output_limit(real: Sandbox) -> None:
+    program = "def f(): return ['x' * 100_000] * 20"
+    verdict = await real.judge(program, (CallTest("f", (), 1),), LIMITS)
+    assert verdict.status is Status.OLE
+
+
+async def test_a_candidate_cannot_talk_a_test_into_its_own_process(real: Sandbox) -> None:
+    """Whatever it returns, even values of unusual types, the test goes on apart."""
+    for value in ("Decimal(1)", "Fraction(1, 2)", "object()", "[object()]", "{1: {2}}", "lambda: 1"):
+        program = (
+            f"from decimal import Decimal\nfrom fractions import Fraction\ndef f(): return {value}\ndef g(x): return 0"
+        )
+        verdict = await real.judge(program, (AssertTest("assert g(f()) == 1"),), LIMITS)
+        assert verdict.status is Status.WA
+        assert not verdict.tests[0].weak

@@ -1,0 +1,75 @@
+"""Batch files: every kind of test, answers in order, mistakes named by line and field."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+import pytest
+
+from mars2.core.errors import UserError
+from mars2.core.verdict import Status
+from mars2.sandbox import ScriptedSandbox, ZygoteSandbox, judge_tasks
+from mars2.sandbox.batch import parse_task
+
+STDIO = {"kind": "stdio", "inputs": ["1 2\n"], "outputs": ["3\n"]}
+
+
+def _line(**changes: Any) -> str:
+    return json.dumps({"id": "a", "program": "print(3)", "tests": STDIO} | changes)
+
+
+async def test_real_tasks_of_every_kind() -> None:
+    call = {"kind": "call", "function": "add", "inputs": [[1, 2], [3, 4]], "outputs": [3, 8]}
+    check = {"kind": "assert", "asserts": ["assert add(1, 2) == 3"]}
+    lines = [
+        _line(id="s"),
+        "",
+        _line(id=7, program="def add(a, b): return a + b", tests=call),
+        _line(id="t", program="def add(a, b): return a + b", tests=check, limits={"cpu_s": 1.0}),
+        _line(id="n", program=None),
+        _line(id="d", program="print('0.30000001')", tests=STDIO | {"outputs": ["0.3"]}, comparison="tolerant"),
+    ]
+    async with ZygoteSandbox(2, allow_unsafe=True) as sandbox:
+        answers = [answer async for answer in judge_tasks(lines, sandbox, at_once=4)]
+    assert [a["id"] for a in answers] == ["s", 7, "t", "n", "d"]
+    assert [a["verdict"] for a in answers] == ["AC", "WA", "AC", "CE", "AC"]
+    assert answers[1]["tests"][1]["detail"] == 'printed or returned: "7"'
+    assert set(answers[0]) == {"id", "verdict", "tests", "tier", "mode"}
+    assert set(answers[0]["tests"][0]) == {"verdict", "cpu_s", "wall_s", "peak_mib", "detail"}
+    json.dumps(answers)
+
+
+async def test_lone_surrogates_survive_the_round_trip() -> None:
+    async with ZygoteSandbox(1, allow_unsafe=True) as sandbox:
+        lines = [_line(program="import sys\nsys.stdout.buffer.write(b'\\xff')")]
+        (answer,) = [answer async for answer in judge_tasks(lines, sandbox, at_once=1)]
+    assert answer["verdict"] == "WA"
+    json.dumps(answer).encode()
+
+
+@pytest.mark.parametrize(
+    ("line", "message"),
+    [
+        ("{", "line 3: line"),
+        (_line(extra=1), "line 3: extra"),
+        (_line(program=3), "line 3: program"),
+        (_line(limits={"cpu_s": -1}), "line 3: limits.cpu_s"),
+        (_line(limits={"cpu": 1}), "line 3: limits.cpu"),
+        (_line(comparison="fuzzy"), "line 3: comparison"),
+        (_line(tests={"kind": "magic"}), "line 3: tests"),
+        (_line(tests=STDIO | {"outputs": []}), "1 inputs but 0 outputs"),
+    ],
+)
+def test_mistakes_are_named(line: str, message: str) -> None:
+    with pytest.raises(UserError) as caught:
+        parse_task(line, 3)
+    assert message in str(caught.value)
+    assert "\n" not in str(caught.value)
+
+
+async def test_nothing_runs_if_a_line_is_wrong() -> None:
+    sandbox = ScriptedSandbox({"print(3)": Status.AC})
+    with pytest.raises(UserError):
+        [answer async for answer in judge_tasks([_line(), "{}"], sandbox, at_once=1)]
+    assert sandbox.calls == 0

@@ -1,0 +1,125 @@
+"""Comparison of outputs and values: the rules by example, and safety for any bytes."""
+
+from __future__ import annotations
+
+import time
+from decimal import Decimal
+from fractions import Fraction
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from mars2.sandbox.worker.comparison import brief, outputs_equal, shorten, values_equal
+
+
+@pytest.mark.parametrize(
+    ("actual", "expected", "equal"),
+    [
+        ("3\n", "3", True),
+        ("  3 \n\n", "3", True),
+        ("1 2\n3\n", "1 2\n3", True),
+        ("1  2", "1 2", True),
+        ("1\n2", "1 2", False),  # lines count
+        ("1\n\n2", "1\n2", False),
+        ("0.50", "0.5", True),
+        ("1e0", "1", True),
+        ("1.0 x", "1 x", True),
+        ("0.3333333", "0.33333333", False),  # no tolerance
+        ("NaN", "NaN", True),  # the same text
+        ("NaN", "nan", False),
+        ("sNaN", "nan", False),
+        ("inf", "Infinity", True),
+        ("1_000", "1000", False),
+        ("١", "1", False),
+        ("YES", "yes", False),
+        ("", "", True),
+        ("", "0", False),
+        ("1e999999999999999999", "2e999999999999999999", False),
+        ("1e999999999", "1", False),
+    ],
+)
+def test_exact_is_livecodebench_s_rule(actual: str, expected: str, equal: bool) -> None:
+    assert outputs_equal(actual, expected, "exact") is equal
+
+
+@pytest.mark.parametrize(
+    ("actual", "expected", "comparison", "equal"),
+    [
+        ("0.3333333", "0.33333335", "tolerant", True),
+        ("1000000.5", "1000000.9", "tolerant", True),  # relative
+        ("1000000", "1000002", "tolerant", False),
+        ("0.1 a", "0.1000001 a", "tolerant", True),
+        ("0.1 a", "0.1 b", "tolerant", False),
+        ("inf", "1", "tolerant", False),
+        ("1", "inf", "tolerant", False),
+        ("1 2\n3", "1\n2 3", "tokens", True),
+        ("1 2 3", "1 2", "tokens", False),
+        ("b\na", "a\nb", "unordered", True),
+        ("a\na\nb", "a\nb\nb", "unordered", False),
+    ],
+)
+def test_other_rules(actual: str, expected: str, comparison: str, equal: bool) -> None:
+    assert outputs_equal(actual, expected, comparison) is equal
+
+
+@pytest.mark.parametrize(
+    ("actual", "expected", "comparison", "equal"),
+    [
+        ((1, 2), [1, 2], "exact", True),  # a tuple counts as a list at the top level …
+        ([(1, 2)], [[1, 2]], "exact", False),  # … only
+        (1, True, "exact", True),  # as Python's ==
+        (1.0, 1, "exact", True),
+        (float("nan"), float("nan"), "exact", False),
+        (0.1 + 0.2, 0.3, "exact", False),
+        (0.1 + 0.2, 0.3, "tolerant", True),
+        ({"a": [0.1 + 0.2]}, {"a": [0.3]}, "tolerant", True),
+        ([3, 1, 2], [1, 2, 3], "unordered", True),
+        ([[1], [2], [2]], [[2], [1], [1]], "unordered", False),
+        ([{"a": [1]}, {2}], [{2}, {"a": [1]}], "unordered", True),
+        (10**400, 1.0, "tolerant", False),
+        (Fraction(1, 2), 0.5, "exact", True),
+        (Decimal("1e999999999"), 1, "exact", False),
+        (Decimal("sNaN"), 1, "exact", False),
+    ],
+)
+def test_values(actual: Any, expected: Any, comparison: str, equal: bool) -> None:
+    assert values_equal(actual, expected, comparison) is equal
+
+
+@given(st.text(), st.text(), st.sampled_from(["exact", "tolerant", "tokens", "unordered"]))
+def test_any_text_compares_without_an_exception(actual: str, expected: str, comparison: str) -> None:
+    assert outputs_equal(actual, actual, comparison)
+    assert isinstance(outputs_equal(actual, expected, comparison), bool)
+
+
+@given(st.lists(st.integers() | st.floats(allow_nan=False), max_size=8))
+def test_unordered_ignores_order(items: list[Any]) -> None:
+    assert values_equal(items[::-1], items, "unordered")
+
+
+def test_hostile_sizes_stay_quick() -> None:
+    start = time.process_time()
+    assert not outputs_equal("9" * 2_000_000, "1", "exact")
+    assert not outputs_equal("1 " * 500_000, "1", "tokens")
+    assert not values_equal([i * (2**61 - 1) for i in range(50_000)], [1], "unordered")
+    assert time.process_time() - start < 5
+
+
+def test_brief_is_bounded_and_safe() -> None:
+    assert brief([1, (2,), {"a": {3}}], 100) == "[1, (2,), {'a': {3}}]"
+    assert len(brief(["x" * 1000] * 1000, 200)) < 400
+    assert brief(1 << 100_000, 100) == "<integer of 100001 bits>"
+    nested: list[Any] = []
+    for _ in range(150):
+        nested = [nested]
+    assert len(brief(nested, 1000)) < 1100
+
+
+def test_shorten_keeps_head_and_tail() -> None:
+    assert shorten("abc", 3) == "abc"
+    text = shorten("a" * 50 + "b" * 50, 20)
+    assert text.startswith("a" * 10)
+    assert text.endswith("b" * 10)
+    assert "80 characters left out" in text

@@ -1,0 +1,270 @@
+"""The pool: cache, cancellation, restarts, refusal of unsafe tiers, back-pressure, an event loop that never stalls."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import AsyncIterator
+from pathlib import Path
+
+import pytest
+
+from mars2.core.errors import SandboxUnavailable, UserError
+from mars2.core.problem import AssertTest, CallTest, Limits, StdioTest
+from mars2.core.verdict import Status
+from mars2.sandbox import ZygoteSandbox, doctor
+from mars2.sandbox.worker_process import WorkerSettings
+
+pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="the sandbox needs Linux")
+ADD = "a, b = map(int, input().split())\nprint(a + b)\n"
+SUMS = (StdioTest("1 2\n", "3\n"), StdioTest("3 4\n", "7\n"))
+LIMITS = Limits(cpu_s=0.3, wall_s=1.0, memory_mib=128)
+_WORKER_FOLDER = "mars2/sandbox/worker"
+
+
+@pytest.fixture
+async def sandbox() -> AsyncIterator[ZygoteSandbox]:
+    async with ZygoteSandbox(1, allow_unsafe=True) as sandbox:
+        yield sandbox
+
+
+def worker_pids() -> list[int]:
+    """Live processes below this one that run worker code."""
+    listing = subprocess.run(["ps", "-eo", "pid=,ppid=,stat="], capture_output=True, text=True, check=True).stdout
+    parents = {int(pid): int(parent) for pid, parent, _ in map(str.split, listing.splitlines())}
+    found = [pid for pid in parents if _descends(pid, parents)]
+    return [pid for pid in found if _WORKER_FOLDER in _command_line(pid)]
+
+
+def _descends(pid: int, parents: dict[int, int]) -> bool:
+    while pid in parents:
+        pid = parents[pid]
+        if pid == os.getpid():
+            return True
+    return False
+
+
+def _command_line(pid: int) -> str:
+    try:
+        return Path(f"/proc/{pid}/cmdline").read_text()
+    except OSError:
+        return ""
+
+
+async def test_equal_judgements_come_from_the_cache(sandbox: ZygoteSandbox) -> None:
+    first = await sandbox.judge(ADD, SUMS, LIMITS)
+    again = await sandbox.judge(ADD, list(SUMS), LIMITS)  # equal tests, another object
+    assert again is first
+    assert (sandbox.num_judged, sandbox.num_cache_hits) == (1, 1)
+    for changed in (
+        sandbox.judge(ADD + "\n", SUMS, LIMITS),
+        sandbox.judge(ADD, SUMS[:1], LIMITS),
+        sandbox.judge(ADD, SUMS, Limits(cpu_s=0.4)),
+        sandbox.judge(ADD, SUMS, LIMITS, comparison="tokens"),
+        sandbox.judge(ADD, SUMS, LIMITS, stop_at_first_failure=False),
+    ):
+        assert (await changed).accepted
+    assert (sandbox.num_judged, sandbox.num_cache_hits) == (6, 1)
+
+
+async def test_the_cache_is_bounded() -> None:
+    async with ZygoteSandbox(1, allow_unsafe=True, cache_size=1) as sandbox:
+        for program in (ADD, ADD + "# b", ADD):
+            await sandbox.judge(program, SUMS, LIMITS)
+        assert (sandbox.num_judged, sandbox.num_cache_hits) == (3, 0)
+
+
+async def test_values_that_are_not_data_are_the_user_s_mistake(sandbox: ZygoteSandbox) -> None:
+    with pytest.raises(UserError, match="plain data"):
+        await sandbox.judge(ADD, (CallTest("f", (object(),), 1),), LIMITS)
+
+
+async def test_cancelled_judgement_ends_and_the_worker_goes_on(sandbox: ZygoteSandbox) -> None:
+    await sandbox.judge(ADD, SUMS, LIMITS)
+    worker = worker_pids()
+    task = asyncio.create_task(sandbox.judge("while True: pass", SUMS, Limits(cpu_s=60)))
+    await asyncio.sleep(0.2)
+    start = time.monotonic()
+    task.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await task
+    assert time.monotonic() - start < 0.5
+    assert (await sandbox.judge(ADD + "# next", SUMS, LIMITS)).accepted
+    assert set(worker) & set(worker_pids())
+    assert sandbox.num_worker_failures == 0
+
+
+async def test_a_timeout_around_judge_is_clean(sandbox: ZygoteSandbox) -> None:
+    for index in range(3):
+        with pytest.raises(TimeoutError):
+            await asyncio.wait_for(sandbox.judge(f"while True: pass\n#{index}", SUMS, Limits(cpu_s=60)), 0.2)
+    assert (await sandbox.judge(ADD, SUMS, LIMITS)).accepted
+
+
+async def test_a_dead_worker_is_replaced(sandbox: ZygoteSandbox) -> None:
+    await sandbox.judge(ADD, SUMS, LIMITS)
+    for pid in worker_pids():
+        os.kill(pid, signal.SIGKILL)
+    assert (await sandbox.judge(ADD + "# again", SUMS, LIMITS)).accepted
+    assert sandbox.num_worker_failures == 1
+
+
+async def test_a_zygote_that_dies_is_replaced(sandbox: ZygoteSandbox) -> None:
+    await sandbox.judge(ADD, SUMS, LIMITS)
+    zygote = max(worker_pids())
+    os.kill(zygote, signal.SIGKILL)
+    assert (await sandbox.judge(ADD + "# again", SUMS, LIMITS)).accepted
+
+
+async def test_a_worker_that_never_starts_is_an_error(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    (tmp_path / "__main__.py").write_text("raise SystemExit(1)")
+    monkeypatch.setattr("mars2.sandbox.worker_process._FOLDER", tmp_path)
+    async with ZygoteSandbox(1) as sandbox:
+        with pytest.raises(SandboxUnavailable, match="does not start"):
+            await sandbox.judge(ADD, SUMS, LIMITS)
+
+
+async def test_worker_s_own_failures_are_retried_then_raised(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    """A worker that greets and then fails every judgement: never a verdict, never a reward."""
+    (tmp_path / "__main__.py").write_text(
+        "import json, socket, struct, sys\n"
+        "s = socket.socket(fileno=int(sys.argv[1]))\n"
+        "def send(x):\n    data = json.dumps(x).encode()\n    s.sendall(struct.pack('<Q', len(data)) + data)\n"
+        "def receive():\n"
+        "    n = struct.unpack('<Q', s.recv(8, socket.MSG_WAITALL))[0]\n"
+        "    s.recv(n, socket.MSG_WAITALL)\n"
+        "receive()\nsend({'tier': 'A', 'missing': []})\n"
+        "while True:\n    receive()\n    send({'error': 'out of memory'})\n"
+    )
+    monkeypatch.setattr("mars2.sandbox.worker_process._FOLDER", tmp_path)
+    sandbox = ZygoteSandbox(1)
+    with pytest.raises(SandboxUnavailable, match="out of memory"):
+        await sandbox.judge(ADD, SUMS, LIMITS)
+    assert sandbox.num_worker_failures == 3
+    assert sandbox.num_judged == 0
+    await sandbox.close()
+
+
+async def test_close_leaves_no_process(sandbox: ZygoteSandbox) -> None:
+    await asyncio.gather(*(sandbox.judge(f"{ADD}# {i}", SUMS, LIMITS) for i in range(4)))
+    await sandbox.judge("def f(): return 1", (AssertTest("assert f() == 1"),), LIMITS)
+    assert len(worker_pids()) >= 2
+    await sandbox.close()
+    assert worker_pids() == []
+    with pytest.raises(SandboxUnavailable, match="closed"):
+        await sandbox.judge(ADD + "# late", SUMS, LIMITS)
+
+
+def _session_is_alive(session: int) -> bool:
+    listing = subprocess.run(["ps", "-eo", "sid="], capture_output=True, text=True, check=True).stdout
+    return session in map(int, listing.split())
+
+
+async def test_workers_die_with_their_trainer(tmp_path: Path) -> None:
+    code = (
+        "import asyncio, os\n"
+        "from mars2.core.problem import Limits, StdioTest\n"
+        "from mars2.sandbox import ZygoteSandbox\n"
+        "async def main():\n"
+        "    s = ZygoteSandbox(1, allow_unsafe=True)\n"
+        "    await s.judge('print(1)', (StdioTest('', '1'),), Limits())\n"
+        "    t = asyncio.create_task(s.judge('while True: pass', (StdioTest('', '1'),), Limits(cpu_s=60)))\n"
+        "    await asyncio.sleep(0.3)\n"
+        "    print([w._process.pid for w in s._all][0], flush=True)\n"
+        "    os.kill(os.getpid(), 9)\n"
+        "asyncio.run(main())\n"
+    )
+    done = await asyncio.to_thread(subprocess.run, [sys.executable, "-c", code], capture_output=True, text=True)
+    group = int(done.stdout)
+    for _ in range(50):
+        if not _session_is_alive(group):
+            return
+        await asyncio.sleep(0.1)
+    pytest.fail("worker processes outlived their trainer")
+
+
+@pytest.mark.parametrize(
+    ("settings", "tier"),
+    [
+        (WorkerSettings(namespaces=False, landlock=False), "C"),
+        (WorkerSettings(seccomp=False), "D"),
+    ],
+)
+async def test_unsafe_tiers_are_refused_unless_allowed(settings: WorkerSettings, tier: str) -> None:
+    async with ZygoteSandbox(1, settings=settings) as sandbox:
+        with pytest.raises(SandboxUnavailable, match="allow_unsafe"):
+            await sandbox.judge(ADD, SUMS, LIMITS)
+    async with ZygoteSandbox(1, settings=settings, allow_unsafe=True) as sandbox:
+        verdict = await sandbox.judge(ADD, SUMS, LIMITS)
+        assert verdict.accepted
+        assert verdict.tier == tier
+        assert any("switched off" in layer for layer in sandbox.missing)
+
+
+async def test_doctor_reports_the_tier_of_verdicts(sandbox: ZygoteSandbox) -> None:
+    report = await doctor()
+    verdict = await sandbox.judge(ADD, SUMS, LIMITS)
+    assert report.tier == verdict.tier
+    assert report.safe == (report.tier in "AB")
+    assert len(report.missing) == {"A": 0, "B": 1, "C": 2, "D": 3}[report.tier]
+
+
+async def test_verdict_does_not_depend_on_load() -> None:
+    """A program that needs most of its CPU limit passes although three others compete for the same worker's core."""
+    program = "import time\nwhile time.process_time() < 0.2: pass\n" + ADD
+    async with ZygoteSandbox(4, allow_unsafe=True) as sandbox:
+        verdicts = await asyncio.gather(*(sandbox.judge(f"{program}# {i}", SUMS, LIMITS) for i in range(8)))
+    assert [v.status for v in verdicts] == [Status.AC] * 8
+
+
+async def _stalls(stop: asyncio.Event) -> list[float]:
+    """How much later than asked a 2 ms sleep returned, over and over."""
+    late: list[float] = []
+    while not stop.is_set():
+        start = time.perf_counter()
+        await asyncio.sleep(0.002)
+        late.append(time.perf_counter() - start - 0.002)
+    return late
+
+
+@pytest.mark.parametrize(
+    ("queued", "looping"), [(60, 6), pytest.param(500, 50, marks=[pytest.mark.slow, pytest.mark.timeout(300)])]
+)
+async def test_a_queue_with_endless_loops_finishes_in_time(queued: int, looping: int) -> None:
+    limits = Limits(cpu_s=0.5)
+    async with ZygoteSandbox(2, allow_unsafe=True) as sandbox:
+        honest = [f"{ADD}# {i}" for i in range(queued)]
+        start = time.monotonic()
+        await asyncio.gather(*(sandbox.judge(program + "# alone", SUMS, limits) for program in honest))
+        honest_s = time.monotonic() - start
+        mixed = [f"while True: pass # {p}" if i % (queued // looping) == 0 else p for i, p in enumerate(honest)]
+        stop = asyncio.Event()
+        stalls = asyncio.create_task(_stalls(stop))
+        start = time.monotonic()
+        verdicts = await asyncio.gather(*(sandbox.judge(program, SUMS, limits) for program in mixed))
+        wall_s = time.monotonic() - start
+        stop.set()
+        late = sorted(await stalls)
+    statuses = [verdict.status for verdict in verdicts]
+    assert statuses.count(Status.TLE) == looping
+    assert statuses.count(Status.AC) == queued - looping
+    busy = max(1.0, os.getloadavg()[0] / (os.cpu_count() or 1))  # endless loops get their CPU share, no more
+    assert wall_s <= 1.2 * busy * looping * 0.5 / 2 + 1.5 * honest_s + 1.0
+    assert late[int(0.99 * len(late))] <= 0.02 * busy
+
+
+async def test_large_tests_do_not_stall_the_loop() -> None:
+    big = " ".join(["7"] * 1_000_000)
+    async with ZygoteSandbox(1, allow_unsafe=True) as sandbox:
+        await sandbox.judge(ADD, SUMS, LIMITS)
+        stop = asyncio.Event()
+        stalls = asyncio.create_task(_stalls(stop))
+        verdict = await sandbox.judge("print(input())", (StdioTest(big, big),), Limits())
+        stop.set()
+        late = sorted(await stalls)
+    assert verdict.accepted
+    assert late[-1] < 0.1 * max(1.0, os.getloadavg()[0] / (os.cpu_count() or 1))
