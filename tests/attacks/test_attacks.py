@@ -87,10 +87,6 @@ def test_nothing_is_left(outcome: dict[str, Any]) -> None:
     assert outcome["untouched"], "a file of the host was changed"
     assert outcome["processes_left"] == 0
     assert outcome["descriptors_left"] == 0
-    for result in outcome["results"]:
-        if result["name"] == "(leftovers)":
-            before, after = result["processes"]
-            assert after <= before + 3, "processes pile up"  # the other half's workers come and go meanwhile
 
 
 def test_runs_as_the_user_it_should(outcome: dict[str, Any]) -> None:

@@ -7,6 +7,7 @@ from typing import Any, Protocol
 
 from mars2.core.protocols import Store
 from mars2.core.tree import Node, Tree
+from mars2.runs.alarms import find_alarms
 
 
 class Listener(Protocol):
@@ -32,11 +33,13 @@ class Recorder:
             listener.event(kind, payload)
 
     def metrics(self, step: int, scopes: Mapping[str, Mapping[str, float]]) -> None:
-        """Record `scopes`: scope (``run``, ``agent/NAME``, ``policy/NAME``) → name → value."""
+        """Record scope (``run``, ``agent/NAME``, ``policy/NAME``) → name → value, and any alarm that it raises."""
         for scope, values in scopes.items():
             self.store.append_metrics(step, scope, values)
             for listener in self.listeners:
                 listener.metrics(step, scope, values)
+        for text in find_alarms(scopes):
+            self.event("alarm", text=text, step=step)
 
     def node(self, tree: Tree, node: Node) -> None:
         """A node was added to a tree (progress only; `tree` writes it)."""

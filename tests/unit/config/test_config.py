@@ -33,7 +33,8 @@ def test_every_shipped_configuration_is_valid(path: Path) -> None:
 
 
 def test_overrides_are_read_as_yaml() -> None:
-    config = parsed("training.optimizer.learning_rate=1e-4", "rollout.max_nodes=16", "agents.b={policy: a, role: planner}")
+    role = "agents.b={policy: a, role: planner}"
+    config = parsed("training.optimizer.learning_rate=1e-4", "rollout.max_nodes=16", role)
     assert config.training is not None
     assert config.training.optimizer.learning_rate == 1e-4
     assert config.rollout.max_nodes == 16
@@ -57,7 +58,7 @@ def test_a_saved_configuration_reads_back_the_same() -> None:
         ("agents.a.policy=zz", "agents.a.policy names no policy, got 'zz'; use one of a"),
         ("sampling.top_p=0.9", "biases the importance ratio"),
         ("sampling.temperature=0", "biases the importance ratio"),
-        ("training.reward.overlong_buffer=5000", "training.reward.overlong_buffer must be < sampling.max_tokens (1024)"),
+        ("training.reward.overlong_buffer=5000", "overlong_buffer must be < sampling.max_tokens (1024), got 5000"),
         ("problems={kind: reference, test: x.jsonl}", "problems.train is needed for training"),
         ("name=a b", "name: got 'a b'"),
         ("seed.x=3", "seed: got {'x': 3}"),
