@@ -24,14 +24,9 @@ def model() -> str:
 
 @pytest.mark.parametrize("number", [0, 28])
 def test_solve_humaneval(model: str, number: int, tmp_path: Path) -> None:
+    command = f"-m mars2 solve humaneval:{number} --budget 8 --max-tokens 300 --json --agents".split()
     done = subprocess.run(
-        [sys.executable, "-m", "mars2", "solve", f"humaneval:{number}"]
-        + ["--agents", model, "--budget", "8", "--max-tokens", "300", "--json"],
-        cwd=tmp_path,
-        capture_output=True,
-        text=True,
-        timeout=800,
-        check=False,
+        [sys.executable, *command, model], cwd=tmp_path, capture_output=True, text=True, timeout=800, check=False
     )
     assert done.returncode == 0, done.stderr
     result = json.loads(done.stdout)

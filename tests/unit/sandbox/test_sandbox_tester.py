@@ -17,6 +17,7 @@ from mars2.sandbox.worker.tester import called_names
         ("import random\nfor _ in range(3):\n    n = random.randint(0, 9)\n    assert f(n) == n", ("f",)),
         ("try:\n    f(1)\nexcept ValueError as e:\n    print(e)", ("f",)),
         ("assert True", ()),
+        ("assert Split([1]) == [1]", ("Split",)),  # a capital does not make a class
         ("METADATA = {'a': 1}\nassert set(f(1)) == {1}", ("f",)),
     ],
 )
@@ -28,6 +29,9 @@ def test_calls_by_value(code: str, names: tuple[str, ...]) -> None:
     "code",
     [
         "assert Box(3).x == 3",
+        "assert Box(3) == Box(3)",
+        "assert size([Box(3)]) == 1",
+        "b = Box(3)\nassert size(b) == 1",
         "assert box.x == 3",
         "assert LIMIT == 3",
         "assert [f][0](1) == 1",

@@ -69,13 +69,26 @@ def _bound_names(nodes: list[ast.AST]) -> set[str]:
 def _only_called(nodes: list[ast.AST], names: set[str]) -> bool:
     """Whether names occur only as `name(…)` or as arguments of a call, as in `check(name)`; and no class is called."""
     allowed: set[int] = set()
+    compared: set[int] = set()  # calls whose result is only compared with something of the test's own
     for node in nodes:
         if isinstance(node, ast.Call):
             allowed.add(id(node.func))
             allowed.update(id(argument) for argument in node.args)
-            if isinstance(node.func, ast.Name) and node.func.id in names and node.func.id[:1].isupper():
+        elif isinstance(node, ast.Compare):
+            operands = [node.left, *node.comparators]
+            ours = [operand for operand in operands if _calls(operand, names)]
+            if len(ours) == 1:
+                compared.add(id(ours[0]))
+    for node in nodes:
+        if isinstance(node, ast.Call) and isinstance(node.func, ast.Name) and node.func.id in names:
+            may_be_class = node.func.id[:1].isupper()  # its instances could not be carried
+            if may_be_class and id(node) not in compared:
                 return False
     return all(id(node) in allowed for node in nodes if isinstance(node, ast.Name) and node.id in names)
+
+
+def _calls(node: ast.AST, names: set[str]) -> bool:
+    return any(isinstance(part, ast.Name) and part.id in names for part in ast.walk(node))
 
 
 # All that `decode` returns is here: nothing a candidate returns can make a test fall back to the candidate's process.
