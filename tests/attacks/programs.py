@@ -325,6 +325,18 @@ print(1)
     "state_in_stderr": "import os\nn = os.fstat(2).st_size + 1\nos.write(2, b'x')\nprint(n)\n",
     "state_in_stdin_file": "import os\nn = 2 if os.fstat(0).st_size > 8 else 1\nos.write(0, b'x' * 20)\nprint(n)\n",
     "state_in_report_file": "import os\ntry: n = 1 + len(os.read(4, 9))\nexcept OSError: n = 1\nos.write(4, b'x')\nprint(n)\n",
+    "state_in_file_position": "import os\nos.write(4, b'x')\nprint(os.fstat(4).st_size)\n",
+    "state_in_output_position": "import os\nn = os.lseek(1, 0, 1) + 1\nprint(n)\n",
+    "state_in_file_flags": "import os\nn = 1 if os.get_blocking(0) else 2\nos.set_blocking(0, False)\nprint(n)\n",
+    "state_in_working_folder": "import os\nn = 1 if os.getcwd() != '/' else 2\nos.chdir('/')\nprint(n)\n",
+    "state_in_signal_handler": "import signal\nn = 2 if signal.getsignal(10) is signal.SIG_IGN else 1\nsignal.signal(10, signal.SIG_IGN)\nprint(n)\n",
+    "state_in_limits": "import resource\nn = 1 if resource.getrlimit(7)[0] > 50 else 2\nresource.setrlimit(7, (50, 256))\nprint(n)\n",
+    "state_in_regex_cache": "import re\nn = len(re._cache) if hasattr(re, '_cache') else 0\nre.compile('left')\nprint(2 if n > 900 else 1)\n",
+    "state_in_interned_exception": """
+try: [][1]
+except IndexError as e: e.left = 1; kept = e
+print(1 + hasattr(IndexError, "left"))
+""",
     "state_in_gc": """
 import gc
 n = 1 + sum(1 for o in gc.get_objects() if type(o) is list and o[:1] == ["left"])

@@ -32,6 +32,11 @@ def command(out: Path, *more: str, **settings: object) -> list[str]:
     return [sys.executable, "-m", "mars2", "train", str(QUICKSTART), "--out", str(out), "--json", *options, *more]
 
 
+def _listen_to_ctrl_c() -> None:
+    """A shell's background jobs, and what they start, ignore SIGINT; a user's foreground command does not."""
+    signal.signal(signal.SIGINT, signal.SIG_DFL)
+
+
 def run(arguments: list[str]) -> dict[str, object]:
     done = subprocess.run(arguments, capture_output=True, text=True, timeout=500, check=False)
     assert done.returncode == 0, done.stderr
@@ -48,7 +53,9 @@ def test_the_same_seed_gives_the_same_trees(tmp_path: Path) -> None:
 
 def test_ctrl_c_ends_soon_and_leaves_a_run_that_goes_on(tmp_path: Path) -> None:
     steps = {"training.steps": 500}
-    with subprocess.Popen(command(tmp_path / "run", **steps), stderr=subprocess.PIPE, text=True) as process:
+    with subprocess.Popen(
+        command(tmp_path / "run", **steps), stderr=subprocess.PIPE, text=True, preexec_fn=_listen_to_ctrl_c
+    ) as process:
         assert process.stderr is not None
         lines: list[str] = []
         for line in process.stderr:

@@ -79,6 +79,7 @@ def _explain(error: ValidationError, data: dict[str, Any]) -> str:
     first = mistakes[0]
     path = _path_in_data(first["loc"], data)
     value = first["input"]
+    context = first.get("ctx", {})
     more = f" (and {len(mistakes) - 1} more)" if len(mistakes) > 1 else ""
     match first["type"]:
         case "extra_forbidden":
@@ -89,11 +90,10 @@ def _explain(error: ValidationError, data: dict[str, Any]) -> str:
         case "missing":
             return f"{path}: missing; add it{more}"
         case "value_error":
-            return str(first.get("ctx", {}).get("error", first["msg"])) + more
+            return str(context.get("error", first["msg"])) + more
         case "union_tag_not_found":
-            return f"{path}: {first['ctx']['discriminator']} is missing; add it{more}"
+            return f"{path}: {context['discriminator']} is missing; add it{more}"
         case "union_tag_invalid":
-            context = first["ctx"]
             path = f"{path}.{context['discriminator'].strip(chr(39))}"
             return f"{path} must be one of {context['expected_tags']}, got {context['tag']!r}{more}"
         case _:

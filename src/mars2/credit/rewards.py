@@ -27,9 +27,7 @@ def raw_reward(public: Verdict, hidden: Verdict | None, kind: RewardKind = "bina
     num_tests = sum(len(v.tests) for v in verdicts)
     all_accepted = all(v.accepted for v in verdicts)
     if all_accepted and num_tests == 0:
-        raise ValueError(
-            "reward of a program accepted on 0 tests is undefined; give the problem tests"
-        )
+        raise ValueError("reward of a program accepted on 0 tests is undefined; give the problem tests")
     match kind:
         case "binary":
             return float(all_accepted)

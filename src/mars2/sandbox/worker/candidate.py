@@ -88,8 +88,8 @@ def write_all(descriptor: int, data: bytes) -> None:
 class _Candidate:
     """One program, loaded."""
 
-    def __init__(self, keepers: tuple[int, int, int] = (STDIN, STDOUT, STDERR)) -> None:
-        self.keepers = keepers  # descriptors that 0, 1 and 2 are made from before each test
+    def __init__(self, keepers: tuple[int, int, int] = (STDIN, STDOUT, STDERR), box: int = BOX) -> None:
+        self.keepers, self.box = keepers, box  # descriptors that 0, 1 and 2 are made from before each test; the box
         self.code: types.CodeType | None = None
         self.source_lines: list[str] = []
         self.sentinels: Sentinels | None = None
@@ -145,6 +145,7 @@ class _Candidate:
         for descriptor, keeper in enumerate(self.keepers):
             os.dup2(keeper, descriptor)
             os.lseek(descriptor, 0, os.SEEK_SET)
+        os.lseek(self.box, 0, os.SEEK_SET)  # not even a position in a file is left for the next test
         sys.stdin = sys.__stdin__ = _text_stream(0, "r", "stdin")  # type: ignore[misc]
         sys.stdout = sys.__stdout__ = _text_stream(1, "w", "stdout")  # type: ignore[misc]
         sys.stderr = sys.__stderr__ = _text_stream(2, "w", "stderr")  # type: ignore[misc]
@@ -301,7 +302,7 @@ def rehearse() -> None:
     files = [os.memfd_create("rehearsal") for _ in range(3)]
     for _ in range(20):
         for source in _REHEARSED:
-            rehearsal = _Candidate((files[0], files[1], files[2]))
+            rehearsal = _Candidate((files[0], files[1], files[2]), files[0])
             rehearsal.load(source.encode(), scan=True)
             encode(rehearsal.run(RUN_STDIO, b""))
             encode(rehearsal.run(RUN_CALL, marshal.dumps(("f", ([1, -1],)))))

@@ -81,6 +81,9 @@ class Jailed:
         for descriptor in (self._stdout, self._stderr):
             fcntl.fcntl(descriptor, fcntl.F_SETFL, os.O_APPEND)
         self._pidfd = -1
+        self._poll = select.poll()
+        self._poll.register(self._control, select.POLLIN)
+        self._poll.register(trainer, select.POLLIN)
         request = forkserver.FORK.pack(int(cpu_s) + 2, memory_mib * _MIB, file_bytes)
         try:
             socket.send_fds(zygote, [request], [theirs.fileno(), *files])
@@ -161,24 +164,24 @@ class Jailed:
 
     def _wait(self, start: float, start_cpu: float, cpu_limit_s: float, wall_limit_s: float, stdout_bytes: int) -> str:
         """Until the child speaks or dies ("") or a limit is reached (its name)."""
-        poll = select.poll()
-        poll.register(self._control, select.POLLIN)
-        poll.register(self._trainer, select.POLLIN)
-        cpu_left, start_delay = cpu_limit_s, self._run_delay_s()
-        allowed_s = wall_limit_s
+        cpu_left, allowed_s = cpu_limit_s, wall_limit_s
+        start_delay: float | None = None  # read at the first pause: most programs are done before
         while True:
             elapsed = time.monotonic() - start
             if elapsed >= allowed_s:  # the limit is on sleeping and computing, not on waiting for a busy machine
-                allowed_s = min(wall_limit_s + self._run_delay_s() - start_delay, _MOST_WALL * wall_limit_s)
+                waited_s = self._run_delay_s() - (start_delay or 0.0)
+                allowed_s = min(wall_limit_s + waited_s, _MOST_WALL * wall_limit_s)
             wall_left = allowed_s - elapsed
             if wall_left <= 0:
                 return "wall"
-            events = poll.poll(1000 * min(max(cpu_left, 0.001), wall_left, _POLL_S) + 1)
+            events = self._poll.poll(1000 * min(max(cpu_left, 0.001), wall_left, _POLL_S) + 1)
             ready = {descriptor for descriptor, _ in events}
             if self._trainer.fileno() in ready:
                 raise Cancelled
             if ready:
                 return ""
+            if start_delay is None:
+                start_delay = self._run_delay_s()
             if os.fstat(self._stdout).st_size > stdout_bytes:
                 return "output"
             cpu = self._cpu_s()

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import marshal
 import socket
-from dataclasses import asdict, dataclass, replace
+from dataclasses import dataclass, fields, replace
 from typing import Any, Protocol
 
 from . import candidate, tester
@@ -52,6 +52,9 @@ class Outcome:
     weak: bool = False
 
 
+_OUTCOME_FIELDS = tuple(field.name for field in fields(Outcome))
+
+
 class Zygote(Protocol):
     """Where a judgement's processes come from."""
 
@@ -93,7 +96,7 @@ class Judgement:
                 self._retire()
             finally:
                 self._retire_tester()
-        return [asdict(outcome) for outcome in outcomes]
+        return [{name: getattr(outcome, name) for name in _OUTCOME_FIELDS} for outcome in outcomes]
 
     def _run(self) -> list[Outcome]:
         tests = self.request.tests
