@@ -18,6 +18,16 @@ def pytest_runtest_makereport(item: pytest.Item, call: pytest.CallInfo[None]):
     return report
 
 
+@pytest.hookimpl(wrapper=True)
+def pytest_make_collect_report(collector: pytest.Collector):
+    """The same for a whole file that is skipped while it is collected."""
+    report = yield
+    if os.environ.get("MARS2_REQUIRE_SUITES") and report.outcome == "skipped":
+        report.outcome = "failed"
+        report.longrepr = f"skipped although everything it needs was installed: {report.longrepr}"
+    return report
+
+
 @pytest.fixture(scope="session")
 def tiny_model(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A Hugging Face folder of a random two-layer Llama with the lab's tokenizer."""

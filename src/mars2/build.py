@@ -79,7 +79,7 @@ class Team:
 
 def build_team(config: RunConfig, models: Mapping[str, str]) -> Team:
     """Backends, agents, prompter and sandbox. `models`: policy → folder or Hugging Face id (see `resolve_models`)."""
-    set_threads(config.threads)
+    prepare_torch(config)
     roles = {name: build_role(config, agent.role) for name, agent in config.agents.items()}
     backends = {name: build_backend(name, policy, models) for name, policy in config.policies.items()}
     agents = {
@@ -144,12 +144,16 @@ def check_model(field: str, model: str) -> None:
         )
 
 
-def set_threads(threads: int) -> None:
-    """Threads that torch may use within one operation; 0 leaves its own choice."""
-    if threads:
-        import torch
+def prepare_torch(config: RunConfig) -> None:
+    """Threads that torch may use within one operation (0 leaves its own choice); no bars for loading weights."""
+    if not any(isinstance(policy, TransformersPolicyConfig) for policy in config.policies.values()):
+        return
+    import torch
+    from transformers.utils import logging
 
-        torch.set_num_threads(threads)
+    logging.disable_progress_bar()
+    if config.threads:
+        torch.set_num_threads(config.threads)
 
 
 def build_backend(name: str, policy: PolicyConfig, models: Mapping[str, str]) -> Backend:
@@ -303,6 +307,7 @@ def build_learners(config: RunConfig, models: Mapping[str, str]) -> dict[str, Le
     training = config.training
     if training is None:
         raise ConfigError("training: missing; add a training section to train")
+    prepare_torch(config)
     settings = training.objective.model_dump()
     learners: dict[str, Learner] = {}
     for name in dict.fromkeys(agent.policy for agent in config.agents.values()):

@@ -135,7 +135,7 @@ print(max(a))
     "def depth(n): return 0 if n == 0 else 1 + depth(n - 1)\ndepth(100000)\nn = int(input())\na = list(map(int, input().split()))\n"
     "print(total(a, 0))\nprint(max(a))\n",
     "cached_recursion": "import sys\nfrom functools import lru_cache\nsys.setrecursionlimit(10**6)\n@lru_cache(None)\n"
-    "def depth(n): return 0 if n == 0 else 1 + depth(n - 1)\ndepth(20000)\nn = int(input())\na = list(map(int, input().split()))\n"
+    "def depth(n): return 0 if n == 0 else 1 + depth(n - 1)\ndepth(3000)\nn = int(input())\na = list(map(int, input().split()))\n"
     + _END,
     "set_stack_limit": "import resource, sys\nresource.setrlimit(resource.RLIMIT_STACK, (resource.RLIM_INFINITY, resource.RLIM_INFINITY))\n"
     "n = int(input())\na = list(map(int, input().split()))\n" + _END,

@@ -47,7 +47,7 @@ def here(tmp_path: Path) -> Path:
     return tmp_path
 
 
-@pytest.mark.parametrize("command", ["train", "evaluate", "solve", "report", "check"])
+@pytest.mark.parametrize("command", ["train", "evaluate", "solve", "judge", "report", "check", "doctor"])
 def test_help_has_an_example(command: str, tmp_path: Path) -> None:
     done = mars2(command, "--help", cwd=tmp_path)
     assert done.returncode == 0
@@ -71,12 +71,18 @@ def test_help_has_an_example(command: str, tmp_path: Path) -> None:
         (["solve", "no-tests.md", "--config", "config.yaml"], "no-tests.md"),
         (["solve", "no-such-file.md", "--config", "config.yaml"], "no-such-file.md"),
         (["report", "."], "run: no run in ."),
+        (["judge", "gone.py", "problem.md"], "judge: gone.py: No such file or directory"),
+        (["judge", "problem.md"], "judge: give a program file and a problem"),
+        (["judge", "--batch", "tasks.jsonl"], "line 2: tests.call.out"),
         (["check", "config.yaml", "--set", "policies.a.script=gone.yaml"], "no such file: gone.yaml"),
     ],
     ids=lambda value: " ".join(value[:2]) if isinstance(value, list) else "",
 )
 def test_a_mistake_is_one_line_and_exit_code_2(arguments: list[str], message: str, here: Path) -> None:
     (here / "malformed.md").write_text(PROBLEM.replace("public:", "public: ["))
+    task = {"id": 1, "program": "", "tests": {"kind": "call", "function": "f", "inputs": [], "outputs": []}}
+    bad = json.dumps(task).replace("outputs", "outptus")
+    (here / "tasks.jsonl").write_text(f"{json.dumps(task)}\n{bad}\n")
     (here / "no-tests.md").write_text(PROBLEM.split("```tests")[0])
     done = mars2(*arguments, cwd=here)
     assert done.returncode == 2, done.stderr
@@ -111,6 +117,32 @@ def test_evaluate_check_and_report(here: Path) -> None:
     check = mars2("check", "config.yaml", "--json", cwd=here)
     assert check.returncode == 0, check.stderr
     assert json.loads(check.stdout)["agents"]["a"]["answer"] == "def f(x): return x + 1"
+
+
+def test_judge_one_and_many(here: Path) -> None:
+    (here / "right.py").write_text("def f(x):\n    return x + 1\n")
+    one = mars2("judge", "right.py", "problem.md", "--json", cwd=here)
+    assert one.returncode == 0, one.stderr
+    assert json.loads(one.stdout)["verdict"] == "AC"
+    tests = {"kind": "call", "function": "f", "inputs": [[1], [5]], "outputs": [2, 6]}
+    programs = ["def f(x): return x + 1", "def f(x): return 2", "def f(x: return", "def f(x):\n    while True: pass"]
+    lines = [
+        json.dumps({"id": i, "program": p, "tests": tests, "limits": {"cpu_s": 0.5}}) for i, p in enumerate(programs)
+    ]
+    (here / "tasks.jsonl").write_text("\n".join(lines))
+    many = mars2("judge", "--batch", "tasks.jsonl", "--json", cwd=here)
+    assert many.returncode == 0, many.stderr
+    found = [json.loads(line) for line in many.stdout.splitlines()]
+    assert [(f["id"], f["verdict"]) for f in found] == [(0, "AC"), (1, "WA"), (2, "CE"), (3, "TLE")]
+    assert set(found[0]) == {"id", "verdict", "tests", "tier", "mode"}
+    assert set(found[1]["tests"][1]) == {"verdict", "cpu_s", "wall_s", "peak_mib", "detail"}
+
+
+def test_doctor_names_the_tier(tmp_path: Path) -> None:
+    done = mars2("doctor", "--json", cwd=tmp_path)
+    report = json.loads(done.stdout)["sandbox"]
+    assert (done.returncode == 0) == report["safe"]
+    assert report["tier"] in ("A", "B", "C", "D", "")
 
 
 def test_the_command_line_loads_no_torch() -> None:

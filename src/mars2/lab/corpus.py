@@ -1,4 +1,8 @@
-"""The warm-start corpus: like code on the web, most of it is right, and each policy's is wrong in its own places."""
+"""The warm-start corpus: like code on the web it is partly wrong, and each policy's is wrong in its own places.
+
+A policy that imitates it knows the right code of every operation and also how often people slip: reinforcement
+learning has something to gain, quickly, by preferring what passes the tests.
+"""
 
 from __future__ import annotations
 
@@ -30,8 +34,7 @@ class Document:
 
 def draw_document(policy: LabPolicy, rng: np.random.Generator) -> Document:
     """A first attempt or a refinement, of a train specification, with this policy's share of mistakes."""
-    spec = draw_split_spec(rng, "train")
-    examples = draw_examples(spec, rng, 2)
+    spec, examples = _draw_task(rng)
     role = ROLE_TAGS[rng.integers(len(ROLE_TAGS))] if rng.random() < ROLE_SHARE else ""
     if rng.random() >= REFINEMENT_SHARE:
         shown = [f"{FUNCTION}({show(e.argument)})={show(e.expected)}" for e in examples]
@@ -40,6 +43,15 @@ def draw_document(policy: LabPolicy, rng: np.random.Generator) -> Document:
     return Document(
         ask(role, spec.statement, previous, feedback), write_imperfectly(spec, policy, rng, care=REFINEMENT_CARE)
     )
+
+
+def _draw_task(rng: np.random.Generator) -> tuple[Spec, list[Example]]:
+    """A train specification and two examples short enough to show."""
+    while True:
+        spec = draw_split_spec(rng, "train")
+        examples = draw_examples(spec, rng, 2)
+        if len(examples) == 2:
+            return spec, examples
 
 
 def write_imperfectly(spec: Spec, policy: LabPolicy, rng: np.random.Generator, *, care: float) -> str:
@@ -63,10 +75,15 @@ def write_imperfectly(spec: Spec, policy: LabPolicy, rng: np.random.Generator, *
 
 
 def break_syntax(program: str, rng: np.random.Generator) -> str:
-    """The program without one of its brackets or colons."""
+    """The program without one of its brackets or colons, so that it no longer compiles."""
     marks = [i for i, char in enumerate(program) if char in ")]:"]
-    i = marks[rng.integers(len(marks))]
-    return program[:i] + program[i + 1 :]
+    for i in rng.permutation(marks):
+        broken = program[:i] + program[i + 1 :]
+        try:
+            compile(broken, "<broken>", "exec", dont_inherit=True)
+        except SyntaxError:
+            return broken
+    raise ValueError(f"no bracket or colon of {program!r} is needed")
 
 
 def _previous_attempt(

@@ -16,7 +16,7 @@ FAMILIES: tuple[Family, ...] = ("lists", "strings", "arithmetic", "flow")
 class Op:
     """One step of a program, which turns the variable `x` into the next `x`.
 
-    `{k}` in the texts is the parameter, `{p}` is k + 1 and `{m}` is k - 1.
+    `{k}` in the texts is the parameter, and `{p}` is k + 1.
     """
 
     phrase: str  # as the statement words it, e.g. "drop {k}"; unique

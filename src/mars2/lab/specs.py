@@ -69,10 +69,8 @@ class Spec:
 
 
 def fill(text: str, k: str) -> str:
-    """Put the parameter `k`, and k + 1 and k - 1 where `k` is a number, into a text of an operation."""
-    if k.isdigit():
-        return text.format(k=k, p=int(k) + 1, m=int(k) - 1)
-    return text.format(k=k)
+    """Put the parameter `k`, and k + 1 where it is a number, into a text of an operation."""
+    return text.format(k=k, p=int(k) + 1) if k.isdigit() else text.format(k=k)
 
 
 def is_held_out_pair(first: str, second: str) -> bool:

@@ -73,7 +73,7 @@ def _pieces() -> list[str]:
     phrases = [part for op in OPS for part in op.phrase.split("{k}")]
     numbers = [str(n) for n in range(100)]
     listed = [f",{n}" for n in range(-9, 31)] + [f"-{n}" for n in range(1, 10)]
-    words = [word for text in texts for word in _WORD.findall(re.sub(r"\{[kpm]\}", "0", text))]
+    words = [word for text in texts for word in _WORD.findall(re.sub(r"\{[kp]\}", "0", text))]
     ascii_chars = [chr(code) for code in (9, 10, 13, *range(32, 127))]
     every = [*ascii_chars, *_IDIOMS, *ARGUMENT_TYPES, *ROLE_TAGS, *phrases, *words, *numbers, *listed]
     return list(dict.fromkeys(piece for piece in every if piece))

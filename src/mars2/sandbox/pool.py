@@ -7,6 +7,7 @@ import logging
 import sys
 from collections import OrderedDict
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import Literal
 
 from mars2.core.errors import SandboxUnavailable
@@ -50,7 +51,7 @@ class ZygoteSandbox:
         self.num_cache_hits = 0
         self.num_worker_failures = 0  # the judge's own faults: workers that died, hung or failed
         self._allow_unsafe = allow_unsafe
-        self._settings = settings or WorkerSettings()
+        self._settings = replace(settings or WorkerSettings(), allow_unsafe=allow_unsafe)
         self._slots = asyncio.Semaphore(workers)
         self._idle: list[WorkerProcess] = []
         self._all: set[WorkerProcess] = set()

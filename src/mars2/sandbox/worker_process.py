@@ -23,11 +23,12 @@ _CANCEL = wire.pack(b"")
 
 @dataclass(frozen=True, slots=True)
 class WorkerSettings:
-    """Which isolation layers a worker asks for; leaving one out is for tests of the ladder."""
+    """Which isolation layers a worker asks for (all, but for tests of the ladder), and whether few will do."""
 
     namespaces: bool = True
     landlock: bool = True
     seccomp: bool = True
+    allow_unsafe: bool = False
 
     def to_json(self) -> bytes:
         numpy = importlib.util.find_spec("numpy")

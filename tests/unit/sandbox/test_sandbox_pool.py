@@ -268,3 +268,46 @@ async def test_large_tests_do_not_stall_the_loop() -> None:
         late = sorted(await stalls)
     assert verdict.accepted
     assert late[-1] < 0.1 * max(1.0, os.getloadavg()[0] / (os.cpu_count() or 1))
+
+
+_FORGER = """
+import os, random, struct
+def f(*args):
+    rng = random.Random({seed})
+    tags = b"NTFisfbBcqDoIGletzd"
+    def text(t): return b"s" + struct.pack("<I", len(t)) + t
+    values = [text(b"value"), text(b"exit"), text(b"error"), b"i" + struct.pack("<I", 1) + bytes(1)]
+    def piece(depth):
+        kind = rng.randrange(6)
+        if kind == 0 or depth > 3: return rng.choice(values)
+        if kind == 1: return bytes([rng.choice(tags)]) + rng.randbytes(rng.randrange(12))
+        count = rng.randrange(4)
+        inner = b"".join(piece(depth + 1) for _ in range(count * (2 if kind == 2 else 1)))
+        if kind == 2: return b"d" + struct.pack("<I", count) + inner
+        if kind == 3: return b"b" + struct.pack("<I", len(inner)) + inner
+        return rng.choice([b"t", b"l"]) + struct.pack("<I", count) + inner
+    data = piece(0)
+    if rng.random() < 0.5:
+        data = b"t\\x02\\x00\\x00\\x00" + values[0] + b"b" + struct.pack("<I", len(data)) + data
+    os.ftruncate(4, 0)
+    os.pwrite(4, data, 0)
+    os.write(3, struct.pack("<cIB", rng.choice([b"d", b"k", b"l", b"r", b"h", b"?"]), len(data), rng.randrange(2)))
+    os._exit(0)
+{call}
+"""
+
+
+@pytest.mark.parametrize("seeds", [range(40), pytest.param(range(40, 1000), marks=pytest.mark.slow)])
+async def test_forged_reports_do_not_break_the_worker(seeds: range) -> None:
+    """Random reports in the judge's own encoding: never AC, and the worker goes on."""
+    async with ZygoteSandbox(2, allow_unsafe=True, cache_size=0) as sandbox:
+        judgements = []
+        for seed in seeds:
+            source = _FORGER.format(seed=seed, call="")
+            judgements.append(sandbox.judge(source, (CallTest("f", (), "impossible"),), LIMITS))
+            judgements.append(sandbox.judge(source, (AssertTest("assert f() == 'impossible'"),), LIMITS))
+            source = _FORGER.format(seed=seed, call="f()")
+            judgements.append(sandbox.judge(source, (StdioTest("", "impossible"),), LIMITS))
+        verdicts = await asyncio.gather(*judgements)
+        assert Status.AC not in {verdict.status for verdict in verdicts}
+        assert sandbox.num_worker_failures == 0

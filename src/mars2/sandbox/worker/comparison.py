@@ -98,7 +98,7 @@ def values_equal(actual: Any, expected: Any, comparison: str) -> bool:
                 return Counter(keys) == Counter(map(_hashable, expected))
             case _:
                 return bool(actual == expected)
-    except (ArithmeticError, EncodingError, RecursionError, TypeError):
+    except (ArithmeticError, EncodingError, MemoryError, RecursionError, TypeError, ValueError):
         return False
 
 

@@ -336,7 +336,7 @@ def _last_value(report: bytes) -> str:
         match decode(report):
             case ("value", bytes(data)):
                 return brief(decode(data)[0], _SHOWN_CHARACTERS)
-    except (EncodingError, TypeError, IndexError):
+    except (EncodingError, LookupError, TypeError):
         pass
     return ""
 

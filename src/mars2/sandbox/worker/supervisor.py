@@ -22,6 +22,7 @@ from .judgement import Judgement, Request
 
 _STACK_BYTES = 1 << 30  # room for deep recursion in candidates; address space only
 _RECYCLE_AFTER = 5_000  # judgements per zygote
+_SAFE_TIERS = ("A", "B")
 _REEXECUTED = "MARS2_WORKER_STACK"
 _NEEDS_NUMPY = re.compile(r"^\s*(?:import|from)\s+numpy\b|^\s*import\s.*\bnumpy\b", re.MULTILINE)
 
@@ -31,8 +32,18 @@ class _Zygotes:
 
     def __init__(self, settings: dict[str, Any]) -> None:
         self._settings = settings
-        self.has_numpy = settings["numpy_folder"] is not None
+        self._has_numpy = settings["numpy_folder"] is not None
+        self.allow_unsafe = bool(settings["allow_unsafe"])
         self._live: dict[str, tuple[socket.socket, Isolation, int]] = {}
+
+    def can_numpy(self) -> bool:
+        """Whether there is a zygote with numpy; where it cannot be started, programs find no numpy."""
+        if self._has_numpy and "numpy" not in self._live:
+            try:
+                self.get("numpy")
+            except OSError:
+                self._has_numpy = False
+        return self._has_numpy
 
     def get(self, kind: str) -> tuple[socket.socket, Isolation]:
         """A live zygote of this kind, started or renewed if need be. Raises OSError."""
@@ -87,9 +98,14 @@ class _Kind:
 
     zygotes: _Zygotes
     kind: str
+    tiers: set[str]  # of the zygotes used
 
     def connect(self) -> socket.socket:
-        return self.zygotes.get(self.kind)[0]
+        connection, isolation = self.zygotes.get(self.kind)
+        if isolation.tier not in _SAFE_TIERS and not self.zygotes.allow_unsafe:  # it was safe when the worker started
+            raise ZygoteLost(f"a new zygote only has isolation tier {isolation.tier}")
+        self.tiers.add(isolation.tier)
+        return connection
 
     def discard(self) -> None:
         self.zygotes.drop(self.kind)
@@ -122,17 +138,17 @@ def _answer(payload: bytes, tests: _Tests, zygotes: _Zygotes, trainer: socket.so
     if data is not None:
         tests.add(key, data)
     request = Request(program, tests.loaded[key], *options)
-    kind = "numpy" if zygotes.has_numpy and _NEEDS_NUMPY.search(program) else "plain"
+    kind = "numpy" if _NEEDS_NUMPY.search(program) and zygotes.can_numpy() else "plain"
+    tiers: set[str] = set()
     try:
-        tier = zygotes.get(kind)[1].tier
-        outcomes = Judgement(request, _Kind(zygotes, kind), _Kind(zygotes, "tester"), trainer).run()
+        outcomes = Judgement(request, _Kind(zygotes, kind, tiers), _Kind(zygotes, "tester", tiers), trainer).run()
     except Cancelled:
         wire.receive(trainer)  # the word that cancelled
         return {"cancelled": True}
     except (ZygoteLost, OSError) as error:
         zygotes.drop_all()
         return {"error": f"{type(error).__name__}: {error}"}
-    return {"outcomes": outcomes, "tier": tier}
+    return {"outcomes": outcomes, "tier": max(tiers)}  # the weakest that had a part in it
 
 
 def _send(trainer: socket.socket, answer: dict[str, object]) -> None:

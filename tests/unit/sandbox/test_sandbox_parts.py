@@ -1,0 +1,142 @@
+"""Small parts of the worker: system call tables and filters, the book of held tests, the scripted sandbox."""
+
+from __future__ import annotations
+
+import errno
+import struct
+
+import pytest
+
+from mars2.core.problem import Limits, StdioTest
+from mars2.core.verdict import Status, TestResult, Verdict
+from mars2.sandbox import ScriptedSandbox
+from mars2.sandbox.worker import seccomp
+from mars2.sandbox.worker.syscalls import ARCHITECTURES
+from mars2.sandbox.worker.wire import HeldTests
+
+_ALLOW = 0x7FFF0000
+
+
+def run_filter(program: seccomp.Filter, number: int, *arguments: int, audit: int = 0xC000003E) -> int:
+    """What the kernel would answer: a small interpreter of the classic BPF instructions the filters use."""
+    data = struct.pack("=iIQ6Q", number, audit, 0, *arguments, *[0] * (6 - len(arguments)))
+    accumulator, position = 0, 0
+    while True:
+        code, if_true, if_false, operand = program.code[position]
+        position += 1
+        match code:
+            case 0x20:
+                accumulator = struct.unpack_from("=I", data, operand)[0]
+            case 0x15:
+                position += if_true if accumulator == operand else if_false
+            case 0x35:
+                position += if_true if accumulator >= operand else if_false
+            case 0x45:
+                position += if_true if accumulator & operand else if_false
+            case 0x05:
+                position += operand
+            case 0x06:
+                return operand
+            case _:
+                raise AssertionError(f"unexpected instruction {code:#x}")
+
+
+@pytest.fixture(params=sorted(ARCHITECTURES))
+def machine(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> str:
+    monkeypatch.setattr(seccomp, "architecture", lambda: ARCHITECTURES[request.param])
+    return request.param
+
+
+def test_jail_filter_allows_exactly_the_list(machine: str) -> None:
+    table = ARCHITECTURES[machine]
+    program = seccomp.jail_filter()
+    allowed = {table.number[name] for name in table.allowed}
+    conditional = {table.number[name] for name in ("ioctl", "socketpair", "clone3")}
+    for number in range(500):
+        answer = run_filter(program, number, audit=table.audit)
+        if number in allowed:
+            assert answer == _ALLOW, number
+        elif number not in conditional:
+            assert answer == 0x50000 | errno.EPERM, number
+    assert run_filter(program, table.number["clone3"], audit=table.audit) == 0x50000 | errno.ENOSYS
+    assert run_filter(program, table.number["socketpair"], 1, audit=table.audit) == _ALLOW
+    assert run_filter(program, table.number["socketpair"], 2, audit=table.audit) == 0x50000 | errno.EPERM
+    assert run_filter(program, table.number["ioctl"], 0, 0x5401, audit=table.audit) == _ALLOW
+    assert run_filter(program, table.number["ioctl"], 0, 0x5412, audit=table.audit) == 0x50000 | errno.ENOTTY
+
+
+def test_wrong_architecture_is_killed(machine: str) -> None:
+    for program in (seccomp.jail_filter(), seccomp.candidate_filter()):
+        assert run_filter(program, 0, audit=0x40000003) == 0x80000000  # 32-bit calls
+        assert run_filter(program, 0x40000000, audit=ARCHITECTURES[machine].audit) == 0x80000000  # x32 calls
+
+
+def test_candidate_filter_refuses_what_only_the_zygote_needs(machine: str) -> None:
+    table = ARCHITECTURES[machine]
+    program, mine = seccomp.candidate_filter(), 0xFFFFFF01  # the place of the process id
+    refused = 0x50000 | errno.EPERM
+
+    def answer(name: str, *arguments: int) -> int:
+        return run_filter(program, table.number[name], *arguments, audit=table.audit)
+
+    assert answer("clone", 17) == refused  # a process
+    assert answer("clone", 0x3D0F00) == _ALLOW  # a thread, with glibc's flags
+    assert answer("kill", mine, 9) == _ALLOW
+    assert answer("kill", 1, 9) == refused
+    assert answer("kill", 0xFFFFFFFF, 9) == refused
+    assert answer("prlimit64", 0) == _ALLOW
+    assert answer("prlimit64", 1) == refused
+    assert answer("prctl", 15) == _ALLOW
+    assert answer("prctl", 4) == refused
+    for name in ("seccomp", "landlock_restrict_self", "setsid"):
+        assert answer(name) == refused
+    assert answer("read") == _ALLOW
+
+
+def test_dangerous_calls_are_in_no_table() -> None:
+    dangerous = {
+        "socket",
+        "connect",
+        "execve",
+        "ptrace",
+        "process_vm_readv",
+        "mount",
+        "unshare",
+        "setns",
+        "bpf",
+        "memfd_create",
+    }
+    dangerous |= {
+        "io_uring_setup",
+        "pidfd_open",
+        "userfaultfd",
+        "keyctl",
+        "perf_event_open",
+        "fork",
+        "vfork",
+        "link",
+        "mknod",
+    }
+    for table in ARCHITECTURES.values():
+        assert not dangerous & set(table.number)
+        assert len(set(table.number.values())) == len(table.number)
+
+
+def test_held_tests_are_forgotten_oldest_first() -> None:
+    held = HeldTests(most_bytes=10)
+    assert held.add(b"a", 4) == []
+    assert held.add(b"b", 4) == []
+    assert held.add(b"c", 4) == [b"a"]
+    assert b"a" not in held
+    assert held.add(b"huge", 100) == [b"b", b"c"]
+    assert b"huge" in held
+
+
+async def test_scripted_sandbox() -> None:
+    verdict = Verdict(Status.RE, (TestResult(Status.RE, error_type="KeyError"),))
+    sandbox = ScriptedSandbox({"good": Status.AC, "exact": verdict})
+    tests = (StdioTest("", "1"), StdioTest("", "2"))
+    assert (await sandbox.judge("good", tests, Limits())).num_passed == 2
+    assert await sandbox.judge("exact", tests, Limits()) is verdict
+    assert (await sandbox.judge("unknown", tests, Limits())).status is Status.WA
+    assert sandbox.calls == 3
