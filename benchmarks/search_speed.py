@@ -59,11 +59,12 @@ def grow_timed(
     posterior: Posterior, agents: list[str], num_nodes: int, score: Score, seed: int
 ) -> tuple[Tree, list[float]]:
     """A tree grown by the project, and ms of every choose + tell."""
-    tree, search = Tree("tree", "problem", np.random.default_rng(seed)), AbMcts(agents, posterior=posterior)
+    tree, search = Tree("tree", "problem"), AbMcts(agents, posterior=posterior)
+    rng = np.random.default_rng(seed)
     spent: list[float] = []
     for _ in range(num_nodes):
         start = time.thread_time()
-        choice = search.choose(tree, tree.rng)
+        choice = search.choose(tree, rng)
         chosen = time.thread_time()
         assert isinstance(choice, Choice)
         node = tree.add(

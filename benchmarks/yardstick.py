@@ -89,16 +89,14 @@ def run(
     """
     world = World(seed, problem, len(agents))
     latency = np.random.default_rng([seed, problem, 2])
-    tree, search = (
-        Tree(f"{seed}/{problem}", str(problem), np.random.default_rng([seed, problem, 3])),
-        entry.make(agents),
-    )
+    tree, search = Tree(f"{seed}/{problem}", str(problem)), entry.make(agents)
+    rng = np.random.default_rng([seed, problem, 3])
     programs: list[Program] = []  # by node id
     ends: list[tuple[float, int, Expansion, Program]] = []
     now, outcomes = 0.0, list[list[bool]]()
     while len(tree) < max(budgets):
         while len(tree.pending) < min(concurrency, max(budgets) - len(tree)):
-            choice = search.choose(tree, tree.rng)
+            choice = search.choose(tree, rng)
             if not isinstance(choice, Choice):
                 break
             agent = agents.index(choice.agent)

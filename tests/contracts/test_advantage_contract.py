@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from math import isfinite
 
-import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -19,7 +18,7 @@ ESTIMATORS: list[AdvantageEstimator] = [tree_group, no_std, leave_one_out, per_a
 
 
 def flat_tree(agents: str) -> Tree:
-    tree = Tree("T", "problem", np.random.default_rng(0))
+    tree = Tree("T", "problem")
     for agent in agents:
         tree.add(
             tree.expand(None, agent),

@@ -59,8 +59,16 @@ all_strategies = pytest.mark.parametrize(
 )
 
 
-def new_tree(seed: int = 0) -> Tree:
-    return Tree("tree", "problem", np.random.default_rng(seed))
+class SeededTree(Tree):
+    """A tree with a random stream for the test to pass to `choose`."""
+
+    def __init__(self, seed: int = 0) -> None:
+        super().__init__("tree", "problem")
+        self.rng = np.random.default_rng(seed)
+
+
+def new_tree(seed: int = 0) -> SeededTree:
+    return SeededTree(seed)
 
 
 def finish(search: Strategy, tree: Tree, expansion: Expansion, score: float) -> None:

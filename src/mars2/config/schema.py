@@ -148,10 +148,11 @@ class DepthGuidedConfig(Section):
 
     strategy: Literal["depth_guided"]
     gamma: Annotated[float, Field(gt=0, le=1)] = 0.98
-    slope: NonNegativeFloat = 0.03
+    slope: NonNegativeFloat = 0.1
     floor: Annotated[float, Field(gt=0, le=1)] = 0.5
     count_scope: Literal["depth", "node"] = "depth"
     posterior: Literal["beta", "gaussian"] = "beta"
+    order: Literal["node-then-model", "stack"] = "node-then-model"
     agent_choice: Literal["thompson", "ucb1"] = "thompson"
     max_pending_per_node: PositiveInt | None = None
 

@@ -225,22 +225,6 @@ def problem_from_dict(data: dict[str, Any]) -> Problem:
     )
 
 
-def rng_to_dict(rng: np.random.Generator) -> dict[str, Any]:
-    """The state of a PCG64 generator, as `core.seeds.stream` makes them."""
-    return value_to_json(dict(rng.bit_generator.state))
-
-
-def rng_from_dict(data: dict[str, Any]) -> np.random.Generator:
-    """A generator that draws on exactly where the saved one stood.
-
-    Raises:
-        ValueError: the state is of another kind of generator than PCG64.
-    """
-    bit_generator = np.random.PCG64()
-    bit_generator.state = value_from_json(data)
-    return np.random.Generator(bit_generator)
-
-
 def tree_hash(trees: Iterable[Tree]) -> str:
     """SHA-256 over what the trees say, sorted by tree id, whatever order they are given in.
 

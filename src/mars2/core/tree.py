@@ -1,11 +1,9 @@
-"""One search tree per problem. The tree, pending expansions and RNG included, is the whole state of a search."""
+"""One search tree per problem. The tree, pending expansions included, is the whole state of a search."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
-
-import numpy as np
 
 from mars2.core.completion import Completion, Prompt
 from mars2.core.verdict import Verdict
@@ -44,15 +42,14 @@ class Node:
 
 
 class Tree:
-    """Nodes, pending expansions and the random stream of one search.
+    """Nodes and pending expansions of one search.
 
     Nodes are only ever added; `parent_id` is set once. The root is not a node: it is `None`.
     """
 
-    def __init__(self, tree_id: str, problem_id: str, rng: np.random.Generator | None = None) -> None:
+    def __init__(self, tree_id: str, problem_id: str) -> None:
         self.tree_id = tree_id
         self.problem_id = problem_id
-        self.rng = rng
         self.nodes: list[Node] = []
         self.pending: dict[int, Expansion] = {}
         self.num_cancelled = 0

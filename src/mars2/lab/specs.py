@@ -12,11 +12,12 @@ from typing import Any
 
 import numpy as np
 
-from mars2.lab.ops import OPS, Op, ValueType
+from mars2.lab.ops import ARGUMENT_TYPES, OPS, Op, ValueType
 
 FUNCTION = "f"
 _ARGUMENT_SHARES: dict[ValueType, float] = {"ints": 0.4, "text": 0.4, "int": 0.2}
 _HELD_OUT_ONE_IN = 5
+_OPS_FOR = {kind: [op for op in OPS if op.result(kind) is not None] for kind in ARGUMENT_TYPES}
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,8 +87,8 @@ def draw_spec(rng: np.random.Generator, depth: int) -> Spec:
     steps: list[Step] = []
     current: ValueType | None = argument
     while len(steps) < depth and current is not None:
-        used = {step.op.name for step in steps}
-        fitting = [op for op in OPS if op.result(current) is not None and op.name not in used]
+        used = [step.op for step in steps]
+        fitting = [op for op in _OPS_FOR[current] if not any(op is other for other in used)]
         op = fitting[rng.integers(len(fitting))]
         steps.append(Step(op, op.parameters[rng.integers(len(op.parameters))]))
         current = op.result(current)

@@ -121,8 +121,7 @@ class RunReader:
         payloads = self._execute("SELECT payload FROM nodes WHERE tree = ? ORDER BY node_id", (row_id,))
         nodes = [serial.node_from_dict(unpack(payload)) for (payload,) in payloads]
         ending = {} if ending_blob is None else unpack(ending_blob)
-        rng = ending.get("rng")
-        tree = Tree(tree_id, problem_id, None if rng is None else serial.rng_from_dict(rng))
+        tree = Tree(tree_id, problem_id)
         tree.restore(
             nodes,
             next_expansion_id=ending.get("next_expansion_id", 1 + max((n.expansion_id for n in nodes), default=-1)),

@@ -169,7 +169,6 @@ class RunStore(RunReader):
         """
         row = self._open_tree_row(tree.tree_id)
         ending = {
-            "rng": None if tree.rng is None else serial.rng_to_dict(tree.rng),
             "next_expansion_id": tree.next_expansion_id,
             "num_cancelled": tree.num_cancelled,
             "annotations": serial.value_to_json({i: dict(values) for i, values in (annotations or {}).items()}),

@@ -35,7 +35,7 @@ CREATE TABLE nodes (
     payload BLOB NOT NULL,
     UNIQUE (tree, node_id)
 );
-CREATE TABLE endings (                     -- of finished trees: RNG state, counters, annotations
+CREATE TABLE endings (                     -- of finished trees: counters, annotations
     id INTEGER PRIMARY KEY AUTOINCREMENT,  -- in order of finishing
     tree INTEGER NOT NULL UNIQUE REFERENCES trees (id) ON DELETE CASCADE,
     payload BLOB NOT NULL

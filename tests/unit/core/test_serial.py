@@ -156,18 +156,9 @@ def test_samples_round_trip() -> None:
     assert serial.sample_from_dict(through_json(serial.sample_to_dict(sample))) == sample
 
 
-def test_a_restored_generator_draws_on_where_the_saved_one_stood() -> None:
-    rng = np.random.Generator(np.random.PCG64(5))
-    rng.random(3)
-    rng.integers(0, 10, dtype=np.int32)  # leaves half a word buffered
-    restored = serial.rng_from_dict(through_json(serial.rng_to_dict(rng)))
-    assert restored.integers(0, 1000, 5, dtype=np.int32).tolist() == rng.integers(0, 1000, 5, dtype=np.int32).tolist()
-    assert restored.random() == rng.random()
-
-
 def small_tree(tree_id: str = "t", **changes: Any) -> Tree:
     """One node; `changes` are passed to its completion, verdict or the node itself."""
-    tree = Tree(tree_id, changes.pop("problem_id", "p"), np.random.default_rng(0))
+    tree = Tree(tree_id, changes.pop("problem_id", "p"))
     test = TestResult(changes.pop("status", Status.AC), cpu_s=changes.pop("cpu_s", 0.0), wall_s=0.1, peak_mib=9.0)
     ids = changes.pop("output_ids", (1, 2))
     completion = Completion(changes.pop("text", "x"), "stop", "q", 0, output_ids=ids, cost=changes.pop("cost", 0.0))

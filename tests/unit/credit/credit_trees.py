@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import numpy as np
 from hypothesis import strategies as st
 
 from mars2.core.completion import Completion
@@ -19,7 +18,7 @@ def verdict(*statuses: Status) -> Verdict:
 
 def build(shape: Shape, *, output_ids: tuple[int, ...] = (5, 6), tree_id: str = "T") -> Tree:
     """A tree with one node per entry; every completion is of policy "policy-<agent>", version 3."""
-    tree = Tree(tree_id, "problem", np.random.default_rng(0))
+    tree = Tree(tree_id, "problem")
     for parent_id, agent in shape:
         tree.add(
             tree.expand(parent_id, agent),

@@ -1,6 +1,5 @@
 """What the policies read, word for word, and how answers are parsed."""
 
-import numpy as np
 import pytest
 
 from mars2.core.completion import Completion, Message
@@ -20,7 +19,7 @@ PROMPTER = LabPrompter()
 
 def refinement(program: str | None, *tests: TestResult, role: str = "") -> str:
     verdict = Verdict(next((t.status for t in tests if t.status is not Status.AC), Status.AC), tests)
-    tree = Tree("t", PROBLEM.id, np.random.default_rng(0))
+    tree = Tree("t", PROBLEM.id)
     node = tree.add(
         tree.expand(None, "alpha"),
         prompt=(),

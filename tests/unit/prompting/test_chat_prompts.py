@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-import numpy as np
 import pytest
 
 from mars2.core.completion import Completion, FinishReason, Prompt
@@ -38,7 +37,7 @@ def _parent(
     finish_reason: FinishReason = "stop",
 ) -> Node:
     overall = status or next((r.status for r in results if r.status is not Status.AC), Status.AC)
-    tree = Tree("t", problem.id, np.random.default_rng(0))
+    tree = Tree("t", problem.id)
     node = tree.add(
         tree.expand(None, "a"),
         prompt=(),

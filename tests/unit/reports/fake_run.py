@@ -9,6 +9,7 @@ import numpy as np
 
 from mars2.core.completion import Completion, Message
 from mars2.core.problem import CallTest, Problem
+from mars2.core.seeds import stream
 from mars2.core.statistics import mean_ci
 from mars2.core.tree import Node, Tree
 from mars2.core.verdict import Status, TestResult, Verdict
@@ -73,8 +74,7 @@ def make_program(problem: Problem, skill: float, rng: np.random.Generator) -> st
 
 
 def grow(tree: Tree, problem: Problem, skill: dict[str, float], version: int, num_nodes: int = 8) -> Tree:
-    rng = tree.rng
-    assert rng
+    rng = stream(0, "fake run", tree.tree_id)
     for _ in range(num_nodes):
         agent = str(rng.choice(list(skill)))
         parent = tree.nodes[rng.integers(len(tree))] if len(tree) and rng.random() < 0.6 else None
@@ -120,9 +120,7 @@ def evaluate(store: RunStore, label: str, step: int, num_problems: int) -> None:
     for i in range(num_problems):
         problem = make_problem(9000 + i)
         store.save_problem(problem)
-        tree = Tree(
-            f"evaluate/{label}/team/{problem.id}", problem.id, np.random.Generator(np.random.PCG64(step * 1000 + i))
-        )
+        tree = Tree(f"evaluate/{label}/team/{problem.id}", problem.id)
         store.save_tree(grow(tree, problem, skill_at(step), step), phase=f"evaluate/{label}/team", step=step)
         solved = [n.is_correct for n in tree]
         team["pass_at_1_mcts"].append(float(solved[max(range(len(tree)), key=lambda k: tree.nodes[k].score)]))
@@ -182,9 +180,7 @@ def make_run(folder: Path, *, steps: int = 60, trees_per_step: int = 6, num_prob
             for i in range(trees_per_step):
                 problem = make_problem(step * trees_per_step + i)
                 store.save_problem(problem)
-                tree = Tree(
-                    f"train/{step}/{problem.id}", problem.id, np.random.Generator(np.random.PCG64(step * 100 + i))
-                )
+                tree = Tree(f"train/{step}/{problem.id}", problem.id)
                 trees.append(grow(tree, problem, skill_at(step), step))
                 store.save_tree(tree, phase="train", step=step, annotations=credit(tree))
             log_step(store, step, rng, trees)

@@ -12,8 +12,16 @@ from mars2.core.verdict import Status, TestResult, Verdict
 COMPLETION = Completion("", "stop", "policy", 0)
 
 
-def new_tree(seed: int = 0) -> Tree:
-    return Tree("tree", "problem", np.random.default_rng(seed))
+class SeededTree(Tree):
+    """A tree with a random stream for the test to pass to `choose`."""
+
+    def __init__(self, seed: int = 0) -> None:
+        super().__init__("tree", "problem")
+        self.rng = np.random.default_rng(seed)
+
+
+def new_tree(seed: int = 0) -> SeededTree:
+    return SeededTree(seed)
 
 
 def verdict(passed: int, of: int = 4) -> Verdict:
@@ -40,7 +48,7 @@ def add(tree: Tree, parent_id: int | None, agent: str, score: float, **kwargs: o
     return finish(tree, tree.expand(parent_id, agent), score, **kwargs)  # type: ignore[arg-type]
 
 
-def grow(search: Search, tree: Tree, num_nodes: int, scores: np.random.Generator) -> None:
+def grow(search: Search, tree: SeededTree, num_nodes: int, scores: np.random.Generator) -> None:
     """One expansion at a time, uniform scores."""
     while len(tree) < num_nodes:
         choice = search.choose(tree, tree.rng)

@@ -29,11 +29,10 @@ def store(tmp_path: Path):
 
 
 def make_tree(tree_id: str = "t0", num_nodes: int = 3) -> Tree:
-    """A chain of nodes, with one expansion cancelled and the RNG used."""
-    tree = Tree(tree_id, "p", np.random.Generator(np.random.PCG64(7)))
+    """A chain of nodes, with one expansion cancelled."""
+    tree = Tree(tree_id, "p")
     tree.cancel(tree.expand(None, "a"))
     for i in range(num_nodes):
-        tree.rng.random()
         tree.add(
             tree.expand(None if i == 0 else i - 1, "ab"[i % 2]),
             prompt=(Message("user", f"try {i} \ud800"),),
@@ -47,16 +46,14 @@ def make_tree(tree_id: str = "t0", num_nodes: int = 3) -> Tree:
     return tree
 
 
-def state_of(tree: Tree) -> object:
-    assert tree.rng
-    return tree.rng.bit_generator.state
-
-
 def same(left: Tree, right: Tree) -> bool:
-    return (
-        (left.tree_id, left.problem_id, left.nodes, left.next_expansion_id, left.num_cancelled)
-        == (right.tree_id, right.problem_id, right.nodes, right.next_expansion_id, right.num_cancelled)
-    ) and state_of(left) == state_of(right)
+    return (left.tree_id, left.problem_id, left.nodes, left.next_expansion_id, left.num_cancelled) == (
+        right.tree_id,
+        right.problem_id,
+        right.nodes,
+        right.next_expansion_id,
+        right.num_cancelled,
+    )
 
 
 def test_a_run_is_found_again_with_its_config(tmp_path: Path) -> None:
@@ -149,7 +146,7 @@ def test_a_tree_can_be_read_while_it_grows(store: RunStore) -> None:
     with RunStore.open(store.folder, read_only=True) as reader:
         [half] = reader.trees()
         assert half.tree.nodes == tree.nodes[:2]
-        assert (half.finished, half.tree.next_expansion_id, half.tree.rng) == (False, 3, None)
+        assert (half.finished, half.tree.next_expansion_id) == (False, 3)
         assert reader.trees(finished_only=True) == []
     store.finish_tree(tree, {2: {"shaped": 0.0}})  # also adds the third node
     [whole] = store.trees(finished_only=True)
@@ -180,11 +177,6 @@ def test_an_unfinished_tree_is_replaced_when_opened_again(store: RunStore) -> No
     store.open_tree("t0", "p", "train", 1, seed=8)
     [stored] = store.trees()
     assert (len(stored.tree), stored.step, stored.seed) == (0, 1, 8)
-
-
-def test_a_tree_without_a_random_stream_is_kept(store: RunStore) -> None:
-    store.save_tree(Tree("t0", "p"), phase="solve", step=0)
-    assert store.trees()[0].tree.rng is None
 
 
 def test_rollback_forgets_what_came_after_and_lets_it_happen_again(store: RunStore) -> None:

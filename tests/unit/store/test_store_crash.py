@@ -17,7 +17,6 @@ from mars2.store.run_store import RunStore
 WRITER = """
 import sys
 from pathlib import Path
-import numpy as np
 from mars2.core.completion import Completion
 from mars2.core.tree import Tree
 from mars2.core.verdict import Status, Verdict
@@ -27,7 +26,7 @@ store = RunStore.open(Path(sys.argv[1]))
 step = store.get_state("cursor") or 0
 while True:
     step += 1
-    tree = Tree(f"t{step}", "p", np.random.Generator(np.random.PCG64(step)))
+    tree = Tree(f"t{step}", "p")
     store.open_tree(tree.tree_id, "p", "train", step, step)
     for i in range(3):
         node = tree.add(tree.expand(None, "a"), prompt=(), completion=Completion("x" * 500, "stop", "q", 0),
