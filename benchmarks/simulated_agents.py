@@ -6,11 +6,11 @@ handled aspects, and the way in which it is wrong on the others. An agent writes
 approaches and its skill per aspect; refining, it mends aspects that public tests show to fail, sometimes mends or
 breaks others, and rarely changes the approach.
 
-The constants were set, before strategies were compared, so that one agent's independent first attempts look like a
-small code model on hard problems (`python benchmarks/yardstick.py --calibration`): about 3% right; the fraction of
-public tests passed correlated about 0.5 with being right; about one in three programs that pass every public test
-wrong; and so that one agent's chain of refinements is about as likely to hold a right program as equally many
-independent attempts.
+The constants were fitted so that one agent's independent first attempts look like a small code model on hard problems
+(`python benchmarks/yardstick.py --calibration`): about 3% right; the fraction of public tests passed correlated about
+0.5 with being right; about one in three programs that pass every public test wrong; and so that one agent's chain of
+refinements is about as likely to hold a right program as equally many independent attempts. That last fit was made
+after a first comparison of strategies had been seen, to best-of-n and chain curves only, not to any tree search's.
 """
 
 from __future__ import annotations
