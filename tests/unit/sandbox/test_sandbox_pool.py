@@ -253,8 +253,9 @@ async def test_a_queue_with_endless_loops_finishes_in_time(queued: int, looping:
     assert statuses.count(Status.TLE) == looping
     assert statuses.count(Status.AC) == queued - looping
     busy = max(1.0, os.getloadavg()[0] / (os.cpu_count() or 1))  # endless loops get their CPU share, no more
-    assert wall_s <= 1.2 * busy * looping * 0.5 / 2 + 1.5 * honest_s + 1.0
-    assert late[int(0.99 * len(late))] <= 0.02 * busy
+    slack = 1.0 if busy == 1.0 else 2.0  # what else runs on the machine comes and goes
+    assert wall_s <= slack * (1.2 * busy * looping * 0.5 / 2 + 1.5 * honest_s + 1.0)
+    assert late[int(0.99 * len(late))] <= 0.02 * slack * busy
 
 
 async def test_large_tests_do_not_stall_the_loop() -> None:
