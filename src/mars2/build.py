@@ -71,6 +71,11 @@ class Team:
     prompter: Prompter
     sandbox: Sandbox
 
+    def sandbox_facts(self) -> dict[str, Any]:
+        """What a run's log says of its judge: the isolation it gave, and how often it failed itself."""
+        names = ("tier", "num_judged", "num_cache_hits", "num_worker_failures")
+        return {name: getattr(self.sandbox, name) for name in names if hasattr(self.sandbox, name)}
+
     async def close(self) -> None:
         for backend in self.backends.values():
             await backend.close()

@@ -104,6 +104,7 @@ def _evaluate(config: RunConfig, folder: Path, trained: Path | None, *, resume: 
             done = [stored.tree for stored in store.trees(f"{PHASE}/", finished_only=True)]
             return await evaluator.run("evaluation", done=done)
         finally:
+            recorder.event("sandbox", **team.sandbox_facts())
             await team.close()
 
     with store:

@@ -108,6 +108,7 @@ def _run(config: RunConfig, folder: Path, store: Any) -> dict[str, Any]:
             with _sigterm_as_interrupt():
                 return await experiment.run()
         finally:
+            recorder.event("sandbox", **team.sandbox_facts())
             await team.close()
 
     with TensorBoardListener(folder / "tensorboard") as board:

@@ -56,7 +56,9 @@ def _answer_loss(model: PreTrainedModel, ids: torch.Tensor, labels: torch.Tensor
     hidden = model.base_model(input_ids=ids).last_hidden_state[:, :-1]  # [B, L - 1, D]
     targets = labels[:, 1:]
     answers = targets != _IGNORED
-    return functional.cross_entropy(model.get_output_embeddings()(hidden[answers]), targets[answers])
+    scores = model.get_output_embeddings()
+    assert scores is not None  # causal language models have one
+    return functional.cross_entropy(scores(hidden[answers]), targets[answers])
 
 
 def _batches(

@@ -128,7 +128,7 @@ class TreeGrower:
         while len(running) < self.expansions_in_flight:
             if len(tree) + len(tree.pending) >= self.max_nodes:
                 return "budget spent"
-            if self.stop_when_solved and any(n.public_verdict.accepted for n in tree):
+            if self.stop_when_solved and any(n.public_verdict.accepted and n.public_verdict.tests for n in tree):
                 return "solved"
             # A stream of its own for every choice: a resumed tree draws what an uninterrupted one would have drawn.
             choice = search.choose(tree, stream(self.seed, "search", tree.tree_id, tree.next_expansion_id))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from dataclasses import replace
 
 import pytest
 from team_of_scripts import HALF, NOTHING, PROBLEM, RIGHT, WRONG, ExecSandbox, grower, scripted
@@ -67,6 +68,14 @@ async def test_stop_when_solved() -> None:
     tree = Tree("t", PROBLEM.id)
     growth = await grower(scripted("a", ("", [RIGHT])), stop_when_solved=True).grow(tree, PROBLEM)
     assert (growth.stop_reason, len(tree)) == ("solved", 1)
+
+
+async def test_a_problem_without_public_tests_is_not_solved_by_the_first_program() -> None:
+    tree = Tree("t", PROBLEM.id)
+    problem = replace(PROBLEM, public_tests=())
+    growth = await grower(scripted("a", ANSWERS), stop_when_solved=True, max_nodes=4).grow(tree, problem)
+    assert (growth.stop_reason, len(tree)) == ("budget spent", 4)
+    assert all(n.score == 0 for n in tree)
 
 
 async def test_a_model_that_keeps_failing_ends_the_search_with_its_error() -> None:
