@@ -16,6 +16,7 @@ from mars2.core.tree import Expansion, Node, Tree
 from mars2.core.verdict import Verdict
 from mars2.credit.rewards import overlong_penalty, raw_reward, search_score
 from mars2.runs.team import Agent
+from mars2.search.strategy import rebuild
 
 MAX_CANCELLED_IN_A_ROW = 3
 """Expansions of one tree that may fail one after another before its search ends with an error."""
@@ -88,8 +89,7 @@ class TreeGrower:
             on_node: called after each node is added.
         """
         search = self.new_search()
-        for node in tree:
-            search.tell(tree, node)
+        rebuild(search, tree)
         running: set[asyncio.Task[_Attempt]] = set()
         num_failed_calls = cancelled_in_a_row = 0
         error: str | None = None

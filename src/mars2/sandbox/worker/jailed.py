@@ -14,7 +14,6 @@ from dataclasses import dataclass
 
 from . import candidate, forkserver
 
-_TAIL_BYTES = 64 * 1024
 _MIB = 2**20
 _POLL_S = 0.1  # how often the size of the output is looked at while a program runs
 _MOST_WALL = 4  # times the wall limit, however busy the machine
