@@ -237,7 +237,8 @@ def build_search(search: SearchConfig, agents: Sequence[str]) -> Callable[[], Se
         case MctsConfig():
             return lambda: Mcts(agents, **options)
         case TreeQuestConfig():
-            return lambda: TreeQuestSearch(agents, **options)
+            TreeQuestSearch(agents, algorithm=search.algorithm, **search.options)  # a mistake is found now
+            return lambda: TreeQuestSearch(agents, algorithm=search.algorithm, **search.options)
         case _:
             assert_never(search)
 

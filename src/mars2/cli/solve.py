@@ -14,6 +14,7 @@ from mars2.cli.progress import LiveView
 from mars2.cli.run_folder import RUNS, commit, latest_checkpoint, open_run
 from mars2.config import RunConfig, load_config
 from mars2.config.load import parse_config
+from mars2.config.strategies import parse_strategy
 from mars2.core.errors import ConfigError
 from mars2.core.problem import Problem
 from mars2.core.verdict import Verdict
@@ -47,7 +48,9 @@ def solve(
     budget: Annotated[int, typer.Option(help="Programs to write at most.")] = 8,
     parallel: Annotated[int, typer.Option(help="Programs being written at once.")] = 4,
     max_tokens: Annotated[int | None, typer.Option(help="Longest answer, in tokens.")] = None,
-    strategy: Annotated[str, typer.Option(help="ab_mcts, depth_guided, best_of_n, refine_best, …")] = "ab_mcts",
+    strategy: Annotated[
+        str, typer.Option(help="ab_mcts, best_of_n, treequest:ABMCTSA, ab_mcts:posterior=gaussian, …")
+    ] = "ab_mcts",
     seed: Annotated[int, typer.Option(help="Same seed, same search.")] = 0,
     keep_going: Annotated[
         bool, typer.Option("--keep-going", help="Spend the whole budget even after a program passes all public tests.")
@@ -58,14 +61,13 @@ def solve(
     settings, trained = team_config(agents, config, run)
     overrides = [
         f"seed={seed}",
-        f"search.strategy={strategy}",
         f"rollout.max_nodes={budget}",
         f"rollout.expansions_in_flight={parallel}",
         f"rollout.stop_when_solved={not keep_going}",
     ]
     if max_tokens is not None:
         overrides.append(f"sampling.max_tokens={max_tokens}")
-    data = settings.as_dict() | {"training": None, "search": {}}
+    data = settings.as_dict() | {"training": None, "search": parse_strategy(strategy)}
     settings = parse_config(data, overrides)
     task = find_problem(problem, settings)
     folder = out or _new_folder(task.id)

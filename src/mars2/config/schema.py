@@ -161,7 +161,15 @@ class TreeQuestConfig(Section):
     """An algorithm of the TreeQuest library (extra `treequest`), for comparison."""
 
     strategy: Literal["treequest"]
-    algorithm: str = "ABMCTSA"
+    algorithm: Literal[
+        "ABMCTSA",
+        "ABMCTSM",
+        "StandardMCTS",
+        "TreeOfThoughtsBFSAlgo",
+        "BestFirstSearchAlgo",
+        "MultiArmedBanditUCBAlgo",
+    ] = "ABMCTSA"
+    options: dict[str, Any] = {}  # of the algorithm, for example dist_type: beta
 
 
 SearchConfig = Annotated[
