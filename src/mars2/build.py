@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, assert_never
+from typing import Any, Literal, assert_never
 
 from mars2.config.schema import (
     AbMctsConfig,
@@ -307,6 +307,7 @@ def build_problems(config: RunConfig, split: Split) -> Sequence[Problem]:
 
 def build_learners(config: RunConfig, models: Mapping[str, str]) -> dict[str, Learner]:
     """One learner per policy that some agent uses."""
+    from mars2.learners.lora import Lora
     from mars2.learners.objective import Objective
     from mars2.learners.torch_learner import TorchLearner
 
@@ -315,30 +316,36 @@ def build_learners(config: RunConfig, models: Mapping[str, str]) -> dict[str, Le
         raise ConfigError("training: missing; add a training section to train")
     prepare_torch(config)
     settings = training.objective.model_dump()
+    optimizer = training.optimizer.model_dump(exclude={"lr_schedule", "dtype"})
     learners: dict[str, Learner] = {}
     for name in dict.fromkeys(agent.policy for agent in config.agents.values()):
         policy = config.policies[name]
         assert isinstance(policy, TransformersPolicyConfig)  # RunConfig refuses others in training
         sampling = next(config.sampling_of(a) for a, agent in config.agents.items() if agent.policy == name)
         constant = sampling.max_tokens if training.objective.aggregation == "constant" else None
-        optimizer = training.optimizer
+        device = _device(policy.device)
         learners[name] = TorchLearner(
             name,
             models[name],
             objective=Objective(**settings, constant_length=constant),
-            learning_rate=optimizer.learning_rate,
-            weight_decay=optimizer.weight_decay,
-            max_grad_norm=optimizer.max_grad_norm,
-            warmup_steps=optimizer.warmup_steps,
-            mini_batches=optimizer.mini_batches,
-            micro_batch_tokens=optimizer.micro_batch_tokens,
-            gradient_checkpointing=optimizer.gradient_checkpointing,
-            device=_device(policy.device),
-            dtype="float32" if policy.dtype == "auto" else policy.dtype,
+            **optimizer,
+            schedule=training.optimizer.lr_schedule,
+            total_steps=training.steps * training.optimizer.mini_batches,
+            device=device,
+            dtype=_training_dtype(training.optimizer.dtype, device),
+            lora=None if policy.lora is None else Lora(**policy.lora.model_dump()),
             seed=derive_seed(config.seed, "learner", name),
             temperature=sampling.temperature,
+            threads=config.threads or None,
         )
     return learners
+
+
+def _training_dtype(dtype: Literal["auto", "float32", "bfloat16"], device: str) -> Literal["float32", "bfloat16"]:
+    """`auto` is what a policy generates in too: bfloat16 on a GPU, float32 on the CPU."""
+    if dtype != "auto":
+        return dtype
+    return "bfloat16" if device.startswith("cuda") else "float32"
 
 
 def _device(device: str) -> str:

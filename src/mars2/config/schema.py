@@ -12,6 +12,7 @@ NonNegativeInt = Annotated[int, Field(ge=0)]
 PositiveFloat = Annotated[float, Field(gt=0)]
 NonNegativeFloat = Annotated[float, Field(ge=0)]
 Fraction = Annotated[float, Field(ge=0, le=1)]
+Decay = Annotated[float, Field(ge=0, lt=1)]
 
 
 class Section(BaseModel):
@@ -46,14 +47,23 @@ ProblemsConfig = Annotated[LabProblemsConfig | ReferenceProblemsConfig, Field(di
 # ── policies and agents ─────────────────────────────────────────────────────────────────────────────────────────────
 
 
+class LoraConfig(Section):
+    """Low-rank adapters (arXiv:2106.09685) are trained instead of all weights. Without dropout: log π must not vary."""
+
+    rank: PositiveInt = 16
+    alpha: PositiveFloat = 32.0  # the adapter's output is scaled by alpha / rank
+    target_modules: Literal["all-linear"] | list[str] = "all-linear"  # every linear layer but the head, or names
+
+
 class TransformersPolicyConfig(Section):
     """Weights run in this process by `transformers`, on the CPU or one GPU."""
 
     backend: Literal["transformers"]
     model: str  # a folder, a Hugging Face id, or lab:NAME
     device: str = "auto"
-    dtype: Literal["auto", "float32", "bfloat16"] = "auto"
+    dtype: Literal["auto", "float32", "bfloat16"] = "auto"  # of generation
     max_batch: PositiveInt = 64
+    lora: LoraConfig | None = None  # None: training changes all weights
 
 
 class ScriptedPolicyConfig(Section):
@@ -254,13 +264,18 @@ class ObjectiveConfig(Section):
 class OptimizerConfig(Section):
     """AdamW and how a batch is cut up."""
 
-    learning_rate: PositiveFloat = 1e-6
+    learning_rate: PositiveFloat = 1e-6  # the peak
+    lr_schedule: Literal["constant", "linear", "cosine"] = "constant"  # linear and cosine end at 0 with the last step
+    warmup_steps: NonNegativeInt = 0  # optimizer steps in which the learning rate rises to its peak
+    betas: tuple[Decay, Decay] = (0.9, 0.999)
     weight_decay: NonNegativeFloat = 0.0
     max_grad_norm: PositiveFloat = 1.0
-    warmup_steps: NonNegativeInt = 0
     mini_batches: PositiveInt = 1  # optimizer steps per batch
     micro_batch_tokens: PositiveInt = 16384
+    share_prompts: bool = True  # compute a prompt that several samples have in common once; changes only the time
     gradient_checkpointing: bool = False
+    dtype: Literal["auto", "float32", "bfloat16"] = "auto"  # of matrix products; weights and AdamW stay float32
+    max_skipped_in_a_row: PositiveInt = 5  # so many non-finite updates in a row end the run
 
 
 class TrainingConfig(Section):
@@ -350,6 +365,12 @@ class RunConfig(Section):
             raise ValueError(
                 f"training.reward.overlong_buffer must be < sampling.max_tokens ({shortest}), got "
                 f"{reward.overlong_buffer}; use 0 for no penalty"
+            )
+        optimizer, updates = self.training.optimizer, self.training.steps * self.training.optimizer.mini_batches
+        if optimizer.lr_schedule != "constant" and optimizer.warmup_steps >= updates:
+            raise ValueError(
+                f"training.optimizer.warmup_steps must be < steps · mini_batches = {updates} with lr_schedule "
+                f"{optimizer.lr_schedule}, got {optimizer.warmup_steps}; use 0 for no warm-up"
             )
         if isinstance(self.problems, ReferenceProblemsConfig) and self.problems.train is None:
             raise ValueError("problems.train is needed for training, got nothing; name a file, a folder or mbpp:FILE")

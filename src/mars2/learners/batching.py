@@ -30,6 +30,7 @@ class MicroBatch:
     output_lengths: tuple[int, ...]  # B
     advantages: Tensor  # [B] float32
     rollout_logprobs: Tensor | None  # [B, L] float32; None if any sample has none
+    row_lengths: tuple[int, ...]  # R input tokens of each row, padding left out
 
     def pad(self, flat: Tensor) -> Tensor:
         """[N] values of output tokens, in order, to [B, L] with 0 at padding; differentiable."""
@@ -151,6 +152,7 @@ def _make_micro_batch(samples: Sequence[TrainingSample], rows: Sequence[_Row], d
         output_lengths=tuple(num_outputs),
         advantages=torch.tensor([samples[i].advantage for i in indices], dtype=torch.float32).to(device),
         rollout_logprobs=rollout_logprobs,
+        row_lengths=tuple(row.num_inputs for row in rows),
     )
 
 

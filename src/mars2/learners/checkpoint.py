@@ -1,7 +1,8 @@
-"""Folders that are either complete or not there: written beside their place, then renamed into it."""
+"""Folders that are either complete or not there: written beside their place, flushed to disk, renamed into it."""
 
 from __future__ import annotations
 
+import os
 import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -12,7 +13,8 @@ from pathlib import Path
 def written_atomically(folder: Path) -> Iterator[Path]:
     """Yield an empty `<folder>.partial` to write into; rename it to `folder` if the block ends without an error.
 
-    An existing `folder` is replaced. Killed before the rename, what was there before is untouched.
+    An existing `folder` is replaced. Killed before the rename, what was there before is untouched. Every file and
+    folder is flushed to the disk before the rename and the parent after it, so the same holds where the power fails.
     """
     partial = folder.with_name(folder.name + ".partial")
     replaced = folder.with_name(folder.name + ".replaced.partial")
@@ -21,8 +23,25 @@ def written_atomically(folder: Path) -> Iterator[Path]:
             shutil.rmtree(leftover)
     partial.mkdir(parents=True)
     yield partial
+    flush_folder(partial)
     if folder.exists():
         folder.rename(replaced)
     partial.rename(folder)
+    _flush(folder.parent)
     if replaced.exists():
         shutil.rmtree(replaced)
+
+
+def flush_folder(folder: Path) -> None:
+    """Flush every file below `folder` to the disk, then the folders that name them."""
+    for path in sorted(folder.rglob("*"), reverse=True):  # what a folder holds comes before the folder
+        _flush(path)
+    _flush(folder)
+
+
+def _flush(path: Path) -> None:
+    descriptor = os.open(path, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)

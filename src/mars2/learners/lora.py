@@ -23,9 +23,9 @@ class Lora:
 
     def __post_init__(self) -> None:
         if self.rank < 1:
-            raise ConfigError(f"learner.lora.rank must be >= 1, got {self.rank}; use 16")
+            raise ConfigError(f"lora.rank must be >= 1, got {self.rank}; use 16")
         if not self.alpha > 0:
-            raise ConfigError(f"learner.lora.alpha must be > 0, got {self.alpha}; use twice the rank")
+            raise ConfigError(f"lora.alpha must be > 0, got {self.alpha}; use twice the rank")
 
 
 def add_adapters(lm: Any, options: Lora, seed: int) -> None:
@@ -37,7 +37,7 @@ def add_adapters(lm: Any, options: Lora, seed: int) -> None:
     try:
         from peft import LoraConfig, inject_adapter_in_model  # pyright: ignore[reportMissingImports]
     except ImportError as error:
-        raise ConfigError("learner.lora needs peft; install it with: pip install 'mars2[peft]'") from error
+        raise ConfigError("lora needs peft; install it with: pip install 'mars2[peft]'") from error
     targets = options.target_modules if isinstance(options.target_modules, str) else list(options.target_modules)
     config = LoraConfig(
         r=options.rank,
@@ -72,7 +72,7 @@ def adapter_state(lm: Any) -> dict[str, Tensor]:
 def load_adapter_state(lm: Any, state: Mapping[str, Tensor]) -> None:
     """Overwrite the adapters' weights; `state` must be from the same model and options."""
     if state.keys() != adapter_state(lm).keys():
-        raise ValueError("the saved adapters are of other layers; resume with the same learner.lora options")
+        raise ValueError("the saved adapters are of other layers; resume with the same lora options")
     lm.load_state_dict(state, strict=False)
 
 

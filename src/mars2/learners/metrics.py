@@ -9,11 +9,17 @@ from typing import TYPE_CHECKING
 
 from mars2.core.protocols import Metrics
 from mars2.core.sample import TrainingSample
+from mars2.learners.flops import mfu
 
 if TYPE_CHECKING:
     from torch import Tensor
 
+    from mars2.learners.batching import MicroBatch
     from mars2.learners.policy_loss import LossPart
+
+
+SPEED_METRICS = frozenset({"tokens_per_s", "tflops_per_s", "mfu", "peak_memory_mib"})
+"""The figures that differ from one repetition of the same update to the next."""
 
 
 class BatchMetrics:
@@ -24,6 +30,8 @@ class BatchMetrics:
         self._counts: defaultdict[str, int] = defaultdict(int)
         self._maxima: defaultdict[str, list[Tensor]] = defaultdict(list)
         self._steps: list[Metrics] = []
+        self.row_lengths: list[int] = []  # tokens of every row computed, padding left out
+        self._num_computed = 0  # tokens computed, padding included
 
     def add_part(self, part: LossPart) -> None:
         for name, (total, count) in part.sums.items():
@@ -31,6 +39,11 @@ class BatchMetrics:
             self._counts[name] += count
         for name, value in part.maxima.items():
             self._maxima[name].append(value)
+
+    def add_rows(self, batch: MicroBatch) -> None:
+        """Count what the forward and backward pass of a micro-batch computes."""
+        self.row_lengths += batch.row_lengths
+        self._num_computed += batch.input_ids.numel()
 
     def add_step(self, *, loss: float, grad_norm: float, learning_rate: float) -> None:
         """One optimizer step; `result` has the mean over them (the last learning rate)."""
@@ -43,6 +56,8 @@ class BatchMetrics:
             metrics["loss"] = fmean(step["loss"] for step in self._steps)
             metrics["grad_norm"] = fmean(step["grad_norm"] for step in self._steps)
             metrics["learning_rate"] = self._steps[-1]["learning_rate"]
+        if self._num_computed:
+            metrics["padding_fraction"] = 1 - sum(self.row_lengths) / self._num_computed
         return metrics
 
 
@@ -55,3 +70,17 @@ def sample_metrics(samples: Sequence[TrainingSample]) -> Metrics:
         "num_samples": float(len(samples)),
         "num_tokens": float(sum(len(s.prompt_ids) + len(s.output_ids) for s in samples)),
     }
+
+
+def speed_metrics(
+    *, num_tokens: float, flops: float, seconds: float, peak_flops: float | None, peak_memory_mib: float
+) -> Metrics:
+    """`SPEED_METRICS` of an update; `mfu` where the device's peak is known."""
+    metrics = {
+        "tokens_per_s": num_tokens / seconds,
+        "tflops_per_s": flops / seconds / 1e12,
+        "peak_memory_mib": peak_memory_mib,
+    }
+    if peak_flops is not None:
+        metrics["mfu"] = mfu(flops, seconds, peak_flops)
+    return metrics

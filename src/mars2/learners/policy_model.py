@@ -15,6 +15,7 @@ from mars2.core.errors import ConfigError, StoreError
 from mars2.learners import lora as lora_adapters
 from mars2.learners.batching import MicroBatch
 from mars2.learners.causal_lm import can_share_prompts, load_causal_lm, load_weights, token_logprobs
+from mars2.learners.flops import ModelSize
 from mars2.learners.lora import Lora
 
 Dtype = Literal["float32", "bfloat16"]
@@ -73,6 +74,20 @@ class PolicyModel:
     def hidden_size(self) -> int:
         return self._lm.config.hidden_size
 
+    @cached_property
+    def size(self) -> ModelSize:
+        """For counting operations. A tied embedding counts once: as the output head."""
+        embedding, head = self._lm.get_input_embeddings().weight, self._lm.get_output_embeddings().weight
+        total = sum(p.numel() for name, p in self._lm.named_parameters() if ".lora_" not in name)
+        config = self._lm.config
+        return ModelSize(
+            total - (0 if embedding is head else embedding.numel()), config.num_hidden_layers, self.hidden_size
+        )
+
+    @property
+    def has_adapters(self) -> bool:
+        return self._lora is not None
+
     @property
     def parameters(self) -> list[torch.nn.Parameter]:
         """What is trained."""
@@ -107,8 +122,10 @@ class PolicyModel:
         """Write `folder/model`, an ordinary Hugging Face folder (adapters merged in), and `folder/adapters.pt`."""
         whole = self._lm
         if self._lora is not None:
-            whole = AutoModelForCausalLM.from_config(self._lm.config)
-            whole.load_state_dict(lora_adapters.merged_state(self._lm))
+            with torch.device("meta"):  # no second copy is made only to be overwritten
+                whole = AutoModelForCausalLM.from_config(self._lm.config)
+            whole.load_state_dict(lora_adapters.merged_state(self._lm), assign=True)
+            whole.tie_weights()
             torch.save(lora_adapters.adapter_state(self._lm), folder / "adapters.pt")
         whole.save_pretrained(folder / "model")
         self._tokenizer.save_pretrained(folder / "model")
@@ -121,9 +138,7 @@ class PolicyModel:
         """
         adapters = folder / "adapters.pt"
         if adapters.exists() != (self._lora is not None):
-            raise StoreError(
-                f"{folder} was saved {'with' if adapters.exists() else 'without'} learner.lora; keep it so"
-            )
+            raise StoreError(f"{folder} was saved {'with' if adapters.exists() else 'without'} lora; keep it so")
         if self._lora is None:
             load_weights(self._lm, folder / "model")
             return

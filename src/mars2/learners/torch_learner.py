@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import json
 import math
+import resource
+import sys
 import time
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -22,8 +24,9 @@ from mars2.core.seeds import derive_seed, stream
 from mars2.learners.batching import MicroBatch, make_micro_batches
 from mars2.learners.checkpoint import written_atomically
 from mars2.learners.checks import check_batch, check_trainable
+from mars2.learners.flops import peak_flops, training_flops
 from mars2.learners.lora import Lora
-from mars2.learners.metrics import BatchMetrics, sample_metrics
+from mars2.learners.metrics import BatchMetrics, sample_metrics, speed_metrics
 from mars2.learners.objective import Objective
 from mars2.learners.policy_loss import TokenStatistics, policy_loss
 from mars2.learners.policy_model import Dtype, PolicyModel
@@ -135,7 +138,8 @@ class TorchLearner:
         sequence ratio), except: reward_mean, advantage_std, response_length (tokens) over samples; num_tokens, prompt
         and output tokens (a shared prompt counts for each sample); skipped_steps, since the start. `kl` is missing
         without reference, `logprob_gap*` and `tis_weight_mean` without the sampler's log-probs, `loss`, `grad_norm` and
-        `learning_rate` where every optimizer step was skipped.
+        `learning_rate` where every optimizer step was skipped. Speed is that of the whole call: `tokens_per_s` by
+        num_tokens, `tflops_per_s` and `mfu` by `flops.training_flops`; `mfu` is missing on the CPU.
 
         Raises:
             ValueError: no samples, another policy's samples, or samples that cannot be trained on.
@@ -154,11 +158,17 @@ class TorchLearner:
         self._version += 1
         result = metrics.result() | sample_metrics(samples)
         result["skipped_steps"] = float(self._skipped_steps)
-        result["tokens_per_s"] = result["num_tokens"] / (time.perf_counter() - started)
+        result |= speed_metrics(
+            num_tokens=result["num_tokens"],
+            flops=training_flops(self._model.size, metrics.row_lengths, frozen=self._model.has_adapters),
+            seconds=time.perf_counter() - started,
+            peak_flops=peak_flops(torch.cuda.get_device_name(self._device)) if self._device.type == "cuda" else None,
+            peak_memory_mib=_peak_memory_mib(self._device),
+        )
         if self._skipped_in_a_row >= self._max_skipped_in_a_row:
             raise TrainingDiverged(
                 f"policy {self.policy}: {self._skipped_in_a_row} updates in a row had a loss or gradient that is not "
-                "finite; lower learner.learning_rate, or look at logprob_gap in the metrics"
+                "finite; lower training.optimizer.learning_rate, or look at logprob_gap in the metrics"
             )
         return result
 
@@ -215,6 +225,7 @@ class TorchLearner:
                 num_tokens=num_tokens,
             )
             part.loss.backward()
+            metrics.add_rows(batch)
             loss += part.loss.detach()
             metrics.add_part(part)
         return float(loss)
@@ -289,6 +300,14 @@ class TorchLearner:
         self._skipped_steps = state["skipped_steps"]
         self._skipped_in_a_row = state["skipped_in_a_row"]
         self._rng.bit_generator.state = state["rng"]
+
+
+def _peak_memory_mib(device: torch.device) -> float:
+    """Most memory held so far: by tensors on the GPU, or else by this process."""
+    if device.type == "cuda":
+        return torch.cuda.max_memory_allocated(device) / 2**20
+    per_mib = 1024 if sys.platform != "darwin" else 2**20
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / per_mib
 
 
 def _adamw(

@@ -36,9 +36,13 @@ POLICY: MetricNames = {
     "advantage_std": ("Advantage spread", "standard deviation over the batch"),
     "response_length": ("Response length", "mean output tokens of the batch"),
     "num_samples": ("Samples trained on", "in the batch"),
-    "num_tokens": ("Tokens trained on", "output tokens in the batch"),
+    "num_tokens": ("Tokens trained on", "prompt and output tokens in the batch"),
     "skipped_steps": ("Skipped steps", "optimizer steps left out because the gradient was not finite"),
-    "tokens_per_s": ("Training speed", "output tokens learned from per second"),
+    "tokens_per_s": ("Training speed", "prompt and output tokens learned from per second"),
+    "padding_fraction": ("Padding", "share of computed tokens that are padding"),
+    "tflops_per_s": ("TFLOP/s", "operations of the model's forward and backward pass, without recomputation"),
+    "mfu": ("MFU", "share of the GPU's bfloat16 peak that those operations are"),
+    "peak_memory_mib": ("Peak memory", "MiB so far: of the GPU, or of the process where there is none"),
 }
 RUN: MetricNames = {
     "team_pass_rate": ("Team pass rate", "share of trees in which some node passes every test"),

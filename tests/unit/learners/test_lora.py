@@ -15,6 +15,7 @@ from transformers import AutoModelForCausalLM
 
 from mars2.core.errors import ConfigError, StoreError
 from mars2.learners.lora import Lora
+from mars2.learners.metrics import SPEED_METRICS
 from mars2.learners.torch_learner import TorchLearner
 
 PEFT_IS_MISSING = importlib.util.find_spec("peft") is None
@@ -31,6 +32,10 @@ LORA = Lora(rank=4, alpha=8.0)
 
 def make(folder: Path, lora: Lora | None = LORA, **options: Any) -> TorchLearner:
     return TorchLearner("p", folder, learning_rate=1e-2, lora=lora, **options)
+
+
+def without_speed(metrics: dict[str, float]) -> dict[str, float]:
+    return {name: value for name, value in metrics.items() if name not in SPEED_METRICS}
 
 
 def weights(learner: TorchLearner) -> dict[str, Tensor]:
@@ -77,8 +82,7 @@ def test_restored_training_goes_on_bit_for_bit(folder: Path, random_samples: Any
     resumed = make(tmp_path / "c" / "model")
     resumed.restore(tmp_path / "c")
     expected, actual = straight.step(random_samples(6, seed=1)), resumed.step(random_samples(6, seed=1))
-    del expected["tokens_per_s"], actual["tokens_per_s"]
-    assert actual == expected
+    assert without_speed(actual) == without_speed(expected)
     for name, tensor in weights(straight).items():
         assert torch.equal(weights(resumed)[name], tensor), name
 
@@ -95,9 +99,9 @@ def test_gradient_checkpointing_trains_the_same(folder: Path, random_samples: An
 def test_checkpoints_of_other_options_are_refused(llama_folder: Path, tmp_path: Path) -> None:
     make(llama_folder).save(tmp_path / "with")
     make(llama_folder, lora=None).save(tmp_path / "without")
-    with pytest.raises(StoreError, match=r"with learner\.lora"):
+    with pytest.raises(StoreError, match=r"with lora"):
         make(llama_folder, lora=None).restore(tmp_path / "with")
-    with pytest.raises(StoreError, match=r"without learner\.lora"):
+    with pytest.raises(StoreError, match=r"without lora"):
         make(llama_folder).restore(tmp_path / "without")
     with pytest.raises(StoreError, match="does not fit"):
         make(llama_folder, lora=Lora(rank=2)).restore(tmp_path / "with")
@@ -107,7 +111,7 @@ def test_checkpoints_of_other_options_are_refused(llama_folder: Path, tmp_path: 
 
 @pytest.mark.parametrize(("option", "value"), [("rank", 0), ("alpha", 0.0)])
 def test_wrong_options_are_named(option: str, value: float) -> None:
-    with pytest.raises(ConfigError, match=rf"learner\.lora\.{option}"):
+    with pytest.raises(ConfigError, match=rf"lora\.{option}"):
         Lora(**{option: value})
 
 
