@@ -43,12 +43,15 @@ from mars2.core.seeds import derive_seed
 from mars2.credit import advantages
 from mars2.prompting.chat import ChatPrompter
 from mars2.prompting.roles import load_role
+from mars2.runs.budget import Budget
 from mars2.runs.checkpoints import Checkpoints
 from mars2.runs.credit_tree import Credit
 from mars2.runs.evaluate import Evaluator
-from mars2.runs.grow_tree import Scoring, TreeGrower
+from mars2.runs.grow_tree import Retries, Scoring, TreeGrower
 from mars2.runs.recorder import Recorder
-from mars2.runs.team import Agent
+from mars2.runs.slots import Slots
+from mars2.runs.stopping import StopRules
+from mars2.runs.team import Agent, Price
 from mars2.runs.train import Trainer
 from mars2.search.ab_mcts import AbMcts
 from mars2.search.best_of_n import BestOfN
@@ -70,6 +73,7 @@ class Team:
     backends: dict[str, Backend]
     prompter: Prompter
     sandbox: Sandbox
+    slots: Slots  # of all backends, shared by whatever the team grows
 
     def sandbox_facts(self) -> dict[str, Any]:
         """What a run's log says of its judge: the isolation it gave, and how often it failed itself."""
@@ -88,10 +92,22 @@ def build_team(config: RunConfig, models: Mapping[str, str]) -> Team:
     roles = {name: build_role(config, agent.role) for name, agent in config.agents.items()}
     backends = {name: build_backend(name, policy, models) for name, policy in config.policies.items()}
     agents = {
-        name: Agent(name, agent.policy, backends[agent.policy], roles[name], build_sampling(config, name))
+        name: Agent(
+            name,
+            agent.policy,
+            backends[agent.policy],
+            roles[name],
+            build_sampling(config, name),
+            build_price(config.policies[agent.policy]),
+        )
         for name, agent in config.agents.items()
     }
-    return Team(agents, backends, build_prompter(config), build_sandbox(config))
+    slots = Slots({name: policy.concurrency for name, policy in config.policies.items()})
+    return Team(agents, backends, build_prompter(config), build_sandbox(config), slots)
+
+
+def build_price(policy: PolicyConfig) -> Price | None:
+    return None if policy.price is None else Price(**policy.price.model_dump())
 
 
 def resolve_models(
@@ -272,8 +288,15 @@ def build_grower(
         ),
         # Independent first attempts have nothing to wait for.
         expansions_in_flight=max_nodes if search.strategy == "best_of_n" else config.rollout.expansions_in_flight,
-        max_retries=config.rollout.max_retries,
-        stop_when_solved=config.rollout.stop_when_solved,
+        order=config.rollout.order or "expansion",
+        retries=Retries(
+            max_retries=config.rollout.max_retries,
+            backoff_s=config.rollout.retry_backoff_s,
+            timeout_s=config.rollout.call_timeout_s,
+        ),
+        budget=Budget(**config.budget.model_dump()),
+        stop_rules=StopRules(**config.stopping.model_dump()),
+        slots=team.slots,
     )
 
 

@@ -69,6 +69,9 @@ class ScriptedBackend:
             output_tokens=len(output_ids),
         )
 
+    def count_tokens(self, prompt: Prompt) -> int:
+        return sum(len(m.content.encode("utf-8", "surrogatepass")) for m in prompt)
+
     async def load(self, snapshot: Snapshot) -> None:
         self._version = snapshot.version
 

@@ -92,6 +92,9 @@ class TransformersBackend:
     async def close(self) -> None:
         self._thread.shutdown(wait=True, cancel_futures=True)
 
+    def count_tokens(self, prompt: Prompt) -> int:
+        return len(self.encode(prompt))
+
     def encode(self, prompt: Prompt) -> list[int]:
         """Prompt token ids, through the model's chat template where it has one."""
         if self.tokenizer.chat_template is None:

@@ -63,7 +63,7 @@ def solve(
         f"seed={seed}",
         f"rollout.max_nodes={budget}",
         f"rollout.expansions_in_flight={parallel}",
-        f"rollout.stop_when_solved={not keep_going}",
+        f"stopping.solved={'null' if keep_going else 1}",
     ]
     if max_tokens is not None:
         overrides.append(f"sampling.max_tokens={max_tokens}")
@@ -170,7 +170,7 @@ def _solve(config: RunConfig, problem: Problem, folder: Path, trained: Path | No
                 [Job(tree, problem, grower)],
                 trees_in_flight=1,
                 lockstep=config.rollout.lockstep,
-                on_node=recorder.node,
+                log=recorder,
             )
             answer = choose_answer(tree)
             hidden = None

@@ -55,7 +55,21 @@ class LoraConfig(Section):
     target_modules: Literal["all-linear"] | list[str] = "all-linear"  # every linear layer but the head, or names
 
 
-class TransformersPolicyConfig(Section):
+class PriceConfig(Section):
+    """What tokens cost, per million, in any one currency."""
+
+    input_per_million: NonNegativeFloat
+    output_per_million: NonNegativeFloat
+
+
+class PolicySettings(Section):
+    """What every kind of policy has."""
+
+    concurrency: PositiveInt | None = None  # requests under way at once; None: as many as trees ask for
+    price: PriceConfig | None = None
+
+
+class TransformersPolicyConfig(PolicySettings):
     """Weights run in this process by `transformers`, on the CPU or one GPU."""
 
     backend: Literal["transformers"]
@@ -66,7 +80,7 @@ class TransformersPolicyConfig(Section):
     lora: LoraConfig | None = None  # None: training changes all weights
 
 
-class ScriptedPolicyConfig(Section):
+class ScriptedPolicyConfig(PolicySettings):
     """Answers read from a YAML or JSON file (pattern → answers); for tests and documentation."""
 
     backend: Literal["scripted"]
@@ -195,14 +209,40 @@ SearchConfig = Annotated[
 
 
 class RolloutConfig(Section):
-    """How many trees and expansions are under way at once."""
+    """How many trees and expansions are under way at once, and what is done about calls that fail."""
 
     max_nodes: PositiveInt = 8  # nodes per tree: the budget in generations
-    lockstep: bool = True  # trees advance in waves, in a fixed order: same seed, same trees. False: nobody waits
-    trees_in_flight: PositiveInt = 32
-    expansions_in_flight: PositiveInt = 1  # per tree
-    max_retries: NonNegativeInt = 2  # failed generations per expansion before it is cancelled
-    stop_when_solved: bool = False  # stop a tree once a program passes every public test
+    lockstep: bool = True  # trees advance in waves, in a fixed order: same seed, same batches. False: nobody waits
+    trees_in_flight: PositiveInt = 32  # trees open at once
+    expansions_in_flight: PositiveInt = 1  # per tree, chosen and not yet told to the search
+    order: Literal["expansion", "arrival"] | None = None  # without lockstep, how results are told; None: expansion
+    max_retries: NonNegativeInt = 2  # failed calls per expansion before it is cancelled
+    retry_backoff_s: NonNegativeFloat = 0.5  # before the first retry; doubles with each, half of it at random
+    call_timeout_s: PositiveFloat | None = None  # a call that takes longer has failed
+
+    @model_validator(mode="after")
+    def _order_is_read(self) -> Self:
+        if self.lockstep and self.order is not None:
+            raise ValueError(
+                f"rollout.order is only for rollout.lockstep=false, got {self.order!r} with lockstep; leave one out"
+            )
+        return self
+
+
+class BudgetConfig(Section):
+    """What one tree may spend beside `rollout.max_nodes`; None: no limit. Never overshot: calls are reserved for."""
+
+    tokens: PositiveInt | None = None  # prompt and output
+    seconds: PositiveFloat | None = None
+    cost: PositiveFloat | None = None  # by the policies' prices
+
+
+class StoppingConfig(Section):
+    """When a tree stops before its budget is spent; None: that rule is off."""
+
+    solved: PositiveInt | None = None  # so many distinct programs pass all public tests
+    consensus_margin: PositiveInt | None = None  # one of these programs was written so many times more than any other
+    patience: PositiveInt | None = None  # nodes since the best fraction of public tests passed rose
 
 
 # ── sandbox ─────────────────────────────────────────────────────────────────────────────────────────────────────────
@@ -319,6 +359,8 @@ class RunConfig(Section):
     prompting: PromptingConfig = ChatPromptingConfig(style="chat")
     search: SearchConfig = AbMctsConfig(strategy="ab_mcts")
     rollout: RolloutConfig = RolloutConfig()
+    budget: BudgetConfig = BudgetConfig()
+    stopping: StoppingConfig = StoppingConfig()
     sandbox: SandboxConfig = SandboxConfig()
     training: TrainingConfig | None = None
     evaluation: EvaluationConfig = EvaluationConfig()
@@ -332,6 +374,16 @@ class RunConfig(Section):
             if agent.policy not in self.policies:
                 raise ValueError(
                     f"agents.{name}.policy names no policy, got {agent.policy!r}; use one of {', '.join(self.policies)}"
+                )
+        return self
+
+    @model_validator(mode="after")
+    def _priced(self) -> Self:
+        for name, agent in self.agents.items():
+            if self.budget.cost is not None and self.policies[agent.policy].price is None:
+                raise ValueError(
+                    f"budget.cost needs a price for agent {name!r}, got none; set policies.{agent.policy}.price, "
+                    "for example {input_per_million: 0.1, output_per_million: 0.4}"
                 )
         return self
 

@@ -12,7 +12,7 @@ import numpy as np
 from mars2.core.completion import Completion, Prompt, Sampling
 from mars2.core.problem import Comparison, Limits, Problem, Test
 from mars2.core.sample import TrainingSample
-from mars2.core.tree import Node, Tree
+from mars2.core.tree import Expansion, Failure, Node, Tree
 from mars2.core.verdict import Verdict
 
 
@@ -115,6 +115,13 @@ class AdvantageEstimator(Protocol):
     def __call__(self, tree: Tree, shaped: Mapping[int, float]) -> dict[int, float]: ...
 
 
+@runtime_checkable
+class CountsTokens(Protocol):
+    """A backend that knows how long a prompt is before it is sent; budgets then reserve no more than needed."""
+
+    def count_tokens(self, prompt: Prompt) -> int: ...
+
+
 Metrics = dict[str, float]
 
 
@@ -163,6 +170,24 @@ class Store(Protocol):
         annotations: Mapping[int, Mapping[str, float]] | None = None,
     ) -> None:
         """Write a finished tree whole."""
+        ...
+
+    def open_tree(
+        self, tree_id: str, problem_id: str, phase: str, step: int, seed: int | None = None, *, resume: bool = False
+    ) -> None:
+        """Start recording a tree event by event, or (`resume`) go on with the unfinished one of this id."""
+        ...
+
+    def append_expansion(self, tree_id: str, expansion: Expansion) -> None: ...
+
+    def append_held(self, tree_id: str, node: Node, failure: Failure | None = None) -> None: ...
+
+    def append_node(self, tree_id: str, node: Node, failure: Failure | None = None) -> None: ...
+
+    def append_cancelled(self, tree_id: str, failure: Failure) -> None: ...
+
+    def finish_tree(self, tree: Tree, annotations: Mapping[int, Mapping[str, float]] | None = None) -> None:
+        """Close an open tree."""
         ...
 
     def record_samples(self, rows: Iterable[SampleRow]) -> None:

@@ -159,6 +159,7 @@ def node_to_dict(node: Node) -> dict[str, Any]:
         "hidden_verdict": None if node.hidden_verdict is None else verdict_to_dict(node.hidden_verdict),
         "score": value_to_json(node.score),
         "reward": value_to_json(node.reward),
+        "elapsed_s": node.elapsed_s,
     }
 
 
@@ -177,6 +178,7 @@ def node_from_dict(data: dict[str, Any]) -> Node:
         hidden_verdict=None if hidden is None else verdict_from_dict(hidden),
         score=value_from_json(data["score"]),
         reward=value_from_json(data["reward"]),
+        elapsed_s=data.get("elapsed_s", 0.0),  # files of format 1 have none
     )
 
 

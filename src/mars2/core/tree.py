@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 
 from mars2.core.completion import Completion, Prompt
@@ -18,11 +18,23 @@ class Expansion:
     agent: str
 
 
+@dataclass(frozen=True, slots=True)
+class Failure:
+    """What went wrong with one expansion's calls to its backend."""
+
+    expansion_id: int
+    agent: str
+    num_calls: int  # that failed
+    is_cancelled: bool  # no call succeeded: the expansion was given up
+    is_last: bool  # the agent was given up with it
+    error: str  # of the last failed call
+
+
 @dataclass(slots=True)
 class Node:
     """One attempt at the problem."""
 
-    id: int  # 0, 1, … in order of completion
+    id: int  # 0, 1, … in the order in which search was told
     expansion_id: int
     parent_id: int | None  # None: child of the root
     agent: str
@@ -34,6 +46,7 @@ class Node:
     hidden_verdict: Verdict | None  # None: not judged (no hidden tests, or not wanted)
     score: float  # in [0, 1]; what search sees
     reward: float | None  # raw; what training sees; None: not trained on
+    elapsed_s: float = 0.0  # seconds that its tree had been growing when this was finished; interruptions left out
 
     @property
     def is_correct(self) -> bool:
@@ -52,6 +65,8 @@ class Tree:
         self.problem_id = problem_id
         self.nodes: list[Node] = []
         self.pending: dict[int, Expansion] = {}
+        self.held: dict[int, Node] = {}  # expansion id → its node to be: finished, not yet told; still pending
+        self.failures: list[Failure] = []
         self.num_cancelled = 0
         self._children: dict[int | None, list[int]] = {None: []}
         self._next_expansion_id = 0
@@ -104,19 +119,48 @@ class Tree:
         hidden_verdict: Verdict | None,
         score: float,
         reward: float | None,
+        elapsed_s: float = 0.0,
     ) -> Node | None:
-        """Finish a pending expansion. Idempotent: a second call, or one after `cancel`, changes nothing.
+        """Finish a pending expansion (`hold`, `admit`). Idempotent: a second call, or one after `cancel`, does nothing.
 
         Returns the new node; the existing one if it was added before; None if the expansion was cancelled.
         """
-        if expansion.id in self._node_of_expansion:
-            return self.nodes[self._node_of_expansion[expansion.id]]
-        if self.pending.pop(expansion.id, None) is None:
-            return None
+        self.hold(
+            expansion,
+            prompt=prompt,
+            completion=completion,
+            program=program,
+            public_verdict=public_verdict,
+            hidden_verdict=hidden_verdict,
+            score=score,
+            reward=reward,
+            elapsed_s=elapsed_s,
+        )
+        return self.admit(expansion)
+
+    def hold(
+        self,
+        expansion: Expansion,
+        *,
+        prompt: Prompt,
+        completion: Completion,
+        program: str | None,
+        public_verdict: Verdict,
+        hidden_verdict: Verdict | None,
+        score: float,
+        reward: float | None,
+        elapsed_s: float = 0.0,
+    ) -> Node | None:
+        """Keep what a pending expansion brought until its turn comes (`admit`); search still sees it as pending.
+
+        Returns the node to be, whose id is −1 until then; None if the expansion is not pending. The first call counts.
+        """
+        if expansion.id not in self.pending or expansion.id in self.held:
+            return self.held.get(expansion.id)
         if not 0.0 <= score <= 1.0:
             raise ValueError(f"score must be in [0, 1], got {score}")
         node = Node(
-            id=len(self.nodes),
+            id=-1,
             expansion_id=expansion.id,
             parent_id=expansion.parent_id,
             agent=expansion.agent,
@@ -128,7 +172,20 @@ class Tree:
             hidden_verdict=hidden_verdict,
             score=score,
             reward=reward,
+            elapsed_s=elapsed_s,
         )
+        self.held[expansion.id] = node
+        return node
+
+    def admit(self, expansion: Expansion) -> Node | None:
+        """Make a held expansion a node. Idempotent; returns as `add` does."""
+        if expansion.id in self._node_of_expansion:
+            return self.nodes[self._node_of_expansion[expansion.id]]
+        node = self.held.pop(expansion.id, None)
+        if node is None:
+            return None
+        del self.pending[expansion.id]
+        node.id = len(self.nodes)
         self._attach(node)
         return node
 
@@ -136,17 +193,30 @@ class Tree:
         """Give up a pending expansion. Idempotent; True if it was pending."""
         if self.pending.pop(expansion.id, None) is None:
             return False
+        self.held.pop(expansion.id, None)
         self.num_cancelled += 1
         return True
 
-    def restore(self, nodes: list[Node], *, next_expansion_id: int, num_cancelled: int) -> None:
-        """Refill an empty tree with saved nodes, in id order. Expansions in flight at the time of saving are gone."""
+    def restore(
+        self,
+        nodes: list[Node],
+        *,
+        next_expansion_id: int,
+        num_cancelled: int,
+        pending: Iterable[Expansion] = (),
+        held: Mapping[int, Node] | None = None,
+        failures: Iterable[Failure] = (),
+    ) -> None:
+        """Refill an empty tree with saved nodes, in id order, and with the expansions that were pending then."""
         if self.nodes or self.pending:
             raise ValueError(f"tree {self.tree_id} is not empty")
         for node in nodes:
             self._attach(node)
         self._next_expansion_id = next_expansion_id
         self.num_cancelled = num_cancelled
+        self.pending = {expansion.id: expansion for expansion in pending}
+        self.held = dict(held or {})
+        self.failures = list(failures)
 
     def _attach(self, node: Node) -> None:
         if node.id != len(self.nodes):

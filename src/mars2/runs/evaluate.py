@@ -112,7 +112,7 @@ class Evaluator:
             jobs,
             trees_in_flight=self.trees_in_flight,
             lockstep=self.lockstep,
-            on_node=self.recorder.node,
+            log=self.recorder,
             on_tree=record,
         )
         agents = {

@@ -1,27 +1,73 @@
-"""Grows one tree: choose, prompt, generate, parse, judge, add. Training and test time share this loop."""
+"""Grows one tree: choose, prompt, generate, parse, judge, tell. Training and test time share this loop.
+
+An expansion is chosen, brings its result whenever that comes, and is told to the search when its turn has come:
+
+- lockstep: `expansions_in_flight` are chosen together, all of them finish, and they are told in order of choice;
+- order "expansion": told in order of choice; expansion i is chosen as soon as exactly the results up to
+  i − expansions_in_flight are told. The tree is then a function of the answers: no timing can change it;
+- order "arrival": told as they come, so that a slow generation holds up nothing; timing decides the tree.
+
+Chosen, finished and told are recorded as they happen; `grow` goes on with a tree that an interrupted run left behind.
+"""
 
 from __future__ import annotations
 
 import asyncio
 from collections.abc import Awaitable, Callable, Mapping
-from dataclasses import dataclass, replace
-from typing import Literal
+from dataclasses import dataclass, field, replace
+from typing import Literal, Protocol
 
 from mars2.core.completion import Completion, Prompt
-from mars2.core.errors import BackendError
+from mars2.core.errors import BackendError, ConfigError
 from mars2.core.problem import Problem
 from mars2.core.protocols import Prompter, Sandbox, Search, Stop
 from mars2.core.seeds import derive_seed, stream
-from mars2.core.tree import Expansion, Node, Tree
+from mars2.core.tree import Expansion, Failure, Node, Tree
 from mars2.core.verdict import Verdict
 from mars2.credit.rewards import overlong_penalty, raw_reward, search_score
+from mars2.runs.budget import Budget, Ledger
+from mars2.runs.slots import Slots
+from mars2.runs.stopping import Stopping, StopRules
 from mars2.runs.team import Agent
-from mars2.search.strategy import rebuild
+from mars2.search.strategy import Strategy, rebuild
 
 MAX_CANCELLED_IN_A_ROW = 3
-"""Expansions of one tree that may fail one after another before its search ends with an error."""
+"""Expansions of one agent in one tree that may be cancelled one after another before it is given up there."""
 
-OnNode = Callable[[Tree, Node], None]
+MAX_BACKOFF_S = 60.0
+
+Order = Literal["expansion", "arrival"]
+
+
+class GrowthLog(Protocol):
+    """Hears what happens to a tree, the moment it happens; `runs.recorder.Recorder` writes it down."""
+
+    def expansion(self, tree: Tree, expansion: Expansion) -> None: ...
+
+    def held(self, tree: Tree, node: Node, failure: Failure | None) -> None: ...
+
+    def node(self, tree: Tree, node: Node, failure: Failure | None = None) -> None: ...
+
+    def cancelled(self, tree: Tree, failure: Failure) -> None: ...
+
+
+class NoLog:
+    """Hears nothing."""
+
+    def expansion(self, tree: Tree, expansion: Expansion) -> None:
+        pass
+
+    def held(self, tree: Tree, node: Node, failure: Failure | None) -> None:
+        pass
+
+    def node(self, tree: Tree, node: Node, failure: Failure | None = None) -> None:
+        pass
+
+    def cancelled(self, tree: Tree, failure: Failure) -> None:
+        pass
+
+
+NO_LOG: GrowthLog = NoLog()
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,13 +81,30 @@ class Scoring:
 
 
 @dataclass(frozen=True, slots=True)
+class Retries:
+    """What is done about calls that fail."""
+
+    max_retries: int = 2  # per expansion, before it is cancelled
+    backoff_s: float = 0.0  # before the first retry; doubles with each, half of it at random; at most MAX_BACKOFF_S
+    timeout_s: float | None = None  # of one call, waiting for a slot not counted
+
+
+@dataclass(frozen=True, slots=True)
 class Growth:
     """How a tree's search ended."""
 
     tree: Tree
     stop_reason: str
-    num_failed_calls: int
-    error: str | None  # the last backend error, if the search ended with one
+    error: str | None = None  # the last backend error, if the search ended with one
+
+    @property
+    def num_failed_calls(self) -> int:
+        return sum(failure.num_calls for failure in self.tree.failures)
+
+    @property
+    def lost_agents(self) -> dict[str, str]:
+        """Agents that kept failing and were given up → their last error."""
+        return {failure.agent: failure.error for failure in self.tree.failures if failure.is_last}
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,12 +113,12 @@ class _Attempt:
 
     expansion: Expansion
     prompt: Prompt
-    completion: Completion | None
-    program: str | None
-    public: Verdict | None
-    hidden: Verdict | None
     num_failed_calls: int
-    error: str | None
+    error: str  # of the last failed call; "" if there was none
+    completion: Completion | None = None
+    program: str | None = None
+    public: Verdict | None = None
+    hidden: Verdict | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,9 +132,12 @@ class TreeGrower:
     seed: int
     max_nodes: int
     scoring: Scoring = Scoring()
-    expansions_in_flight: int = 1
-    max_retries: int = 2
-    stop_when_solved: bool = False
+    expansions_in_flight: int = 1  # chosen and not yet told
+    order: Order = "expansion"  # without lockstep
+    retries: Retries = Retries()
+    budget: Budget = field(default_factory=Budget)
+    stop_rules: StopRules = field(default_factory=StopRules)
+    slots: Slots = field(default_factory=lambda: Slots({}))
 
     async def grow(
         self,
@@ -79,83 +145,78 @@ class TreeGrower:
         problem: Problem,
         *,
         next_wave: Callable[[], Awaitable[None]] | None = None,
-        on_node: OnNode | None = None,
+        log: GrowthLog = NO_LOG,
     ) -> Growth:
         """Grow `tree` to `max_nodes` nodes, or go on with a partly grown one.
 
         Args:
-            next_wave: awaited before each wave (lockstep); all expansions of a wave then finish before the next is
-                chosen, and are told in order. None: each expansion is told and replaced as soon as it finishes.
-            on_node: called after each node is added.
+            next_wave: awaited before each wave (lockstep). None: no waves; `order` says when results are told.
         """
-        search = self.new_search()
-        rebuild(search, tree)
-        running: set[asyncio.Task[_Attempt]] = set()
-        num_failed_calls = cancelled_in_a_row = 0
-        error: str | None = None
-        try:
-            while True:
-                if next_wave is not None:
-                    await next_wave()
-                stop_reason = self._fill(tree, problem, search, running)
-                if not running:
-                    return Growth(tree, stop_reason, num_failed_calls, error)
-                done, running = await asyncio.wait(
-                    running, return_when=asyncio.ALL_COMPLETED if next_wave else asyncio.FIRST_COMPLETED
-                )
-                for attempt in sorted((t.result() for t in done), key=lambda a: a.expansion.id):
-                    num_failed_calls += attempt.num_failed_calls
-                    node = self._add(tree, problem, attempt)
-                    if node is not None:
-                        cancelled_in_a_row = 0
-                        search.tell(tree, node)
-                        if on_node is not None:
-                            on_node(tree, node)
-                        continue
-                    tree.cancel(attempt.expansion)
-                    cancelled_in_a_row += 1
-                    if cancelled_in_a_row >= MAX_CANCELLED_IN_A_ROW:
-                        return Growth(tree, "the model keeps failing", num_failed_calls, attempt.error)
-        finally:
-            for task in running:
-                task.cancel()
-            await asyncio.gather(*running, return_exceptions=True)
-            for expansion in list(tree.pending.values()):
-                tree.cancel(expansion)
+        growing = _Growing(self, tree, problem, log)
+        return await growing.run(next_wave)
 
-    def _fill(self, tree: Tree, problem: Problem, search: Search, running: set[asyncio.Task[_Attempt]]) -> str:
-        """Start expansions up to the limits; returns why no more were started."""
-        while len(running) < self.expansions_in_flight:
-            if len(tree) + len(tree.pending) >= self.max_nodes:
-                return "budget spent"
-            if self.stop_when_solved and any(n.public_verdict.accepted and n.public_verdict.tests for n in tree):
-                return "solved"
-            # A stream of its own for every choice: a resumed tree draws what an uninterrupted one would have drawn.
-            choice = search.choose(tree, stream(self.seed, "search", tree.tree_id, tree.next_expansion_id))
-            if isinstance(choice, Stop):
-                return choice.reason
-            expansion = tree.expand(choice.parent_id, choice.agent)
-            running.add(asyncio.create_task(self._attempt(tree, problem, expansion)))
-        return "busy"
-
-    async def _attempt(self, tree: Tree, problem: Problem, expansion: Expansion) -> _Attempt:
+    async def attempt(self, tree: Tree, problem: Problem, expansion: Expansion, prompt: Prompt) -> _Attempt:
+        """Generate, with retries, then parse and judge."""
         agent = self.agents[expansion.agent]
-        if expansion.parent_id is None:
-            prompt = self.prompter.first_attempt(problem, agent.role)
-        else:
-            prompt = self.prompter.refinement(problem, agent.role, tree.nodes[expansion.parent_id])
-        error: str | None = None
-        for attempt in range(self.max_retries + 1):
-            seed = derive_seed(self.seed, "generate", tree.tree_id, expansion.id, attempt)
+        error = ""
+        for number in range(self.retries.max_retries + 1):
+            if number:
+                await asyncio.sleep(self._backoff_s(tree, expansion, number - 1))
+            seed = derive_seed(self.seed, "generate", tree.tree_id, expansion.id, number)
             try:
-                completion = await agent.backend.generate(prompt, replace(agent.sampling, seed=seed))
+                async with self.slots.slot(agent.policy, tree), asyncio.timeout(self.retries.timeout_s):
+                    completion = await agent.backend.generate(prompt, replace(agent.sampling, seed=seed))
             except BackendError as failure:
                 error = str(failure)
-                continue
-            program = self.prompter.parse(completion.text, problem)
-            public, hidden = await self._judge(problem, program)
-            return _Attempt(expansion, prompt, completion, program, public, hidden, attempt, error)
-        return _Attempt(expansion, prompt, None, None, None, None, self.max_retries + 1, error)
+            except TimeoutError:
+                error = f"policy {agent.policy!r}: no answer in time (limit {self.retries.timeout_s} s)"
+            except UnicodeError as failure:
+                error = f"policy {agent.policy!r}: the prompt cannot be encoded: {failure}"
+            else:
+                if not completion.cost and agent.price is not None:
+                    cost = agent.price.cost(completion.prompt_tokens, completion.output_tokens)
+                    completion = replace(completion, cost=cost)
+                program = self.prompter.parse(completion.text, problem)
+                public, hidden = await self._judge(problem, program)
+                return _Attempt(expansion, prompt, number, error, completion, program, public, hidden)
+        return _Attempt(expansion, prompt, self.retries.max_retries + 1, error)
+
+    def prompt(self, tree: Tree, problem: Problem, parent_id: int | None, agent: str) -> Prompt:
+        role = self.agents[agent].role
+        if parent_id is None:
+            return self.prompter.first_attempt(problem, role)
+        return self.prompter.refinement(problem, role, tree.nodes[parent_id])
+
+    def hold(self, tree: Tree, attempt: _Attempt, elapsed_s: float) -> Node | None:
+        """Score a finished attempt and keep it in the tree until its turn; None if it brought no completion."""
+        if attempt.completion is None or attempt.public is None:
+            return None
+        scoring = self.scoring
+        reward: float | None = None
+        if scoring.judge_hidden:
+            reward = raw_reward(attempt.public, attempt.hidden, scoring.reward)
+            if scoring.overlong_buffer:
+                reward += overlong_penalty(
+                    len(attempt.completion.output_ids),
+                    max_length=self.agents[attempt.expansion.agent].sampling.max_tokens,
+                    buffer=scoring.overlong_buffer,
+                    factor=scoring.overlong_factor,
+                )
+        return tree.hold(
+            attempt.expansion,
+            prompt=attempt.prompt,
+            completion=attempt.completion,
+            program=attempt.program,
+            public_verdict=attempt.public,
+            hidden_verdict=attempt.hidden,
+            score=search_score(attempt.public),
+            reward=reward,
+            elapsed_s=elapsed_s,
+        )
+
+    def _backoff_s(self, tree: Tree, expansion: Expansion, number: int) -> float:
+        longest = min(self.retries.backoff_s * 2**number, MAX_BACKOFF_S)
+        return longest * (0.5 + 0.5 * stream(self.seed, "backoff", tree.tree_id, expansion.id, number).random())
 
     async def _judge(self, problem: Problem, program: str | None) -> tuple[Verdict, Verdict | None]:
         """All public tests are run, for score and feedback; hidden ones only where they can change the reward."""
@@ -178,27 +239,210 @@ class TreeGrower:
         )
         return public, hidden
 
-    def _add(self, tree: Tree, problem: Problem, attempt: _Attempt) -> Node | None:
-        if attempt.completion is None or attempt.public is None:
-            return None
-        scoring = self.scoring
-        reward: float | None = None
-        if scoring.judge_hidden:
-            reward = raw_reward(attempt.public, attempt.hidden, scoring.reward)
-            if scoring.overlong_buffer:
-                reward += overlong_penalty(
-                    len(attempt.completion.output_ids),
-                    max_length=self.agents[attempt.expansion.agent].sampling.max_tokens,
-                    buffer=scoring.overlong_buffer,
-                    factor=scoring.overlong_factor,
+
+class _Growing:
+    """One tree while it grows."""
+
+    def __init__(self, grower: TreeGrower, tree: Tree, problem: Problem, log: GrowthLog) -> None:
+        self.grower = grower
+        self.tree = tree
+        self.problem = problem
+        self.log = log
+        self.search = grower.new_search()
+        self.stopping = Stopping(grower.stop_rules)
+        self.ledger = Ledger(grower.budget, grower.agents)
+        self.running: set[asyncio.Task[_Attempt]] = set()
+        self.given_up: dict[int, Failure] = {}  # expansion id → its failure, waiting for its turn
+        self.unlogged: dict[int, Failure | None] = {}  # expansion id of a held node → its failed calls
+        self.in_waves = False
+        self.is_over = False
+        self.reason = ""
+        self.error: str | None = None
+
+    async def run(self, next_wave: Callable[[], Awaitable[None]] | None) -> Growth:
+        self._load()
+        try:
+            await (self._run_free() if next_wave is None else self._run_lockstep(next_wave))
+        finally:
+            for task in self.running:
+                task.cancel()
+            await asyncio.gather(*self.running, return_exceptions=True)
+            for expansion in list(self.tree.pending.values()):
+                self.tree.cancel(expansion)
+        return Growth(self.tree, self.reason, self.error)
+
+    async def _run_lockstep(self, next_wave: Callable[[], Awaitable[None]]) -> None:
+        self.in_waves = True
+        while True:
+            await next_wave()
+            if not self.tree.pending:  # else a wave was interrupted: it comes to its end first
+                self._fill()
+            if self.is_over or not self.tree.pending:
+                return
+            while self.running and not self.is_over:
+                await self._collect()
+            for expansion in list(self.tree.pending.values()):
+                self._settle(expansion)
+
+    async def _run_free(self) -> None:
+        while True:
+            self._fill()
+            if self.is_over or not self.tree.pending:
+                return
+            while (expansion := self._due()) is None and not self.is_over:
+                await self._collect()
+            if expansion is not None:
+                self._settle(expansion)
+
+    def _load(self) -> None:
+        """Bring search, rules and ledger to where an interrupted run left the tree, and start what was under way."""
+        tree = self.tree
+        rebuild(self.search, tree)
+        self.ledger.load(tree)
+        for node in tree:
+            self.stopping.tell(node)
+        for failure in tree.failures:
+            if failure.is_last:
+                self._remove(failure)
+        clock = asyncio.get_running_loop().time
+        so_far_s = max((n.elapsed_s for n in (*tree, *tree.held.values())), default=0.0)
+        self.started_s = clock() - so_far_s
+        if self.is_over or self._stop():
+            return
+        for expansion in tree.pending.values():
+            prompt = self.grower.prompt(tree, self.problem, expansion.parent_id, expansion.agent)
+            self.ledger.reserve(expansion.id, expansion.agent, prompt)
+            if expansion.id not in tree.held:
+                self._start(expansion, prompt)
+
+    @property
+    def elapsed_s(self) -> float:
+        return asyncio.get_running_loop().time() - self.started_s
+
+    @property
+    def left_s(self) -> float | None:
+        seconds = self.grower.budget.seconds
+        return None if seconds is None else seconds - self.elapsed_s
+
+    def _stop(self) -> bool:
+        """Apply the rules that end a search at once."""
+        reason = self.stopping.reason
+        if reason is None and self.left_s is not None and self.left_s <= 0:
+            reason = "time budget spent"
+        if reason is not None:
+            self.is_over, self.reason = True, reason
+        return self.is_over
+
+    # ── choosing ────────────────────────────────────────────────────────────────────────────────────────────────────
+
+    def _fill(self) -> None:
+        """Choose expansions up to the limits; `reason` says what kept it from choosing more."""
+        tree, grower = self.tree, self.grower
+        if self.is_over or self._stop():
+            return
+        while len(tree.pending) < grower.expansions_in_flight:
+            if len(tree) + len(tree.pending) >= grower.max_nodes:
+                self.reason = "budget spent"
+                return
+            # A stream of its own for every choice: a resumed tree draws what an uninterrupted one would have drawn.
+            choice = self.search.choose(tree, stream(grower.seed, "search", tree.tree_id, tree.next_expansion_id))
+            if isinstance(choice, Stop):
+                self.reason = choice.reason
+                return
+            prompt = grower.prompt(tree, self.problem, choice.parent_id, choice.agent)
+            refusal = self.ledger.refusal(choice.agent, prompt) if self.ledger.is_limited else None
+            if refusal is not None:  # what is under way may cost less than was reserved
+                self.reason = refusal
+                return
+            expansion = tree.expand(choice.parent_id, choice.agent)
+            self.ledger.reserve(expansion.id, choice.agent, prompt)
+            self.log.expansion(tree, expansion)
+            self._start(expansion, prompt)
+
+    def _start(self, expansion: Expansion, prompt: Prompt) -> None:
+        attempt = self.grower.attempt(self.tree, self.problem, expansion, prompt)
+        self.running.add(asyncio.create_task(attempt))
+
+    # ── results ─────────────────────────────────────────────────────────────────────────────────────────────────────
+
+    async def _collect(self) -> None:
+        """Wait for results, or for the end of the time budget, and keep them until their turn."""
+        timeout = None if self.left_s is None else max(self.left_s, 0.0)
+        done, self.running = await asyncio.wait(self.running, timeout=timeout, return_when=asyncio.FIRST_COMPLETED)
+        for attempt in sorted((task.result() for task in done), key=lambda a: a.expansion.id):
+            expansion = attempt.expansion
+            node = self.grower.hold(self.tree, attempt, self.elapsed_s)
+            failure = None
+            if attempt.num_failed_calls:
+                failure = Failure(
+                    expansion.id, expansion.agent, attempt.num_failed_calls, node is None, False, attempt.error
                 )
-        return tree.add(
-            attempt.expansion,
-            prompt=attempt.prompt,
-            completion=attempt.completion,
-            program=attempt.program,
-            public_verdict=attempt.public,
-            hidden_verdict=attempt.hidden,
-            score=search_score(attempt.public),
-            reward=reward,
-        )
+            if node is None:
+                assert failure is not None
+                self.given_up[expansion.id] = failure
+                continue
+            if failure is not None:
+                self.tree.failures.append(failure)
+            self.unlogged[expansion.id] = failure
+        if not done and self._stop():
+            for expansion in list(self.tree.pending.values()):  # what came in time counts
+                if expansion.id in self.tree.held:
+                    self._settle(expansion)
+            return
+        for expansion_id in [i for i in self.unlogged if not self._is_next(i)]:
+            self.log.held(self.tree, self.tree.held[expansion_id], self.unlogged.pop(expansion_id))
+
+    def _is_next(self, expansion_id: int) -> bool:
+        """Whether a finished expansion is told before anything else is awaited, hence recorded as a node at once."""
+        if self.in_waves:
+            return not self.running
+        return self.grower.order == "arrival" or expansion_id == next(iter(self.tree.pending))
+
+    def _due(self) -> Expansion | None:
+        """The expansion to be told next, if its result is there."""
+        pending = self.tree.pending
+        if self.grower.order == "arrival":
+            finished = min((*self.tree.held, *self.given_up), default=None)
+            return None if finished is None else pending[finished]
+        head = next(iter(pending), None)  # pending is in order of choice
+        return pending[head] if head in self.tree.held or head in self.given_up else None
+
+    def _settle(self, expansion: Expansion) -> None:
+        """Tell the search what an expansion brought."""
+        if expansion.id in self.given_up:
+            self._cancel(expansion, self.given_up.pop(expansion.id))
+            return
+        node = self.tree.admit(expansion)
+        if node is None:
+            return
+        self.ledger.settle(expansion.id, node.completion)
+        self.search.tell(self.tree, node)
+        self.stopping.tell(node)
+        self.log.node(self.tree, node, self.unlogged.pop(expansion.id, None))
+
+    def _cancel(self, expansion: Expansion, failure: Failure) -> None:
+        tree = self.tree
+        tree.cancel(expansion)
+        self.ledger.settle(expansion.id, None)
+        is_there = not any(f.is_last for f in tree.failures if f.agent == failure.agent)
+        if is_there and 1 + self._cancelled_in_a_row(failure.agent) >= MAX_CANCELLED_IN_A_ROW:
+            failure = replace(failure, is_last=True)
+            self._remove(failure)
+        tree.failures.append(failure)
+        self.log.cancelled(tree, failure)
+
+    def _cancelled_in_a_row(self, agent: str) -> int:
+        """Cancelled expansions of an agent since its last node."""
+        last = max((node.expansion_id for node in self.tree if node.agent == agent), default=-1)
+        return sum(f.is_cancelled and f.agent == agent and f.expansion_id > last for f in self.tree.failures)
+
+    def _remove(self, failure: Failure) -> None:
+        """Go on without an agent that keeps failing, where there is another and the strategy lets it go."""
+        if isinstance(self.search, Strategy) and len(self.search.agents) > 1:
+            try:
+                self.search.remove_agent(failure.agent)
+            except ConfigError:  # a strategy of fixed agents
+                pass
+            else:
+                return
+        self.is_over, self.reason, self.error = True, "the model keeps failing", failure.error

@@ -6,7 +6,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, Protocol
 
 from mars2.core.protocols import Store
-from mars2.core.tree import Node, Tree
+from mars2.core.tree import Expansion, Failure, Node, Tree
 from mars2.runs.alarms import find_alarms
 
 
@@ -26,6 +26,7 @@ class Recorder:
     def __init__(self, store: Store, listeners: Sequence[Listener] = ()) -> None:
         self.store = store
         self.listeners = list(listeners)
+        self._open: set[str] = set()  # ids of trees written event by event
 
     def event(self, kind: str, **payload: Any) -> None:
         self.store.append_event(kind, **payload)
@@ -41,16 +42,45 @@ class Recorder:
         for text in find_alarms(scopes):
             self.event("alarm", text=text, step=step)
 
-    def node(self, tree: Tree, node: Node) -> None:
-        """A node was added to a tree (progress only; `tree` writes it)."""
+    def open_tree(self, tree: Tree, *, phase: str, step: int) -> None:
+        """Record `tree` event by event from now on, so that a killed run goes on with it (`TreeGrower.grow`).
+
+        A tree that holds something already was loaded from the store as an interrupted run left it.
+        """
+        self.store.open_tree(tree.tree_id, tree.problem_id, phase, step, resume=tree.next_expansion_id > 0)
+        self._open.add(tree.tree_id)
+
+    def expansion(self, tree: Tree, expansion: Expansion) -> None:
+        """An expansion was chosen. Written, as all of growth, only where `open_tree` asked for it."""
+        if tree.tree_id in self._open:
+            self.store.append_expansion(tree.tree_id, expansion)
+
+    def held(self, tree: Tree, node: Node, failure: Failure | None) -> None:
+        """An expansion is finished, but its turn to be told has not come."""
+        if tree.tree_id in self._open:
+            self.store.append_held(tree.tree_id, node, failure)
+
+    def node(self, tree: Tree, node: Node, failure: Failure | None = None) -> None:
+        """A node was added to a tree; `failure`: the calls that failed before."""
+        if tree.tree_id in self._open:
+            self.store.append_node(tree.tree_id, node, failure)
         for listener in self.listeners:
             listener.node(tree, node)
+
+    def cancelled(self, tree: Tree, failure: Failure) -> None:
+        """An expansion was given up."""
+        if tree.tree_id in self._open:
+            self.store.append_cancelled(tree.tree_id, failure)
 
     def tree(
         self, tree: Tree, *, phase: str, step: int, annotations: Mapping[int, Mapping[str, float]] | None = None
     ) -> None:
         """Record a finished tree. `annotations`: node id → e.g. {"shaped": …, "advantage": …}."""
-        self.store.save_tree(tree, phase=phase, step=step, annotations=annotations)
+        if tree.tree_id in self._open:
+            self.store.finish_tree(tree, annotations)
+            self._open.remove(tree.tree_id)
+        else:
+            self.store.save_tree(tree, phase=phase, step=step, annotations=annotations)
 
     def samples(self, keys: Iterable[str], *, policy: str, step: int, outcome: str) -> None:
         """Enter samples in the ledger. Entering a key twice is an error: nothing is trained twice."""

@@ -1,4 +1,4 @@
-"""Grows many trees at once: `trees_in_flight` slots, in lockstep (repeatable) or free-running (nobody waits)."""
+"""Grows many trees at once, `trees_in_flight` of them open: in lockstep, or free-running (none waits for another)."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from functools import partial
 
 from mars2.core.problem import Problem
 from mars2.core.tree import Tree
-from mars2.runs.grow_tree import Growth, OnNode, TreeGrower
+from mars2.runs.grow_tree import NO_LOG, Growth, GrowthLog, TreeGrower
 from mars2.runs.lockstep import Lockstep
 
 
@@ -30,7 +30,7 @@ async def grow_trees(
     *,
     trees_in_flight: int,
     lockstep: bool,
-    on_node: OnNode | None = None,
+    log: GrowthLog = NO_LOG,
     on_tree: OnTree | None = None,
 ) -> list[Growth]:
     """Grow every job's tree; results are in the order of `jobs`. The first exception cancels the rest."""
@@ -43,7 +43,7 @@ async def grow_trees(
     async def work(slot: int, own: Iterator[tuple[int, Job]]) -> None:
         next_wave = partial(gate.arrive, slot) if gate else None
         for index, job in own:
-            growth = await job.grower.grow(job.tree, job.problem, next_wave=next_wave, on_node=on_node)
+            growth = await job.grower.grow(job.tree, job.problem, next_wave=next_wave, log=log)
             growths[index] = growth
             if on_tree is not None:
                 on_tree(job, growth)

@@ -9,6 +9,17 @@ from mars2.core.protocols import Backend
 
 
 @dataclass(frozen=True, slots=True)
+class Price:
+    """What a policy's tokens cost, per million, in any one currency."""
+
+    input_per_million: float
+    output_per_million: float
+
+    def cost(self, num_prompt: int, num_output: int) -> float:
+        return (num_prompt * self.input_per_million + num_output * self.output_per_million) / 1e6
+
+
+@dataclass(frozen=True, slots=True)
 class Agent:
     """One member of the team. Agents on the same policy share its backend."""
 
@@ -17,3 +28,4 @@ class Agent:
     backend: Backend
     role: str
     sampling: Sampling
+    price: Price | None = None  # None: unknown, or free

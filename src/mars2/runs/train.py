@@ -102,7 +102,7 @@ class Trainer:
                 jobs,
                 trees_in_flight=self.rollout.trees_in_flight,
                 lockstep=self.rollout.lockstep,
-                on_node=self.recorder.node,
+                log=self.recorder,
             )
             self.progress.next_tree += len(growths)
             self.progress.rounds += 1
@@ -132,7 +132,7 @@ class Trainer:
                 index = self._take_index()
                 started = time.monotonic()
                 job = self._job(index)
-                growth = await self.grower.grow(job.tree, job.problem, on_node=self.recorder.node)
+                growth = await self.grower.grow(job.tree, job.problem, log=self.recorder)
                 self.progress.unfinished.remove(index)
                 self.progress.rounds += 1
                 credited = self._receive([growth])

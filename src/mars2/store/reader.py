@@ -12,7 +12,8 @@ from typing import Any
 from mars2.core import serial
 from mars2.core.errors import StoreError
 from mars2.core.problem import Problem
-from mars2.core.tree import Tree
+from mars2.core.tree import Expansion, Failure, Node, Tree
+from mars2.store import schema
 from mars2.store.payload import unpack
 from mars2.store.records import Event, MetricRow, Outcome, SampleRecord, StoredTree
 
@@ -121,14 +122,38 @@ class RunReader:
         payloads = self._execute("SELECT payload FROM nodes WHERE tree = ? ORDER BY node_id", (row_id,))
         nodes = [serial.node_from_dict(unpack(payload)) for (payload,) in payloads]
         ending = {} if ending_blob is None else unpack(ending_blob)
+        pending, held, failures = self._growth(row_id)
+        used = [n.expansion_id for n in nodes] + [e.id for e in pending] + [f.expansion_id for f in failures]
         tree = Tree(tree_id, problem_id)
         tree.restore(
             nodes,
-            next_expansion_id=ending.get("next_expansion_id", 1 + max((n.expansion_id for n in nodes), default=-1)),
-            num_cancelled=ending.get("num_cancelled", 0),
+            next_expansion_id=ending.get("next_expansion_id", 1 + max(used, default=-1)),
+            num_cancelled=ending.get("num_cancelled", sum(f.is_cancelled for f in failures)),
+            pending=pending,
+            held=held,
+            failures=failures,
         )
         annotations = serial.value_from_json(ending.get("annotations", {}))
         return StoredTree(tree, phase, step, seed, ending_blob is not None, annotations)
+
+    def _growth(self, row_id: int) -> tuple[list[Expansion], dict[int, Node], list[Failure]]:
+        """What is pending in a tree, which of it is held, and what failed."""
+        if not schema.has_growth(self._db):
+            return [], {}, []
+        pending: list[Expansion] = []
+        held: dict[int, Node] = {}
+        for id_, parent_id, agent, blob in self._execute(
+            "SELECT expansion_id, parent_id, agent, held FROM pending WHERE tree = ? ORDER BY expansion_id", (row_id,)
+        ):
+            pending.append(Expansion(id_, parent_id, agent))
+            if blob is not None:
+                held[id_] = serial.node_from_dict(unpack(blob))
+        rows = self._execute("SELECT * FROM failures WHERE tree = ? ORDER BY expansion_id", (row_id,))
+        failures = [
+            Failure(id_, agent, num_calls, bool(cancelled), bool(last), serial.value_from_json(unpack(error)))
+            for _, id_, agent, num_calls, cancelled, last, error in rows
+        ]
+        return pending, held, failures
 
     def _execute(self, sql: str, values: Iterable[Any] = ()) -> sqlite3.Cursor:
         try:

@@ -14,7 +14,7 @@ from mars2.core import serial
 from mars2.core.errors import StoreError
 from mars2.core.problem import Problem
 from mars2.core.protocols import SampleRow
-from mars2.core.tree import Node, Tree
+from mars2.core.tree import Expansion, Failure, Node, Tree
 from mars2.store import schema
 from mars2.store.lock import WriterLock
 from mars2.store.payload import pack
@@ -72,6 +72,8 @@ class RunStore(RunReader):
             db = schema.connect(folder, read_only=read_only)
             on_error.callback(db.close)
             schema.check_version(db, folder)
+            if not read_only:
+                schema.upgrade(db)
             store = cls(folder, db, lock)
             on_error.pop_all()
             return store
@@ -134,12 +136,18 @@ class RunStore(RunReader):
                 "INSERT INTO problems (id, payload) VALUES (?, ?)", (problem.id, pack(serial.problem_to_dict(problem)))
             )
 
-    def open_tree(self, tree_id: str, problem_id: str, phase: str, step: int, seed: int | None) -> None:
-        """Start recording a tree. One left unfinished under the same id by an interrupted run is replaced.
+    def open_tree(
+        self, tree_id: str, problem_id: str, phase: str, step: int, seed: int | None = None, *, resume: bool = False
+    ) -> None:
+        """Start recording a tree, event by event. One left unfinished under the same id is replaced.
+
+        With `resume` that one is gone on with instead: it holds what `tree` returned for it.
 
         Raises:
             StoreError: a finished tree has this id.
         """
+        if resume and self._is_growing(tree_id):
+            return
         with self._atomic():
             self._execute(
                 "DELETE FROM trees WHERE tree_id = ? AND NOT EXISTS (SELECT 1 FROM endings WHERE tree = trees.id)",
@@ -153,16 +161,45 @@ class RunStore(RunReader):
             except sqlite3.IntegrityError:
                 raise StoreError(f"tree {tree_id} is finished already; discard it first or use another id") from None
 
-    def append_node(self, tree_id: str, node: Node) -> None:
-        """Keep a node of an open tree as soon as it exists.
+    def append_expansion(self, tree_id: str, expansion: Expansion) -> None:
+        """Keep an expansion of an open tree from the moment it is chosen."""
+        row = self._open_tree_row(tree_id)
+        self._execute(
+            "INSERT INTO pending (tree, expansion_id, parent_id, agent) VALUES (?, ?, ?, ?)",
+            (row, expansion.id, expansion.parent_id, expansion.agent),
+        )
+
+    def append_held(self, tree_id: str, node: Node, failure: Failure | None = None) -> None:
+        """Keep what an expansion brought (`Tree.held`) and which of its calls failed."""
+        row = self._open_tree_row(tree_id)
+        with self._atomic():
+            self._execute(
+                "UPDATE pending SET held = ? WHERE tree = ? AND expansion_id = ?",
+                (pack(serial.node_to_dict(node)), row, node.expansion_id),
+            )
+            self._append_failure(row, failure)
+
+    def append_node(self, tree_id: str, node: Node, failure: Failure | None = None) -> None:
+        """Keep a node of an open tree as soon as it exists; its expansion is no longer pending.
 
         Raises:
             StoreError: no such tree is open, or it has this node already.
         """
-        self._append_node(self._open_tree_row(tree_id), tree_id, node)
+        row = self._open_tree_row(tree_id)
+        with self._atomic():
+            self._append_node(row, tree_id, node)
+            self._forget_pending(row, node.expansion_id)
+            self._append_failure(row, failure)
+
+    def append_cancelled(self, tree_id: str, failure: Failure) -> None:
+        """An expansion of an open tree was given up."""
+        row = self._open_tree_row(tree_id)
+        with self._atomic():
+            self._forget_pending(row, failure.expansion_id)
+            self._append_failure(row, failure)
 
     def finish_tree(self, tree: Tree, annotations: Annotations | None = None) -> None:
-        """Close an open tree: nodes not appended yet, the state of its RNG, its counters, and `annotations`.
+        """Close an open tree: nodes and failures not appended yet, its counters, and `annotations`.
 
         Raises:
             StoreError: no such tree is open.
@@ -178,6 +215,9 @@ class RunStore(RunReader):
             for node in tree:
                 if node.id not in stored:
                     self._append_node(row, tree.tree_id, node)
+            for failure in tree.failures:
+                self._append_failure(row, failure)
+            self._execute("DELETE FROM pending WHERE tree = ?", (row,))
             self._execute("INSERT INTO endings (tree, payload) VALUES (?, ?)", (row, pack(ending)))
 
     def save_tree(
@@ -228,6 +268,10 @@ class RunStore(RunReader):
         blob = value if is_bytes else pack(serial.value_to_json(value))
         self._execute("INSERT OR REPLACE INTO state VALUES (?, ?, ?)", (name, is_bytes, blob))
 
+    def _is_growing(self, tree_id: str) -> bool:
+        sql = "SELECT 1 FROM trees t WHERE tree_id = ? AND NOT EXISTS (SELECT 1 FROM endings WHERE tree = t.id)"
+        return self._execute(sql, (tree_id,)).fetchone() is not None
+
     def _open_tree_row(self, tree_id: str) -> int:
         row = self._execute(
             "SELECT id FROM trees t WHERE tree_id = ? AND NOT EXISTS (SELECT 1 FROM endings WHERE tree = t.id)",
@@ -242,6 +286,25 @@ class RunStore(RunReader):
             self._execute("INSERT INTO nodes VALUES (?, ?, ?)", (tree_row, node.id, pack(serial.node_to_dict(node))))
         except sqlite3.IntegrityError:
             raise StoreError(f"node {node.id} of tree {tree_id} is stored already") from None
+
+    def _forget_pending(self, tree_row: int, expansion_id: int) -> None:
+        self._execute("DELETE FROM pending WHERE tree = ? AND expansion_id = ?", (tree_row, expansion_id))
+
+    def _append_failure(self, tree_row: int, failure: Failure | None) -> None:
+        if failure is None:
+            return
+        self._execute(
+            "INSERT OR REPLACE INTO failures VALUES (?, ?, ?, ?, ?, ?, ?)",
+            (
+                tree_row,
+                failure.expansion_id,
+                failure.agent,
+                failure.num_calls,
+                failure.is_cancelled,
+                failure.is_last,
+                pack(serial.value_to_json(failure.error)),
+            ),
+        )
 
     def _ledger_error(self, key: str, outcome: str) -> StoreError:
         row = self._execute("SELECT outcome, step FROM samples WHERE key = ?", (key,)).fetchone()

@@ -13,7 +13,7 @@ from mars2.core.serial import value_to_json
 from mars2.store.payload import pack
 
 FILE_NAME = "run.sqlite"
-SCHEMA_VERSION = 1
+SCHEMA_VERSION = 2
 
 # AUTOINCREMENT: an id is never used again, so that a position stays true after rows are deleted.
 _TABLES = """
@@ -58,6 +58,28 @@ CREATE TABLE samples (
 CREATE TABLE state (name TEXT PRIMARY KEY, is_bytes INTEGER NOT NULL, value BLOB NOT NULL);
 """
 
+# Since format 2: what a tree that is still growing needs to go on, and the calls that failed.
+_GROWTH_TABLES = """
+CREATE TABLE pending (                     -- expansions under way
+    tree INTEGER NOT NULL REFERENCES trees (id) ON DELETE CASCADE,
+    expansion_id INTEGER NOT NULL,
+    parent_id INTEGER,
+    agent TEXT NOT NULL,
+    held BLOB,                             -- finished: its node to be, waiting for its turn
+    PRIMARY KEY (tree, expansion_id)
+) WITHOUT ROWID;
+CREATE TABLE failures (
+    tree INTEGER NOT NULL REFERENCES trees (id) ON DELETE CASCADE,
+    expansion_id INTEGER NOT NULL,
+    agent TEXT NOT NULL,
+    num_calls INTEGER NOT NULL,
+    is_cancelled INTEGER NOT NULL,
+    is_last INTEGER NOT NULL,
+    error BLOB NOT NULL,
+    PRIMARY KEY (tree, expansion_id)
+) WITHOUT ROWID;
+"""
+
 
 def connect(folder: Path, *, read_only: bool) -> sqlite3.Connection:
     """A connection in autocommit mode. WAL: readers see a live run without stopping it, and a killed writer loses
@@ -74,7 +96,7 @@ def connect(folder: Path, *, read_only: bool) -> sqlite3.Connection:
 def create_tables(db: sqlite3.Connection, meta: Mapping[str, Any]) -> None:
     """All tables and `meta`, or nothing, even when killed half-way."""
     db.execute("BEGIN IMMEDIATE")
-    for statement in _TABLES.split(";"):
+    for statement in (_TABLES + _GROWTH_TABLES).split(";"):
         db.execute(statement)
     db.executemany("INSERT INTO meta VALUES (?, ?)", [(name, pack(value_to_json(v))) for name, v in meta.items()])
     db.execute(f"PRAGMA user_version = {SCHEMA_VERSION}")
@@ -86,11 +108,27 @@ def version_of(db: sqlite3.Connection) -> int:
     return int(db.execute("PRAGMA user_version").fetchone()[0])
 
 
+def has_growth(db: sqlite3.Connection) -> bool:
+    """False for a file of format 1 that is only read."""
+    return version_of(db) >= 2
+
+
+def upgrade(db: sqlite3.Connection) -> None:
+    """Bring a file of format 1 to format 2, all or nothing."""
+    if version_of(db) != 1:
+        return
+    db.execute("BEGIN IMMEDIATE")
+    for statement in _GROWTH_TABLES.split(";"):
+        db.execute(statement)
+    db.execute("PRAGMA user_version = 2")
+    db.execute("COMMIT")
+
+
 def check_version(db: sqlite3.Connection, folder: Path) -> None:
     found = version_of(db)
     if found == 0:
         raise StoreError(f"no run in {folder}: its {FILE_NAME} is empty; start the run again")
-    if found != SCHEMA_VERSION:
+    if found not in (1, SCHEMA_VERSION):
         raise StoreError(
             f"the run in {folder} was written by another version of mars2 "
             f"(store format {found}, this one reads {SCHEMA_VERSION}); use that version"

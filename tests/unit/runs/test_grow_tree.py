@@ -10,8 +10,9 @@ from team_of_scripts import HALF, NOTHING, PROBLEM, RIGHT, WRONG, ExecSandbox, g
 
 from mars2.core.serial import tree_hash
 from mars2.core.tree import Tree
-from mars2.runs.grow_tree import MAX_CANCELLED_IN_A_ROW, Scoring
+from mars2.runs.grow_tree import MAX_CANCELLED_IN_A_ROW, Retries, Scoring
 from mars2.runs.rollout import Job, grow_trees
+from mars2.runs.stopping import StopRules
 from mars2.search.best_of_n import BestOfN
 from mars2.search.sequential import Sequential
 
@@ -66,14 +67,14 @@ async def test_the_overlong_penalty_lowers_the_reward_only() -> None:
 
 async def test_stop_when_solved() -> None:
     tree = Tree("t", PROBLEM.id)
-    growth = await grower(scripted("a", ("", [RIGHT])), stop_when_solved=True).grow(tree, PROBLEM)
+    growth = await grower(scripted("a", ("", [RIGHT])), stop_rules=StopRules(solved=1)).grow(tree, PROBLEM)
     assert (growth.stop_reason, len(tree)) == ("solved", 1)
 
 
 async def test_a_problem_without_public_tests_is_not_solved_by_the_first_program() -> None:
     tree = Tree("t", PROBLEM.id)
     problem = replace(PROBLEM, public_tests=())
-    growth = await grower(scripted("a", ANSWERS), stop_when_solved=True, max_nodes=4).grow(tree, problem)
+    growth = await grower(scripted("a", ANSWERS), stop_rules=StopRules(solved=1), max_nodes=4).grow(tree, problem)
     assert (growth.stop_reason, len(tree)) == ("budget spent", 4)
     assert all(n.score == 0 for n in tree)
 
@@ -81,7 +82,7 @@ async def test_a_problem_without_public_tests_is_not_solved_by_the_first_program
 async def test_a_model_that_keeps_failing_ends_the_search_with_its_error() -> None:
     backend = scripted("a", ("no such prompt", [RIGHT]))
     tree = Tree("t", PROBLEM.id)
-    growth = await grower(backend, max_retries=2).grow(tree, PROBLEM)
+    growth = await grower(backend, retries=Retries(max_retries=2)).grow(tree, PROBLEM)
     assert growth.stop_reason == "the model keeps failing"
     assert growth.error is not None
     assert "no rule of the script matches" in growth.error
@@ -113,11 +114,10 @@ async def test_the_same_tree_whatever_runs_beside_it(in_flight: int) -> None:
         await grow_trees(jobs, trees_in_flight=trees_in_flight, lockstep=lockstep)
         return tree_hash([jobs[0].tree])
 
-    alone = await hash_of_first(1, 1, lockstep=True)
-    assert await hash_of_first(7, 3, lockstep=True) == alone
-    assert await hash_of_first(7, 7, lockstep=True) == alone
-    if in_flight == 1:
-        assert await hash_of_first(7, 3, lockstep=False) == alone
+    for lockstep in (True, False):
+        alone = await hash_of_first(1, 1, lockstep=lockstep)
+        assert await hash_of_first(7, 3, lockstep=lockstep) == alone
+        assert await hash_of_first(7, 7, lockstep=lockstep) == alone
 
 
 async def test_lockstep_does_not_depend_on_latencies() -> None:
