@@ -1,0 +1,57 @@
+"""When a tree need not grow on although it has budget left. Hidden tests are never looked at."""
+
+from __future__ import annotations
+
+from collections import Counter
+from dataclasses import dataclass
+
+from mars2.core.tree import Node
+from mars2.search.selection import program_key
+
+
+@dataclass(frozen=True, slots=True)
+class StopRules:
+    """Each rule is off when None. A problem without public tests is never solved and has no consensus."""
+
+    solved: int | None = None
+    """Stop once so many distinct programs (equal up to layout, comments and docstrings: one) pass all public tests."""
+
+    consensus_margin: int | None = None
+    """Stop once one of the programs that pass all public tests was written so many times more often than any other of
+    them: first to be ahead by k."""
+
+    patience: int | None = None
+    """Stop once the best fraction of public tests passed has not risen for so many nodes."""
+
+
+class Stopping:
+    """The rules at work on one tree. Tell it every node, in id order."""
+
+    def __init__(self, rules: StopRules) -> None:
+        self._rules = rules
+        self._votes: Counter[str] = Counter()  # program key → nodes, of programs that pass all public tests
+        self._best = -1.0
+        self._num_since_best = 0
+
+    def tell(self, node: Node) -> None:
+        verdict = node.public_verdict
+        self._num_since_best += 1
+        if verdict.fraction_passed > self._best:
+            self._best, self._num_since_best = verdict.fraction_passed, 0
+        is_counted = self._rules.solved is not None or self._rules.consensus_margin is not None
+        if is_counted and verdict.accepted and verdict.tests and node.program is not None:
+            self._votes[program_key(node.program)] += 1
+
+    @property
+    def reason(self) -> str | None:
+        """Why the tree should stop; None: it should not."""
+        rules = self._rules
+        if rules.solved is not None and len(self._votes) >= rules.solved:
+            return "solved"
+        if rules.consensus_margin is not None and self._votes:
+            (_, first), (_, second) = [*self._votes.most_common(2), ("", 0)][:2]
+            if first - second >= rules.consensus_margin:
+                return "consensus"
+        if rules.patience is not None and self._num_since_best >= rules.patience:
+            return "no improvement"
+        return None
