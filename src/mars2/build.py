@@ -435,8 +435,10 @@ def build_evaluator(
     first_attempts = BestOfNConfig(strategy="best_of_n")
     return Evaluator(
         problems=problems,
-        team=build_grower(config, team),
-        alone={a: build_grower(config, team, agents=[a]) for a in config.agents} if settings.per_agent_trees else {},
+        team=build_grower(config, team, search=settings.search),
+        alone={a: build_grower(config, team, agents=[a], search=settings.search) for a in config.agents}
+        if settings.per_agent_trees
+        else {},
         first_attempts={
             a: build_grower(config, team, agents=[a], search=first_attempts, max_nodes=settings.samples_per_problem)
             for a in config.agents

@@ -7,6 +7,8 @@ from typing import Annotated, Any, Literal, Self
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
+from mars2.config.paradigms import Paradigm, expand_paradigm
+
 PositiveInt = Annotated[int, Field(ge=1)]
 NonNegativeInt = Annotated[int, Field(ge=0)]
 PositiveFloat = Annotated[float, Field(gt=0)]
@@ -344,6 +346,7 @@ class EvaluationConfig(Section):
     per_agent_trees: bool = True  # also a tree grown by each agent alone
     before: bool = True
     after: bool = True
+    search: SearchConfig | None = None  # None: the run's `search`
 
 
 class RunConfig(Section):
@@ -352,6 +355,8 @@ class RunConfig(Section):
     name: Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]*$")]
     seed: NonNegativeInt = 0
     threads: NonNegativeInt = 0  # torch threads; 0: as many as there are cores
+    paradigm: Paradigm | None = None  # replaces agents and search as `config.paradigms` says; None: as they are written
+    roles: list[str] = []  # of paradigm homo, one agent each; []: solver and checker (lab), generalist and debugger
     problems: ProblemsConfig
     policies: Annotated[dict[str, PolicyConfig], Field(min_length=1)]
     agents: Annotated[dict[str, AgentConfig], Field(min_length=1)]
@@ -367,6 +372,20 @@ class RunConfig(Section):
 
     def sampling_of(self, agent: str) -> SamplingConfig:
         return self.agents[agent].sampling or self.sampling
+
+    @model_validator(mode="before")
+    @classmethod
+    def _paradigm(cls, data: Any) -> Any:
+        return expand_paradigm(data) if isinstance(data, dict) else data
+
+    @model_validator(mode="after")
+    def _roles_are_used(self) -> Self:
+        if self.roles and self.paradigm is None:
+            raise ValueError(
+                f"roles has no meaning without paradigm, got {', '.join(self.roles)}; set paradigm: homo, or give "
+                "each agent its role"
+            )
+        return self
 
     @model_validator(mode="after")
     def _agents_name_policies(self) -> Self:

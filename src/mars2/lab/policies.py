@@ -1,4 +1,4 @@
-"""The two tiny policies: ordinary `transformers` architectures, and what each one's warm-start corpus is like."""
+"""The tiny policies: ordinary `transformers` architectures, and what each one's warm-start corpus is like."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from mars2.lab.ops import Family
 if TYPE_CHECKING:
     from transformers import PreTrainedModel
 
-Architecture = Literal["llama", "gpt_neox"]
+Architecture = Literal["llama", "gpt_neox", "qwen3"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,12 +52,30 @@ POLICIES: dict[str, LabPolicy] = {
         num_steps=500,
         learning_rate=2e-3,
     ),
+    "gamma": LabPolicy(  # the smallest, good at nothing in particular: the third of a team of three
+        name="gamma",
+        architecture="qwen3",
+        hidden_size=96,
+        num_layers=4,
+        intermediate_size=320,
+        slip_rates={"lists": 0.25, "strings": 0.25, "arithmetic": 0.25, "flow": 0.25},
+        careless_rate=0.2,
+        num_steps=500,
+        learning_rate=2e-3,
+    ),
 }
 
 
 def build_model(policy: LabPolicy, vocabulary_size: int, eos_token_id: int) -> PreTrainedModel:
     """The policy's network with random weights, drawn from torch's global generator (seed it first)."""
-    from transformers import GPTNeoXConfig, GPTNeoXForCausalLM, LlamaConfig, LlamaForCausalLM
+    from transformers import (
+        GPTNeoXConfig,
+        GPTNeoXForCausalLM,
+        LlamaConfig,
+        LlamaForCausalLM,
+        Qwen3Config,
+        Qwen3ForCausalLM,
+    )
 
     shared = {
         "vocab_size": vocabulary_size,
@@ -77,3 +95,8 @@ def build_model(policy: LabPolicy, vocabulary_size: int, eos_token_id: int) -> P
         case "gpt_neox":
             rotary = {**shared, "rotary_pct": 1.0}  # every dimension of a head turns with the position
             return GPTNeoXForCausalLM(GPTNeoXConfig(**rotary, tie_word_embeddings=False))
+        case "qwen3":
+            heads = policy.hidden_size // 32
+            return Qwen3ForCausalLM(
+                Qwen3Config(**shared, head_dim=32, num_key_value_heads=heads, tie_word_embeddings=True)
+            )

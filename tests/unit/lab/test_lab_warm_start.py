@@ -83,8 +83,8 @@ def test_failure_leaves_nothing_behind_and_says_why(quick, tmp_path):
 
 
 def test_unknown_policy(tmp_path):
-    with pytest.raises(ConfigError, match="one of alpha, beta, got gamma"):
-        ensure_policies(["gamma"], seed=0, cache=tmp_path)
+    with pytest.raises(ConfigError, match="one of alpha, beta, gamma, got delta"):
+        ensure_policies(["delta"], seed=0, cache=tmp_path)
 
 
 def test_cache_key_depends_on_policy_and_seed():
