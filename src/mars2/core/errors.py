@@ -4,6 +4,7 @@ Mars2Error
 ├── UserError              a mistake in what the user gave; the command line prints one line and exits with 2
 │   ├── ConfigError        a configuration key or value
 │   └── ProblemError       a problem file or problem source
+│       └── CheckerError   a problem's own checker failed: never a verdict, never a reward
 ├── BackendError           a backend could not generate (after its own retries)
 ├── SandboxUnavailable     the judge itself is broken; never a verdict, never a reward
 └── StoreError             a run folder cannot be read or written
@@ -26,6 +27,10 @@ class ConfigError(UserError):
 
 class ProblemError(UserError):
     """A problem file or source is malformed."""
+
+
+class CheckerError(ProblemError):
+    """A problem's checker raised, hung or gave no bool. The program it looked at has no verdict (IE)."""
 
 
 class BackendError(Mars2Error):

@@ -5,8 +5,23 @@ from __future__ import annotations
 from dataclasses import dataclass, field, replace
 from typing import Any, Literal
 
-Comparison = Literal["exact", "tolerant", "tokens", "unordered"]
+NamedComparison = Literal["exact", "tolerant", "tokens", "unordered"]
 """How an output is compared: exact (LiveCodeBench's rule), tolerant (1e-6), tokens (white space ignored), unordered."""
+
+
+@dataclass(frozen=True, slots=True)
+class Checker:
+    """The problem's own way to decide: Python source that defines `check(input, expected, actual) -> bool`.
+
+    It is called with texts for a stdio test; with the tuple of arguments and the two values for a call test. It runs in
+    a jail, in a process of its own.
+    """
+
+    source: str
+    problem_id: str = field(default="", compare=False)  # whom to name if the checker itself fails
+
+
+Comparison = NamedComparison | Checker
 
 
 @dataclass(frozen=True, slots=True)

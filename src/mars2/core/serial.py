@@ -19,7 +19,17 @@ from typing import Any, cast
 import numpy as np
 
 from mars2.core.completion import Completion, Message
-from mars2.core.problem import AssertTest, CallTest, Limits, Problem, StdioTest, Test
+from mars2.core.problem import (
+    AssertTest,
+    CallTest,
+    Checker,
+    Comparison,
+    Limits,
+    NamedComparison,
+    Problem,
+    StdioTest,
+    Test,
+)
 from mars2.core.sample import TrainingSample
 from mars2.core.tree import Expansion, Node, Tree
 from mars2.core.verdict import Status, TestResult, Verdict
@@ -208,7 +218,7 @@ def problem_to_dict(problem: Problem) -> dict[str, Any]:
         "entry_point": problem.entry_point,
         "starter_code": _text_to_json(problem.starter_code),
         "limits": {f.name: value_to_json(getattr(problem.limits, f.name)) for f in fields(problem.limits)},
-        "comparison": problem.comparison,
+        "comparison": _comparison_to_json(problem.comparison),
         "metadata": value_to_json(problem.metadata),
     }
 
@@ -222,9 +232,17 @@ def problem_from_dict(data: dict[str, Any]) -> Problem:
         entry_point=data["entry_point"],
         starter_code=_text_from_json(data["starter_code"]),
         limits=Limits(**{name: value_from_json(value) for name, value in data["limits"].items()}),
-        comparison=data["comparison"],
+        comparison=_comparison_from_json(data["comparison"], _text_from_json(data["id"])),
         metadata=value_from_json(data["metadata"]),
     )
+
+
+def _comparison_to_json(comparison: Comparison) -> Any:
+    return {"checker": _text_to_json(comparison.source)} if isinstance(comparison, Checker) else comparison
+
+
+def _comparison_from_json(data: NamedComparison | dict[str, Any], problem_id: str) -> Comparison:
+    return Checker(_text_from_json(data["checker"]), problem_id) if isinstance(data, dict) else data
 
 
 def tree_hash(trees: Iterable[Tree]) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ast
 import difflib
 from collections.abc import Mapping
 from typing import Annotated, Any
@@ -9,7 +10,7 @@ from typing import Annotated, Any
 from pydantic import BaseModel, ConfigDict, Discriminator, Field, Tag, ValidationError
 
 from mars2.core.errors import ProblemError
-from mars2.core.problem import AssertTest, CallTest, Comparison, Limits, Problem, StdioTest, Test
+from mars2.core.problem import AssertTest, CallTest, Checker, Limits, NamedComparison, Problem, StdioTest, Test
 from mars2.problems.values import decode, encode
 
 _LIMITS = Limits()
@@ -74,7 +75,8 @@ class ProblemModel(_Model):
     tests: TestsModel
     entry_point: str | None = Field(default=None, pattern=_FUNCTION)
     starter_code: str = ""
-    comparison: Comparison = "exact"
+    comparison: NamedComparison = "exact"
+    checker: str | None = None
     limits: LimitsModel = LimitsModel()
     metadata: dict[str, Any] = {}
 
@@ -115,7 +117,7 @@ def problem_from_data(data: Any, where: str) -> Problem:
         entry_point=model.entry_point,
         starter_code=model.starter_code,
         limits=Limits(**model.limits.model_dump()),
-        comparison=model.comparison,
+        comparison=model.comparison if model.checker is None else _checker(model.checker, model, where),
         metadata=model.metadata,
     )
 
@@ -127,7 +129,9 @@ def problem_to_data(problem: Problem) -> dict[str, Any]:
         data["entry_point"] = problem.entry_point
     if problem.starter_code:
         data["starter_code"] = problem.starter_code
-    if problem.comparison != "exact":
+    if isinstance(problem.comparison, Checker):
+        data["checker"] = problem.comparison.source
+    elif problem.comparison != "exact":
         data["comparison"] = problem.comparison
     names = [name for name in LimitsModel.model_fields if getattr(problem.limits, name) != getattr(_LIMITS, name)]
     if names:
@@ -139,6 +143,20 @@ def problem_to_data(problem: Problem) -> dict[str, Any]:
     if problem.metadata:
         data["metadata"] = problem.metadata
     return data
+
+
+def _checker(source: str, model: ProblemModel, where: str) -> Checker:
+    """The checker, if it can be one: it compiles and defines `check`."""
+    if "comparison" in model.model_fields_set:
+        raise ProblemError(f"{where}: checker: given beside comparison; keep one")
+    try:
+        tree = ast.parse(source)
+    except (SyntaxError, ValueError) as error:
+        line = getattr(error, "lineno", None)
+        raise ProblemError(f"{where}: checker: not Python (line {line}: {getattr(error, 'msg', error)})") from None
+    if not any(isinstance(node, ast.FunctionDef) and node.name == "check" for node in tree.body):
+        raise ProblemError(f"{where}: checker: defines no check; write `def check(input, expected, actual):`")
+    return Checker(source, model.id)
 
 
 def _tests(model: ProblemModel, part: str, where: str) -> tuple[Test, ...]:

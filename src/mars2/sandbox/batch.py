@@ -10,7 +10,7 @@ from typing import Annotated, Any, Literal
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
 from mars2.core.errors import UserError
-from mars2.core.problem import AssertTest, CallTest, Comparison, Limits, StdioTest, Test
+from mars2.core.problem import AssertTest, CallTest, Checker, Comparison, Limits, NamedComparison, StdioTest, Test
 from mars2.core.protocols import Sandbox
 from mars2.core.verdict import TestResult, Verdict
 
@@ -83,7 +83,17 @@ class Task(_Strict):
     program: str | None
     tests: Annotated[StdioTests | CallTests | AssertTests, Field(discriminator="kind")]
     limits: TaskLimits = TaskLimits()
-    comparison: Comparison = "exact"
+    comparison: NamedComparison | None = None  # None: exact
+    checker: str | None = None  # source of `check(input, expected, actual)`, in place of a comparison
+
+    def rule(self) -> Comparison:
+        return (self.comparison or "exact") if self.checker is None else Checker(self.checker, str(self.id))
+
+    @model_validator(mode="after")
+    def _one_rule(self) -> Task:
+        if self.checker is not None and self.comparison is not None:
+            raise ValueError("both comparison and checker are given; keep one")
+        return self
 
 
 def parse_task(line: str, number: int) -> Task:
@@ -120,7 +130,7 @@ async def judge_tasks(
                 task.program,
                 task.tests.tests(),
                 Limits(**task.limits.model_dump()),
-                comparison=task.comparison,
+                comparison=task.rule(),
                 stop_at_first_failure=stop_at_first_failure,
             )
 

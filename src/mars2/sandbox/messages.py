@@ -10,8 +10,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from mars2.core.errors import SandboxUnavailable, UserError
-from mars2.core.problem import AssertTest, CallTest, Comparison, Limits, StdioTest, Test
+from mars2.core.errors import CheckerError, SandboxUnavailable, UserError
+from mars2.core.problem import AssertTest, CallTest, Checker, Comparison, Limits, StdioTest, Test
 from mars2.core.verdict import Status, TestResult, Verdict
 
 _MARSHAL_VERSION = 2  # without back references, so that equal tests give equal bytes
@@ -113,10 +113,18 @@ def options(limits: Limits, comparison: Comparison, stop_at_first_failure: bool,
         int(limits.memory_mib),
         int(limits.stdout_kib) * 1024,
         int(limits.stderr_kib) * 1024,
-        comparison,
+        "exact" if isinstance(comparison, Checker) else comparison,
         stop_at_first_failure,
         hermetic,
+        comparison.source if isinstance(comparison, Checker) else None,
     )
+
+
+def checker_error(comparison: Comparison, why: str) -> CheckerError:
+    """The error for a checker that failed, naming the problem."""
+    problem_id = comparison.problem_id if isinstance(comparison, Checker) else ""
+    name = f"problem {problem_id}: checker" if problem_id else "checker"
+    return CheckerError(f"{name}: {why}; it must return True or False whatever the program answered")
 
 
 def refusal(program: str | None, limits: Limits) -> TestResult | None:

@@ -11,9 +11,10 @@ from dataclasses import replace
 from typing import Literal
 
 from mars2.core.errors import SandboxUnavailable
-from mars2.core.problem import Comparison, Limits, Test
+from mars2.core.problem import Checker, Comparison, Limits, Test
 from mars2.core.verdict import Verdict
-from mars2.sandbox.messages import Judging, TestEncoder, options, refusal, verdict_from, verdict_of
+from mars2.sandbox.messages import Judging, TestEncoder, checker_error, options, refusal, verdict_from, verdict_of
+from mars2.sandbox.worker.checker import WALL_S as CHECKER_WALL_S
 from mars2.sandbox.worker_process import WorkerLost, WorkerProcess, WorkerSettings
 
 _log = logging.getLogger(__name__)
@@ -82,16 +83,17 @@ class ZygoteSandbox:
             self._cache.move_to_end(key)
             self.num_cache_hits += 1
             return self._cache[key]
-        deadline_s = _GRACE_S + _BUSY_FACTOR * (_COMPILE_WALL_S + limits.effective_wall_s * max(1, len(tests)))
+        wall_s = limits.effective_wall_s + (CHECKER_WALL_S if isinstance(comparison, Checker) else 0.0)
+        deadline_s = _GRACE_S + _BUSY_FACTOR * (_COMPILE_WALL_S + wall_s * max(1, len(tests)))
         async with self._slots:
-            verdict = await self._run(judging, len(tests), deadline_s)
+            verdict = await self._run(judging, len(tests), deadline_s, comparison)
         if self._cache_size:
             self._cache[key] = verdict
             if len(self._cache) > self._cache_size:
                 self._cache.popitem(last=False)
         return verdict
 
-    async def _run(self, judging: Judging, num_tests: int, deadline_s: float) -> Verdict:
+    async def _run(self, judging: Judging, num_tests: int, deadline_s: float, comparison: Comparison) -> Verdict:
         reason = ""
         for _ in range(_ATTEMPTS):
             if self._closed:
@@ -107,6 +109,8 @@ class ZygoteSandbox:
                 raise
             else:
                 self._idle.append(worker)
+                if "checker" in answer:
+                    raise checker_error(comparison, str(answer["checker"]))
                 if "error" not in answer:
                     self.num_judged += 1
                     return verdict_of(answer, num_tests, self.mode)

@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 
 from mars2.core import serial
 from mars2.core.completion import Completion, Message
-from mars2.core.problem import AssertTest, CallTest, Limits, Problem, StdioTest
+from mars2.core.problem import AssertTest, CallTest, Checker, Limits, Problem, StdioTest
 from mars2.core.sample import TrainingSample
 from mars2.core.tree import Expansion, Node, Tree
 from mars2.core.verdict import Status, TestResult, Verdict
@@ -60,7 +60,8 @@ tests = (
 test_tuples = st.lists(tests, max_size=2).map(tuple)
 problems = st.builds(
     Problem, any_text, any_text, test_tuples, test_tuples, st.none() | st.text(), any_text,
-    st.builds(Limits, wall_s=st.none() | any_float), st.sampled_from(["exact", "unordered"]),
+    st.builds(Limits, wall_s=st.none() | any_float),
+    st.sampled_from(["exact", "unordered"]) | st.builds(Checker, any_text),
     st.dictionaries(st.text(), values, max_size=2),
 )  # fmt: skip
 

@@ -107,11 +107,18 @@ def test_method_of_class_solution(tmp_path: Path) -> None:
 
 def test_shipped_examples_load() -> None:
     loaded = load_problems(str(EXAMPLES))
-    assert {p.id for p in loaded.problems} == {"roman", "two-sum", "word-count"}
-    assert loaded.summary().endswith("kept 3 of 3 problems")
+    assert {p.id for p in loaded.problems} == {"goldbach", "roman", "two-sum", "word-count"}
+    assert loaded.summary().endswith("kept 4 of 4 problems")
 
 
 SOLUTIONS = {
+    "goldbach": """
+def is_prime(n):
+    return n > 1 and all(n % d for d in range(2, int(n**0.5) + 1))
+n = int(input())
+p = next(p for p in range(n - 2, 1, -1) if is_prime(p) and is_prime(n - p))  # not the pairs that the tests show
+print(p, n - p)
+""",
     "two-sum": """
 def two_sum(numbers, target):
     return next([i, j] for i, a in enumerate(numbers) for j, b in enumerate(numbers) if i < j and a + b == target)
@@ -198,10 +205,19 @@ def _public(test: object) -> str:
         (_data(statement=""), "FILE: statement: must not be empty"),
         (_data(id=17), "FILE: id: must be text, got 17; put it in quotes"),
         (_data(entrypoint="f"), 'FILE: entrypoint: unknown key; did you mean "entry_point"?'),
-        (_data(zzz=1), "FILE: zzz: unknown key; use one of id, statement, tests, entry_point, starter_code, comparison, limits, metadata"),
+        (_data(zzz=1), "FILE: zzz: unknown key; use one of id, statement, tests, entry_point, starter_code, comparison, checker, limits, metadata"),
         (_data(limits={"cpu": 1}), 'FILE: limits.cpu: unknown key; did you mean "cpu_s"?'),
         (_data(limits={"cpu_s": -1}), "FILE: limits.cpu_s: must be > 0, got -1"),
         (_data(limits={"memory_mib": "1G"}), "FILE: limits.memory_mib: input should be a valid integer, got '1G'"),
+        (_data(checker="def check("), "FILE: checker: not Python (line 1: '(' was never closed)"),
+        (
+            _data(checker="def judge(a): return True"),
+            "FILE: checker: defines no check; write `def check(input, expected, actual):`",
+        ),
+        (
+            _data(checker="def check(i, e, a): return True", comparison="exact"),
+            "FILE: checker: given beside comparison; keep one",
+        ),
         (
             _data(comparison="fuzzy"),
             "FILE: comparison: must be one of 'exact', 'tolerant', 'tokens' or 'unordered', got 'fuzzy'",

@@ -12,7 +12,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from mars2.core.errors import ProblemError
-from mars2.core.problem import AssertTest, CallTest, Comparison, Limits, Problem, StdioTest
+from mars2.core.problem import AssertTest, CallTest, Checker, Limits, NamedComparison, Problem, StdioTest
 from mars2.problems.jsonl import check_jsonl, read_jsonl, write_jsonl
 from mars2.problems.schema import problem_from_data, problem_to_data
 from mars2.problems.values import decode, encode, is_plain
@@ -48,7 +48,7 @@ PROBLEMS = st.builds(
     limits=st.builds(
         Limits, cpu_s=st.floats(0.1, 99), wall_s=st.none() | st.floats(0.1, 99), memory_mib=st.integers(1, 999)
     ),
-    comparison=st.sampled_from(get_args(Comparison)),
+    comparison=st.sampled_from(get_args(NamedComparison)) | st.just(Checker("def check(i, e, a): return 'ü' in a")),
     metadata=st.dictionaries(st.text(max_size=4), st.integers() | st.text(max_size=4), max_size=2),
 )
 

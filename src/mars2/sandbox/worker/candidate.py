@@ -22,7 +22,7 @@ import threading
 import types
 from typing import Any
 
-from . import tester
+from . import checker, tester
 from .encoding import EncodingError, decode, encode
 from .scan import Sentinels, modules_if_stateless
 
@@ -36,6 +36,7 @@ LOAD, SCAN, RUN_STDIO, RUN_CALL, RUN_ASSERT, RUN_TESTER = (
     b"A",
     b"T",
 )  # first byte of a request …
+CHECK = b"V"  # … of a problem's own checker …
 BEGIN, SERVE_CALL, END = b"B", b"K", b"E"  # … and of those of a test that runs apart, in a tester's process
 OUTPUT_TOO_LARGE = "OutputLimitExceeded"
 REPLY = struct.Struct("<cIB")  # kind, bytes in the box, 1 if the process may run another test
@@ -63,6 +64,8 @@ def serve() -> None:
             reusable = candidate.sentinels is not None
         elif kind == RUN_TESTER:
             reply, report, reusable = DONE, tester.run(control, *marshal.loads(body)), True
+        elif kind == CHECK:
+            reply, report, reusable = DONE, checker.run(body), False
         elif kind in (BEGIN, SERVE_CALL):
             reply, report, reusable = DONE, candidate.step(kind, body), True
         else:

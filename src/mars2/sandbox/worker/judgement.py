@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import marshal
 import socket
+from collections.abc import Callable
 from dataclasses import dataclass, fields, replace
 from typing import Any, Protocol
 
-from . import candidate, tester
+from . import candidate, checker, tester
 from .comparison import brief, outputs_equal, shorten, values_equal
 from .encoding import EncodingError, decode, encode
 from .jailed import Ended, Jailed
@@ -15,6 +16,7 @@ from .jailed import Ended, Jailed
 _SHOWN_CHARACTERS = 2_000
 _MIN_FILE_BYTES = 1 << 20  # reports need room even where a problem allows little output
 _COMPILE_CPU_S = 6.0
+_UNCHECKED = "?"  # status of an answer that the problem's checker has yet to see
 _STATUS_OF_ERROR = {"MemoryError": "MLE", candidate.OUTPUT_TOO_LARGE: "OLE"}
 
 
@@ -32,6 +34,7 @@ class Request:
     comparison: str
     stop_at_first_failure: bool
     hermetic: bool
+    checker: str | None = None  # source; replaces `comparison`
 
 
 @dataclass(slots=True)
@@ -80,7 +83,8 @@ class Judgement:
         self.request = request
         self._zygote, self._tester_zygote, self._trainer = zygote, tester_zygote, trainer
         self._tester: Jailed | None = None
-        self._may_reuse = len(request.tests) > 1 and not request.hermetic
+        self._may_reuse = len(request.tests) > 1 and not request.hermetic and request.checker is None
+        self._answer: Any = None  # what the checker is to look at
         self._source = request.program.encode("utf-8", "surrogatepass")
         self._jailed: Jailed | None = None
         self._fresh = False  # whether the live process has run no test yet
@@ -111,6 +115,8 @@ class Judgement:
                 outcomes[-1:] = [Outcome("SKIPPED")] * (len(tests) - len(outcomes) + 1)
                 break
             outcomes.append(self._test(test))
+            if outcomes[-1].status == _UNCHECKED:
+                outcomes[-1].status = self._ask_checker(len(outcomes), test)
         return outcomes
 
     def _test(self, test: tuple[Any, ...]) -> Outcome:
@@ -174,7 +180,8 @@ class Judgement:
             outcome = self._decide(test, ended, jailed)
             outcome.weak = test[0] == "assert"
         self._ran_here.append(outcome)
-        if ended.reply != candidate.DONE or not ended.reusable or not self._reusable or ended.limit:
+        is_over = ended.reply != candidate.DONE or not ended.reusable or not self._reusable or bool(ended.limit)
+        if is_over or self.request.checker is not None:
             self._retire()
         return outcome
 
@@ -236,6 +243,8 @@ class Judgement:
         if testing is not None:
             try:
                 testing.finish()
+                if testing.zygote_is_spent:
+                    self._tester_zygote.discard()
             finally:
                 testing.close()
 
@@ -264,7 +273,7 @@ class Judgement:
         exited = jailed.finish()
         outcome.exit_code, outcome.signal = exited.code, exited.signal
         if exited.code == 0 and test[0] == "stdio":
-            outcome.status = "AC" if outputs_equal(text, test[2], self.request.comparison) else "WA"
+            outcome.status = self._compare(outputs_equal, text, test[2])
         elif exited.signal == 24:  # SIGXCPU
             outcome.status, outcome.error_type = "TLE", "TimeLimitExceeded"
         else:
@@ -274,7 +283,6 @@ class Judgement:
         return outcome
 
     def _decide_report(self, test: tuple[Any, ...], outcome: Outcome, report: bytes, text: str) -> None:
-        comparison = self.request.comparison
         try:
             match decode(report):
                 case ("exit", int(code)):
@@ -283,11 +291,11 @@ class Judgement:
                         outcome.status, outcome.error_type = "RE", "SystemExit"
                         outcome.error_message = f"exit code {code}"
                     else:
-                        outcome.status = "AC" if outputs_equal(text, test[2], comparison) else "WA"
+                        outcome.status = self._compare(outputs_equal, text, test[2])
                 case ("value", bytes(data)) if test[0] == "call":
                     value = decode(data)
                     outcome.actual = brief(value, _SHOWN_CHARACTERS)
-                    outcome.status = "AC" if values_equal(value, test[3], comparison) else "WA"
+                    outcome.status = self._compare(values_equal, value, test[3])
                 case ("done",) if test[0] == "assert":
                     outcome.status = "AC"
                 case ("error", str(name), str(message), str(lines)):
@@ -300,6 +308,50 @@ class Judgement:
         except EncodingError as error:
             outcome.status, outcome.error_type = "WA", "EncodingError"
             outcome.error_message = f"what came back is not a plain value: {error}"
+
+    def _compare(self, equal: Callable[[Any, Any, str], bool], actual: Any, expected: Any) -> str:
+        """The status of an answer; with a checker, the answer is kept for it."""
+        if self.request.checker is not None:
+            self._answer = actual
+            return _UNCHECKED
+        return "AC" if equal(actual, expected, self.request.comparison) else "WA"
+
+    def _ask_checker(self, number: int, test: tuple[Any, ...]) -> str:
+        """What the problem's checker says of an answer, in a fresh process, the candidate's being dead.
+
+        Raises:
+            CheckerFailed: it does not say.
+        """
+        self._retire()
+        self._retire_tester()
+        source = self.request.checker
+        assert source is not None
+        try:
+            body = checker.message(source, test[1] if test[0] == "stdio" else test[2], test[-1], self._answer)
+            checking = self._tester = Jailed(
+                self._tester_zygote.connect(),
+                self._trainer,
+                cpu_s=checker.CPU_S,
+                memory_mib=checker.MEMORY_MIB,
+                file_bytes=_MIN_FILE_BYTES,
+            )
+            ended = checking.step(
+                candidate.CHECK,
+                body,
+                stdin=b"",
+                cpu_limit_s=checker.CPU_S,
+                wall_limit_s=checker.WALL_S,
+                stdout_bytes=_MIN_FILE_BYTES,
+            )
+            if ended.limit:
+                raise checker.CheckerFailed(f"did not end within its {ended.limit} limit")
+            if ended.reply != candidate.DONE:
+                raise checker.CheckerFailed("ended without an answer")
+            return "AC" if checker.verdict(ended.report) else "WA"
+        except checker.CheckerFailed as failure:
+            raise checker.CheckerFailed(f"test {number}: {failure}") from None
+        finally:
+            self._retire_tester()
 
     def _retire(self) -> None:
         """End the live process and give its tests its peak memory."""

@@ -16,6 +16,7 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from . import forkserver, wire
+from .checker import CheckerFailed
 from .isolation import Isolation, Layers
 from .jailed import Cancelled, ZygoteLost
 from .judgement import Judgement, Request
@@ -145,6 +146,8 @@ def _answer(payload: bytes, tests: _Tests, zygotes: _Zygotes, trainer: socket.so
     except Cancelled:
         wire.receive(trainer)  # the word that cancelled
         return {"cancelled": True}
+    except CheckerFailed as error:
+        return {"checker": str(error)}
     except (ZygoteLost, OSError) as error:
         zygotes.drop_all()
         return {"error": f"{type(error).__name__}: {error}"}
