@@ -14,7 +14,9 @@ from mars2.config.schema import (
     DepthGuidedConfig,
     LabProblemsConfig,
     LabPromptingConfig,
+    LoraConfig,
     MctsConfig,
+    OpenAIPolicyConfig,
     PolicyConfig,
     ReferenceProblemsConfig,
     RefineBestConfig,
@@ -25,6 +27,8 @@ from mars2.config.schema import (
     SequentialConfig,
     TransformersPolicyConfig,
     TreeQuestConfig,
+    VllmPolicyConfig,
+    VllmServerPolicyConfig,
 )
 from mars2.core.completion import Sampling
 from mars2.core.errors import ConfigError, ProblemError
@@ -125,8 +129,10 @@ def resolve_models(
     Raises:
         ConfigError: a folder that is not there.
     """
-    wanted = {n: p.model for n, p in config.policies.items() if isinstance(p, TransformersPolicyConfig)}
+    local = TransformersPolicyConfig | VllmPolicyConfig
+    wanted = {n: p.model for n, p in config.policies.items() if isinstance(p, local)}
     if trained is not None:
+        check_not_served(config, trained)
         return {name: str(trained / name / "model") for name in wanted}
     lab = {name: model.removeprefix(LAB_MODEL) for name, model in wanted.items() if model.startswith(LAB_MODEL)}
     for name, model in wanted.items():
@@ -144,6 +150,16 @@ def resolve_models(
                 )
         folders = ensure_policies(sorted(set(lab.values())), seed=config.seed, progress=progress)
     return {name: str(folders[lab[name]]) if name in lab else model for name, model in wanted.items()}
+
+
+def check_not_served(config: RunConfig, trained: Path) -> None:
+    """A server's weights are its own: trained ones are served by whoever started it."""
+    for name, policy in config.policies.items():
+        if isinstance(policy, VllmServerPolicyConfig):
+            raise ConfigError(
+                f"policies.{name}: trained weights cannot be put into a server that others may use; run "
+                f"`vllm serve {trained / name / 'model'}` and name it with --config, or use backend: vllm"
+            )
 
 
 def check_model(field: str, model: str) -> None:
@@ -189,6 +205,18 @@ def build_backend(name: str, policy: PolicyConfig, models: Mapping[str, str]) ->
             from mars2.backends.scripted import ScriptedBackend, load_script
 
             return ScriptedBackend(name, load_script(policy.script))
+        case VllmPolicyConfig():
+            from mars2.backends.vllm_ import VllmBackend
+
+            return VllmBackend(name, models[name], **policy.model_dump(exclude={"backend", "model", "lora"}))
+        case VllmServerPolicyConfig():
+            from mars2.backends.vllm_server import VllmServerBackend
+
+            return VllmServerBackend(name, **policy.model_dump(exclude={"backend", "lora"}))
+        case OpenAIPolicyConfig():
+            from mars2.backends.openai_ import OpenAIBackend
+
+            return OpenAIBackend(name, **policy.model_dump(exclude={"backend"}))
         case _:
             assert_never(policy)
 
@@ -343,20 +371,20 @@ def build_learners(config: RunConfig, models: Mapping[str, str]) -> dict[str, Le
     learners: dict[str, Learner] = {}
     for name in dict.fromkeys(agent.policy for agent in config.agents.values()):
         policy = config.policies[name]
-        assert isinstance(policy, TransformersPolicyConfig)  # RunConfig refuses others in training
+        place, model, lora = learner_place(policy, models.get(name, ""))
         sampling = next(config.sampling_of(a) for a, agent in config.agents.items() if agent.policy == name)
         constant = sampling.max_tokens if training.objective.aggregation == "constant" else None
-        device = _device(policy.device)
+        device = _device(place)
         learners[name] = TorchLearner(
             name,
-            models[name],
+            model,
             objective=Objective(**settings, constant_length=constant),
             **optimizer,
             schedule=training.optimizer.lr_schedule,
             total_steps=training.steps * training.optimizer.mini_batches,
             device=device,
             dtype=_training_dtype(training.optimizer.dtype, device),
-            lora=None if policy.lora is None else Lora(**policy.lora.model_dump()),
+            lora=None if lora is None else Lora(**lora.model_dump()),
             seed=derive_seed(config.seed, "learner", name),
             temperature=sampling.temperature,
             threads=config.threads or None,
@@ -369,6 +397,21 @@ def _training_dtype(dtype: Literal["auto", "float32", "bfloat16"], device: str) 
     if dtype != "auto":
         return dtype
     return "bfloat16" if device.startswith("cuda") else "float32"
+
+
+def learner_place(policy: PolicyConfig, model: str) -> tuple[str, str, LoraConfig | None]:
+    """Device, starting weights and adapters of a policy's learner; where an engine runs is its own affair."""
+    match policy:
+        case TransformersPolicyConfig():
+            return policy.device, model, policy.lora
+        case VllmPolicyConfig():
+            return "auto", model, policy.lora
+        case VllmServerPolicyConfig():
+            return "auto", policy.folder or policy.model, policy.lora
+        case ScriptedPolicyConfig() | OpenAIPolicyConfig():
+            raise AssertionError("RunConfig refuses to train these")
+        case _:
+            assert_never(policy)
 
 
 def _device(device: str) -> str:

@@ -15,6 +15,8 @@ PositiveFloat = Annotated[float, Field(gt=0)]
 NonNegativeFloat = Annotated[float, Field(ge=0)]
 Fraction = Annotated[float, Field(ge=0, le=1)]
 Decay = Annotated[float, Field(ge=0, lt=1)]
+HttpUrl = Annotated[str, Field(pattern=r"^https?://\S+$")]
+EnvironmentName = Annotated[str, Field(pattern=r"^[A-Za-z_][A-Za-z0-9_]*$")]
 
 
 class Section(BaseModel):
@@ -89,7 +91,52 @@ class ScriptedPolicyConfig(PolicySettings):
     script: Path
 
 
-PolicyConfig = Annotated[TransformersPolicyConfig | ScriptedPolicyConfig, Field(discriminator="backend")]
+class VllmPolicyConfig(Section):
+    """Weights run by a vLLM engine that this run starts (extra `vllm`)."""
+
+    backend: Literal["vllm"]
+    model: str  # a folder, a Hugging Face id, or lab:NAME
+    dtype: Literal["auto", "float32", "bfloat16", "float16"] = "auto"
+    max_model_len: PositiveInt | None = None  # prompt + output tokens; None: what the model allows
+    max_num_seqs: PositiveInt = 64
+    tensor_parallel_size: PositiveInt = 1
+    gpu_memory_utilization: Annotated[float, Field(gt=0, le=1)] = 0.9
+    engine: dict[str, Any] = {}  # further arguments of vllm.AsyncEngineArgs
+    lora: LoraConfig | None = None  # None: training changes all weights
+
+
+class VllmServerPolicyConfig(Section):
+    """A model behind an external `vllm serve`."""
+
+    backend: Literal["vllm-server"]
+    model: str  # the name it is served under
+    base_url: HttpUrl
+    folder: str | None = None  # the model's folder, for training; None: `model` is that folder
+    lora: LoraConfig | None = None  # None: training changes all weights
+    api_key_env: EnvironmentName = "VLLM_API_KEY"
+    max_connections: PositiveInt = 64
+    timeout_s: PositiveFloat = 600.0
+    max_retries: NonNegativeInt = 5
+
+
+class OpenAIPolicyConfig(Section):
+    """A model behind any OpenAI-compatible endpoint; the key comes from the environment only."""
+
+    backend: Literal["openai"]
+    model: str
+    base_url: HttpUrl | None = None  # such as http://127.0.0.1:8000/v1; None: OpenAI's own
+    api_key_env: EnvironmentName = "OPENAI_API_KEY"
+    max_connections: PositiveInt = 16
+    timeout_s: PositiveFloat = 600.0
+    max_retries: NonNegativeInt = 5
+    omit: list[Literal["temperature", "top_p", "seed"]] = []  # fields that this model refuses
+    extra_body: dict[str, Any] = {}  # further fields of every request
+
+
+PolicyConfig = Annotated[
+    TransformersPolicyConfig | ScriptedPolicyConfig | VllmPolicyConfig | VllmServerPolicyConfig | OpenAIPolicyConfig,
+    Field(discriminator="backend"),
+]
 
 
 class SamplingConfig(Section):
@@ -411,10 +458,10 @@ class RunConfig(Section):
         if self.training is None:
             return self
         for name, policy in self.policies.items():
-            if policy.backend != "transformers":
+            if policy.backend not in ("transformers", "vllm", "vllm-server"):
                 raise ValueError(
-                    f"policies.{name}.backend cannot be trained, got {policy.backend!r}; use transformers, "
-                    "or remove the training section"
+                    f"policies.{name}.backend cannot be trained, got {policy.backend!r}; use transformers, vllm or "
+                    "vllm-server, or remove the training section"
                 )
         temperatures: dict[str, float] = {}
         for name, agent in self.agents.items():
@@ -424,6 +471,11 @@ class RunConfig(Section):
                     f"sampling of agent {name!r} must have top_p 1, top_k 0 and temperature > 0 in training, got top_p "
                     f"{sampling.top_p}, top_k {sampling.top_k}, temperature {sampling.temperature}; anything else "
                     "biases the importance ratio between sampler and trainer"
+                )
+            if self.policies[agent.policy].backend == "vllm-server" and sampling.temperature != 1:
+                raise ValueError(
+                    f"sampling.temperature of agent {name!r} must be 1 in training with backend vllm-server, got "
+                    f"{sampling.temperature}; the server's log-probabilities are those of temperature 1"
                 )
             if temperatures.setdefault(agent.policy, sampling.temperature) != sampling.temperature:
                 raise ValueError(

@@ -1,0 +1,192 @@
+"""Generation by vLLM in this process's own engine: continuous batching, prefix caching, exact ids and log-probabilities.
+
+The nodes of one tree share the statement, and a node's refinements its whole prompt: prefix caching is on, and is reset
+whenever weights change, which vLLM does not do by itself.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import itertools
+import shutil
+import tempfile
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from mars2.backends.snapshot_folder import snapshot_folder
+from mars2.core.completion import Completion, Prompt, Sampling
+from mars2.core.errors import BackendError, ConfigError
+from mars2.core.protocols import Snapshot
+
+_SYNC_TIMEOUT_S = 600.0
+_MAX_RESTARTS = 3
+
+
+class VllmBackend:
+    """One policy's weights in a vLLM engine, which runs in processes of its own and is started by `start`.
+
+    Log-probabilities are those of the distribution sampled from (`processed_logprobs`). An engine that dies fails the
+    requests under way with BackendError and is started again, with the newest weights, by the next one.
+    """
+
+    def __init__(
+        self,
+        policy: str,
+        model: str | Path,
+        *,
+        dtype: str = "auto",
+        max_model_len: int | None = None,
+        tensor_parallel_size: int = 1,
+        gpu_memory_utilization: float = 0.9,
+        max_num_seqs: int = 64,
+        engine: Mapping[str, Any] | None = None,
+    ) -> None:
+        """
+        Args:
+            max_model_len: prompt + output tokens; None: what the model allows.
+            max_num_seqs: sequences generated together.
+            engine: further arguments of `vllm.AsyncEngineArgs`.
+        """
+        try:
+            from vllm import AsyncEngineArgs
+        except ImportError as error:
+            raise ConfigError(
+                f"policies.{policy}.backend: vllm is not installed here ({error}); pip install 'mars2[vllm]', "
+                "or use backend: transformers"
+            ) from None
+        self.policy = policy
+        self._model = Path(model)
+        arguments: dict[str, Any] = {
+            "model": str(model),
+            "dtype": dtype,
+            "max_model_len": max_model_len,
+            "tensor_parallel_size": tensor_parallel_size,
+            "gpu_memory_utilization": gpu_memory_utilization,
+            "max_num_seqs": max_num_seqs,
+            "enable_prefix_caching": True,
+            "logprobs_mode": "processed_logprobs",
+            "disable_log_stats": True,
+            **(engine or {}),
+        }
+        try:
+            self._arguments = AsyncEngineArgs(**arguments)
+        except TypeError as error:
+            raise ConfigError(f"policies.{policy}.engine: {error}; see vllm.AsyncEngineArgs") from None
+        self._engine: Any = None
+        self._tokenizer: Any = None
+        self._weights: Path | None = None  # newest snapshot on disk, for an engine that is started again
+        self._version = 0
+        self._num_starts = 0
+        self._names = itertools.count()
+        self._starting = asyncio.Lock()
+        self._scratch = Path(tempfile.mkdtemp(prefix=f"mars2-{policy}-"))
+
+    @property
+    def version(self) -> int:
+        return self._version
+
+    async def generate(self, prompt: Prompt, sampling: Sampling) -> Completion:
+        from vllm import SamplingParams
+        from vllm.sampling_params import RequestOutputKind
+        from vllm.v1.engine.exceptions import EngineDeadError
+
+        engine = await self._running_engine()
+        prompt_ids = self.encode(prompt)
+        context = engine.model_config.max_model_len
+        if len(prompt_ids) >= context:
+            raise BackendError(
+                f"policy {self.policy!r}: the prompt has {len(prompt_ids)} tokens, the model's context is {context}; "
+                "shorten the problem or the feedback, or raise max_model_len"
+            )
+        parameters = SamplingParams(
+            temperature=sampling.temperature,
+            top_p=sampling.top_p,
+            top_k=sampling.top_k,
+            max_tokens=min(sampling.max_tokens, context - len(prompt_ids)),
+            seed=None if sampling.seed is None else sampling.seed & 0x7FFFFFFFFFFFFFFF,
+            logprobs=0,
+            output_kind=RequestOutputKind.FINAL_ONLY,
+        )
+        version, last = self._version, None
+        try:
+            async for output in engine.generate(
+                {"prompt_token_ids": prompt_ids}, parameters, f"{self.policy}-{next(self._names)}"
+            ):
+                last = output
+        except EngineDeadError as error:
+            raise BackendError(f"policy {self.policy!r}: the vLLM engine died ({error}); its log says why") from None
+        except (ValueError, RuntimeError) as error:
+            raise BackendError(f"policy {self.policy!r}: vLLM refused a request: {error}") from None
+        if last is None or last.outputs[0].finish_reason not in ("stop", "length"):
+            raise BackendError(f"policy {self.policy!r}: vLLM gave a request up")
+        answer = last.outputs[0]
+        ids = tuple(answer.token_ids)
+        return Completion(
+            text=answer.text,
+            finish_reason=answer.finish_reason,
+            policy=self.policy,
+            policy_version=version,
+            prompt_ids=tuple(prompt_ids),
+            output_ids=ids,
+            logprobs=tuple(min(0.0, place[token].logprob) for place, token in zip(answer.logprobs, ids, strict=True)),
+            prompt_tokens=len(prompt_ids),
+            output_tokens=len(ids),
+        )
+
+    async def load(self, snapshot: Snapshot) -> None:
+        """Let requests under way end, swap the weights, drop the prefix cache. Raises BackendError after ten minutes."""
+        folder = await asyncio.to_thread(snapshot_folder, snapshot, self._model, self._scratch)
+        engine = await self._running_engine()
+        async with asyncio.timeout(_SYNC_TIMEOUT_S):
+            await engine.pause_generation(mode="wait", clear_cache=True)
+            try:
+                await engine.collective_rpc("reload_weights", kwargs={"weights_path": str(folder)})
+                await engine.reset_prefix_cache()
+                self._version = snapshot.version
+            finally:
+                await engine.resume_generation()
+        if self._weights is not None and self._weights.parent == self._scratch and self._weights != folder:
+            shutil.rmtree(self._weights, ignore_errors=True)
+        self._weights = folder
+
+    async def close(self) -> None:
+        if self._engine is not None:
+            await asyncio.to_thread(self._engine.shutdown)
+            self._engine = None
+        shutil.rmtree(self._scratch, ignore_errors=True)
+
+    def encode(self, prompt: Prompt) -> list[int]:
+        """Prompt token ids, through the model's chat template where it has one."""
+        if self._tokenizer is None:
+            from transformers import AutoTokenizer
+
+            self._tokenizer = AutoTokenizer.from_pretrained(str(self._model))
+        if self._tokenizer.chat_template is None:
+            return self._tokenizer("\n\n".join(m.content for m in prompt))["input_ids"]
+        messages = [{"role": m.role, "content": m.content} for m in prompt]
+        text = self._tokenizer.apply_chat_template(messages, add_generation_prompt=True, tokenize=False)
+        return self._tokenizer(text, add_special_tokens=False)["input_ids"]
+
+    async def _running_engine(self) -> Any:
+        async with self._starting:
+            if self._engine is not None and not self._engine.errored:
+                return self._engine
+            if self._engine is not None:
+                await asyncio.to_thread(self._engine.shutdown)
+                self._engine = None
+            if self._num_starts > _MAX_RESTARTS:
+                raise BackendError(f"policy {self.policy!r}: the vLLM engine died {self._num_starts} times; giving up")
+            self._num_starts += 1
+            self._engine = await asyncio.to_thread(self._start)
+            if self._weights is not None:
+                await self._engine.collective_rpc("reload_weights", kwargs={"weights_path": str(self._weights)})
+            return self._engine
+
+    def _start(self) -> Any:
+        from vllm.v1.engine.async_llm import AsyncLLM
+
+        try:
+            return AsyncLLM.from_engine_args(self._arguments)
+        except Exception as error:  # whatever the engine's start may raise: the user needs one line of it
+            raise BackendError(f"policy {self.policy!r}: the vLLM engine did not start: {error}") from error

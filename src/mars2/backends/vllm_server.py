@@ -1,0 +1,116 @@
+"""Generation by an external ``vllm serve``: exact token ids and log-probabilities, and weights that follow a learner.
+
+Weights can be changed only on a server that was started with ``VLLM_SERVER_DEV_MODE=1`` and reads the same file system.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import shutil
+import tempfile
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import openai
+
+from mars2.backends.openai_ import OpenAIBackend
+from mars2.core.completion import Completion, Prompt, Sampling
+from mars2.core.errors import BackendError, ConfigError
+from mars2.core.protocols import Snapshot
+
+_SYNC_TIMEOUT_S = 600.0
+
+
+class VllmServerBackend(OpenAIBackend):
+    """One model served by vLLM. Requests under way during a weight update finish half on either weights; the trainer
+    loads between waves, and `load` waits for requests of this client to end."""
+
+    def __init__(self, policy: str, model: str, *, base_url: str, folder: str | Path | None = None, **options: Any):
+        """
+        Args:
+            model: the name under which the server offers the model.
+            folder: the model's folder, for the configuration and tokenizer of snapshots; None: `model`.
+            options: see `OpenAIBackend`.
+        """
+        super().__init__(policy, model, base_url=base_url, **options)
+        self._folder = Path(folder or model)
+        self._root = base_url.rstrip("/").removesuffix("/v1")
+        self._version = 0
+        self._requests = 0
+        self._is_free = asyncio.Event()
+        self._is_free.set()
+        self._may_ask = asyncio.Event()
+        self._may_ask.set()
+        self._scratch = Path(tempfile.mkdtemp(prefix=f"mars2-{policy}-"))
+
+    @property
+    def version(self) -> int:
+        return self._version
+
+    async def generate(self, prompt: Prompt, sampling: Sampling) -> Completion:
+        await self._may_ask.wait()
+        self._requests += 1
+        self._is_free.clear()
+        try:
+            return await super().generate(prompt, sampling)
+        finally:
+            self._requests -= 1
+            if not self._requests:
+                self._is_free.set()
+
+    async def load(self, snapshot: Snapshot) -> None:
+        """Wait for requests under way, swap the weights, and drop the prefix cache, which holds the old ones' values."""
+        from mars2.backends.snapshot_folder import snapshot_folder
+
+        self._may_ask.clear()
+        try:
+            await self._is_free.wait()
+            folder = await asyncio.to_thread(snapshot_folder, snapshot, self._folder, self._scratch)
+            await self._control("collective_rpc", {"method": "reload_weights", "kwargs": {"weights_path": str(folder)}})
+            await self._control("reset_prefix_cache", {})
+            self._version = snapshot.version
+            if snapshot.folder is None:
+                shutil.rmtree(folder, ignore_errors=True)
+        finally:
+            self._may_ask.set()
+
+    async def close(self) -> None:
+        await super().close()
+        shutil.rmtree(self._scratch, ignore_errors=True)
+
+    async def _control(self, route: str, body: dict[str, Any]) -> None:
+        client = self._client.with_options(base_url=self._root, timeout=_SYNC_TIMEOUT_S, max_retries=0)
+        try:
+            await client.post(f"/{route}", body=body, cast_to=object)
+        except openai.NotFoundError:
+            raise ConfigError(
+                f"policies.{self.policy}: {self._root} has no /{route}; start vllm serve with VLLM_SERVER_DEV_MODE=1 "
+                "so that its weights can follow training"
+            ) from None
+        except openai.OpenAIError as error:
+            raise BackendError(f"policy {self.policy!r}: /{route} of {self._root} failed: {error}") from None
+
+    def _request(self, prompt: Prompt, sampling: Sampling) -> dict[str, Any]:
+        request = super()._request(prompt, sampling)
+        return request | {"logprobs": True, "extra_body": request["extra_body"] | {"return_token_ids": True}}
+
+    def _completion(self, answer: Any) -> Completion:
+        completion = super()._completion(answer)
+        choice = answer.choices[0]
+        output_ids = getattr(choice, "token_ids", None)
+        prompt_ids = getattr(answer, "prompt_token_ids", None)
+        if output_ids is None or prompt_ids is None or choice.logprobs is None:
+            raise ConfigError(
+                f"policies.{self.policy}: {self._root} gave no token ids; is it vLLM? for other servers use "
+                "backend: openai"
+            )
+        logprobs = tuple(min(0.0, float(token.logprob)) for token in choice.logprobs.content or ())
+        return replace(
+            completion,
+            prompt_ids=tuple(prompt_ids),
+            output_ids=tuple(output_ids),
+            logprobs=logprobs,
+            prompt_tokens=len(prompt_ids),
+            output_tokens=len(output_ids),
+        )
