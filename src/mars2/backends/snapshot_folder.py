@@ -40,7 +40,7 @@ def snapshot_folder(snapshot: Snapshot, model: Path, scratch: Path) -> Path:
 
 
 def _without_aliases(state: Any) -> dict[str, torch.Tensor]:
-    """Contiguous CPU tensors; of names that share memory (tied embeddings) the first is kept, as `transformers` does."""
+    """Contiguous CPU tensors; of names that share memory (tied embeddings) the first is kept."""
     seen: set[int] = set()
     tensors: dict[str, torch.Tensor] = {}
     for name, value in state.items():

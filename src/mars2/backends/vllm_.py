@@ -1,4 +1,4 @@
-"""Generation by vLLM in this process's own engine: continuous batching, prefix caching, exact ids and log-probabilities.
+"""Generation by a vLLM engine of this run: continuous batching, prefix caching, exact ids and log-probabilities.
 
 The nodes of one tree share the statement, and a node's refinements its whole prompt: prefix caching is on, and is reset
 whenever weights change, which vLLM does not do by itself.
@@ -135,7 +135,7 @@ class VllmBackend:
         )
 
     async def load(self, snapshot: Snapshot) -> None:
-        """Let requests under way end, swap the weights, drop the prefix cache. Raises BackendError after ten minutes."""
+        """Let requests under way end, swap the weights, drop the prefix cache."""
         folder = await asyncio.to_thread(snapshot_folder, snapshot, self._model, self._scratch)
         engine = await self._running_engine()
         async with asyncio.timeout(_SYNC_TIMEOUT_S):

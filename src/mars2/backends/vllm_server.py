@@ -60,7 +60,7 @@ class VllmServerBackend(OpenAIBackend):
                 self._is_free.set()
 
     async def load(self, snapshot: Snapshot) -> None:
-        """Wait for requests under way, swap the weights, and drop the prefix cache, which holds the old ones' values."""
+        """Wait for requests under way, swap the weights, and drop the prefix cache, which is the old weights'."""
         from mars2.backends.snapshot_folder import snapshot_folder
 
         self._may_ask.clear()

@@ -14,10 +14,13 @@ from mars2.cli.progress import LiveView
 from mars2.cli.run_folder import RUNS, commit, latest_checkpoint, open_run
 from mars2.config import RunConfig, load_config
 from mars2.config.load import parse_config
+from mars2.config.models import model_name, parse_model
 from mars2.config.strategies import parse_strategy
 from mars2.core.errors import ConfigError
 from mars2.core.problem import Problem
 from mars2.core.verdict import Verdict
+
+NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]*")
 
 HELP = """Solve one problem by multi-agent tree search and print the program.
 
@@ -30,6 +33,8 @@ Examples:
 
     mars2 solve examples/problems/two-sum.md --agents small=models/qwen-0.5b,large=models/qwen-1.5b --budget 16
 
+    mars2 solve problem.md --agents openai:qwen2.5-coder@http://127.0.0.1:11434/v1
+
     mars2 solve lab/test/00003 --run runs/quickstart --json
 """
 
@@ -41,7 +46,11 @@ def register(app: typer.Typer) -> None:
 def solve(
     problem: Annotated[str, typer.Argument(help="A problem file or reference.")],
     agents: Annotated[
-        str | None, typer.Option(help="Comma-separated models, each a folder or a Hugging Face id, or NAME=MODEL.")
+        str | None,
+        typer.Option(
+            help="Comma-separated models, or NAME=MODEL: a folder or Hugging Face id, vllm:FOLDER, "
+            "openai:MODEL@URL, vllm-server:MODEL@URL, scripted:FILE."
+        ),
     ] = None,
     config: Annotated[Path | None, typer.Option(help="Take the team from a configuration file.")] = None,
     run: Annotated[Path | None, typer.Option(help="Take the trained team of a run.")] = None,
@@ -97,23 +106,26 @@ def _ad_hoc(agents: str) -> RunConfig:
     """A team of models named on the command line."""
     from mars2.build import check_model
 
-    models: dict[str, str] = {}
+    policies: dict[str, dict[str, Any]] = {}
     for part in filter(None, (p.strip() for p in agents.split(","))):
         name, sign, model = part.partition("=")
-        if not sign:
-            name, model = re.sub(r"[^A-Za-z0-9._-]+", "-", Path(part).name), part
-        if name in models:
+        if not sign or not NAME.fullmatch(name):
+            name, model = "", part
+        policy = parse_model(model)
+        name = name or model_name(policy)
+        if name in policies:
             raise ConfigError(f"--agents: two agents are called {name!r}; name them, as in a=MODEL,b=MODEL")
-        check_model("--agents", model)
-        models[name] = model
-    if not models:
-        raise ConfigError("--agents: names no model; give a folder or a Hugging Face id")
+        if policy["backend"] in ("transformers", "vllm"):
+            check_model("--agents", policy["model"])
+        policies[name] = policy
+    if not policies:
+        raise ConfigError("--agents: names no model; give a folder, a Hugging Face id or openai:MODEL@URL")
     return parse_config(
         {
             "name": "solve",
             "problems": {"kind": "reference", "test": "-"},
-            "policies": {name: {"backend": "transformers", "model": model} for name, model in models.items()},
-            "agents": {name: {"policy": name} for name in models},
+            "policies": policies,
+            "agents": {name: {"policy": name} for name in policies},
         }
     )
 

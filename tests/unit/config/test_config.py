@@ -54,7 +54,10 @@ def test_a_saved_configuration_reads_back_the_same() -> None:
         ("rollout.max_nodes=-1", "rollout.max_nodes: got -1; input should be greater than or equal to 1"),
         ("rollout.max_nodes=many", "rollout.max_nodes: got 'many'"),
         ("policies.a.modl=x", "policies.a.modl: unknown key; did you mean 'model'?"),
-        ("policies.a.backend=foo", "policies.a.backend must be one of 'transformers', 'scripted', got 'foo'"),
+        (
+            "policies.a.backend=foo",
+            "policies.a.backend must be one of 'transformers', 'scripted', 'vllm', 'vllm-server', 'openai', got 'foo'",
+        ),
         ("agents.a.policy=zz", "agents.a.policy names no policy, got 'zz'; use one of a"),
         ("sampling.top_p=0.9", "biases the importance ratio"),
         ("sampling.temperature=0", "biases the importance ratio"),
