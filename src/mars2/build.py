@@ -129,8 +129,9 @@ def resolve_models(
     Raises:
         ConfigError: a folder that is not there.
     """
-    local = TransformersPolicyConfig | VllmPolicyConfig
-    wanted = {n: p.model for n, p in config.policies.items() if isinstance(p, local)}
+    wanted = {
+        n: p.model for n, p in config.policies.items() if isinstance(p, TransformersPolicyConfig | VllmPolicyConfig)
+    }
     if trained is not None:
         check_not_served(config, trained)
         return {name: str(trained / name / "model") for name in wanted}
@@ -208,15 +209,17 @@ def build_backend(name: str, policy: PolicyConfig, models: Mapping[str, str]) ->
         case VllmPolicyConfig():
             from mars2.backends.vllm_ import VllmBackend
 
-            return VllmBackend(name, models[name], **policy.model_dump(exclude={"backend", "model", "lora"}))
+            return VllmBackend(
+                name, models[name], **policy.model_dump(exclude={"backend", "model", "lora", "price", "concurrency"})
+            )
         case VllmServerPolicyConfig():
             from mars2.backends.vllm_server import VllmServerBackend
 
-            return VllmServerBackend(name, **policy.model_dump(exclude={"backend", "lora"}))
+            return VllmServerBackend(name, **policy.model_dump(exclude={"backend", "lora", "price"}))
         case OpenAIPolicyConfig():
             from mars2.backends.openai_ import OpenAIBackend
 
-            return OpenAIBackend(name, **policy.model_dump(exclude={"backend"}))
+            return OpenAIBackend(name, **policy.model_dump(exclude={"backend", "price"}))
         case _:
             assert_never(policy)
 

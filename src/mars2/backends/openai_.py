@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import os
+import sys
 from collections.abc import Mapping, Sequence
 from typing import Any
 from urllib.parse import urlsplit
@@ -36,7 +37,7 @@ class OpenAIBackend:
         *,
         base_url: str | None = None,
         api_key_env: str = "OPENAI_API_KEY",
-        max_connections: int = 16,
+        concurrency: int | None = 16,
         timeout_s: float = 600.0,
         max_retries: int = 5,
         omit: Sequence[str] = (),
@@ -46,7 +47,7 @@ class OpenAIBackend:
         Args:
             base_url: such as ``http://127.0.0.1:8000/v1``; None: OpenAI's own.
             api_key_env: environment variable with the key; may be unset for a server that wants none.
-            max_connections: requests under way at once.
+            concurrency: requests under way at once; None: any number.
             timeout_s: of one request, its generation included.
             max_retries: of one request, on connection errors, time-outs, 408, 409, 429 and 5xx.
             omit: request fields that this model refuses, such as ``temperature`` and ``seed``.
@@ -63,7 +64,7 @@ class OpenAIBackend:
         self._max_tokens_field = "max_completion_tokens" if is_openai else "max_tokens"
         self._omit = frozenset(omit)
         self._extra_body = dict(extra_body or {})
-        self._slots = asyncio.Semaphore(max_connections)
+        self._slots = asyncio.Semaphore(concurrency or sys.maxsize)
         self._client = openai.AsyncOpenAI(
             api_key=key or NO_KEY, base_url=self._where, timeout=timeout_s, max_retries=max_retries
         )

@@ -4,6 +4,7 @@ The nodes of one tree share the statement, and a node's refinements its whole pr
 whenever weights change, which vLLM does not do by itself.
 """
 
+# pyright: reportMissingImports=false
 from __future__ import annotations
 
 import asyncio

@@ -91,7 +91,7 @@ class ScriptedPolicyConfig(PolicySettings):
     script: Path
 
 
-class VllmPolicyConfig(Section):
+class VllmPolicyConfig(PolicySettings):
     """Weights run by a vLLM engine that this run starts (extra `vllm`)."""
 
     backend: Literal["vllm"]
@@ -105,7 +105,7 @@ class VllmPolicyConfig(Section):
     lora: LoraConfig | None = None  # None: training changes all weights
 
 
-class VllmServerPolicyConfig(Section):
+class VllmServerPolicyConfig(PolicySettings):
     """A model behind an external `vllm serve`."""
 
     backend: Literal["vllm-server"]
@@ -114,19 +114,19 @@ class VllmServerPolicyConfig(Section):
     folder: str | None = None  # the model's folder, for training; None: `model` is that folder
     lora: LoraConfig | None = None  # None: training changes all weights
     api_key_env: EnvironmentName = "VLLM_API_KEY"
-    max_connections: PositiveInt = 64
+    concurrency: PositiveInt | None = 64  # requests under way at once
     timeout_s: PositiveFloat = 600.0
     max_retries: NonNegativeInt = 5
 
 
-class OpenAIPolicyConfig(Section):
+class OpenAIPolicyConfig(PolicySettings):
     """A model behind any OpenAI-compatible endpoint; the key comes from the environment only."""
 
     backend: Literal["openai"]
     model: str
     base_url: HttpUrl | None = None  # such as http://127.0.0.1:8000/v1; None: OpenAI's own
     api_key_env: EnvironmentName = "OPENAI_API_KEY"
-    max_connections: PositiveInt = 16
+    concurrency: PositiveInt | None = 16  # requests under way at once
     timeout_s: PositiveFloat = 600.0
     max_retries: NonNegativeInt = 5
     omit: list[Literal["temperature", "top_p", "seed"]] = []  # fields that this model refuses

@@ -77,7 +77,7 @@ async def test_the_number_of_retries_is_bounded(server: Script) -> None:
 
 
 async def test_no_more_requests_at_once_than_allowed(server: Script) -> None:
-    backend = backend_on(server, max_connections=3)
+    backend = backend_on(server, concurrency=3)
     await asyncio.gather(*(backend.generate(PROMPT, Sampling(seed=i)) for i in range(12)))
     assert server.most_at_once == 3
     await backend.close()
