@@ -49,6 +49,7 @@ from mars2.prompting.chat import ChatPrompter
 from mars2.prompting.roles import load_role
 from mars2.runs.budget import Budget
 from mars2.runs.checkpoints import Checkpoints
+from mars2.runs.choose import Selection
 from mars2.runs.credit_tree import Credit
 from mars2.runs.evaluate import Evaluator
 from mars2.runs.grow_tree import Retries, Scoring, TreeGrower
@@ -329,6 +330,10 @@ def build_grower(
         stop_rules=StopRules(**config.stopping.model_dump()),
         slots=team.slots,
     )
+
+
+def build_selection(config: RunConfig) -> Selection:
+    return Selection(**config.selection.model_dump(), seed=config.seed)
 
 
 def build_problems(config: RunConfig, split: Split) -> Sequence[Problem]:

@@ -60,6 +60,10 @@ def solve(
     strategy: Annotated[
         str, typer.Option(help="ab_mcts, best_of_n, treequest:ABMCTSA, ab_mcts:posterior=gaussian, …")
     ] = "ab_mcts",
+    select: Annotated[
+        str,
+        typer.Option(help="Of programs equal on public tests: behaviour (most of them act alike), public (earliest)."),
+    ] = "behaviour",
     seed: Annotated[int, typer.Option(help="Same seed, same search.")] = 0,
     keep_going: Annotated[
         bool, typer.Option("--keep-going", help="Spend the whole budget even after a program passes all public tests.")
@@ -70,6 +74,7 @@ def solve(
     settings, trained = team_config(agents, config, run)
     overrides = [
         f"seed={seed}",
+        f"selection.rule={select}",
         f"rollout.max_nodes={budget}",
         f"rollout.expansions_in_flight={parallel}",
         f"stopping.solved={'null' if keep_going else 1}",
@@ -164,16 +169,16 @@ def _solve(config: RunConfig, problem: Problem, folder: Path, trained: Path | No
     from mars2 import build
     from mars2.core.tree import Tree
     from mars2.reports import write_report
+    from mars2.runs.choose import Answer, choose
     from mars2.runs.recorder import Recorder
     from mars2.runs.rollout import Job, grow_trees
-    from mars2.search.selection import choose_answer
     from mars2.store.run_store import RunStore
 
     started = time.monotonic()
     models = build.resolve_models(config, trained=trained)
     tree = Tree(f"solve/{problem.id}", problem.id)
 
-    async def work() -> tuple[Any, Verdict | None]:
+    async def work() -> tuple[Any, Answer, Verdict | None]:
         team = build.build_team(config, models)
         try:
             grower = build.build_grower(config, team, judge_hidden=False)
@@ -184,13 +189,16 @@ def _solve(config: RunConfig, problem: Problem, folder: Path, trained: Path | No
                 lockstep=config.rollout.lockstep,
                 log=recorder,
             )
-            answer = choose_answer(tree)
+            answer = await choose(tree, problem, team.sandbox, selection=build.build_selection(config))
             hidden = None
-            if answer is not None and problem.hidden_tests:
+            if answer.node_id is not None and problem.hidden_tests:
                 hidden = await team.sandbox.judge(
-                    tree.nodes[answer].program, problem.hidden_tests, problem.limits, comparison=problem.comparison
+                    tree.nodes[answer.node_id].program,
+                    problem.hidden_tests,
+                    problem.limits,
+                    comparison=problem.comparison,
                 )
-            return growth, hidden
+            return growth, answer, hidden
         finally:
             await team.close()
 
@@ -200,17 +208,17 @@ def _solve(config: RunConfig, problem: Problem, folder: Path, trained: Path | No
         recorder.event("run_started", name=f"solve {problem.id}", commit=commit(), seed=config.seed)
         store.save_problem(problem)
         with view:
-            growth, hidden = run_async(work(), when_interrupted="interrupted")
+            growth, answer, hidden = run_async(work(), when_interrupted="interrupted")
         recorder.tree(tree, phase="solve", step=0)
         recorder.event("run_finished", wall_s=time.monotonic() - started)
         report = write_report(folder, store)
-    answer = choose_answer(tree)
-    node = None if answer is None else tree.nodes[answer]
+    node = None if answer.node_id is None else tree.nodes[answer.node_id]
     return {
         "problem": problem.id,
         "program": node.program if node else None,
         "agent": node.agent if node else None,
-        "node": answer,
+        "node": answer.node_id,
+        "chosen_because": answer.why,
         "public": _verdict(node.public_verdict) if node else None,
         "hidden": _verdict(hidden) if hidden else None,
         "num_nodes": len(tree),
@@ -241,6 +249,8 @@ def _print(result: dict[str, Any]) -> None:
     if result["public"]:
         public = result["public"]
         say(f"\npublic tests: {public['verdict']}, {public['passed']} of {public['total']} passed")
+    if result["program"] is not None:
+        say(f"chosen because: {result['chosen_because']}")
     if result["hidden"]:
         hidden = result["hidden"]
         say(f"hidden tests: {hidden['verdict']} (judged once, after the answer was chosen)")

@@ -294,6 +294,17 @@ class StoppingConfig(Section):
     patience: PositiveInt | None = None  # nodes since the best fraction of public tests passed rose
 
 
+# ── the answer ──────────────────────────────────────────────────────────────────────────────────────────────────────
+
+
+class SelectionConfig(Section):
+    """Which program is the answer (MARS2-T+, part 4), among those that pass the most public tests."""
+
+    rule: Literal["public", "behaviour"] = "public"  # public: the earliest; behaviour: from the largest group alike
+    num_inputs: PositiveInt = 16  # generated inputs on which programs are compared
+    cpu_s: PositiveFloat = 2.0  # for each of them; never more than the problem allows
+
+
 # ── sandbox ─────────────────────────────────────────────────────────────────────────────────────────────────────────
 
 
@@ -413,6 +424,7 @@ class RunConfig(Section):
     rollout: RolloutConfig = RolloutConfig()
     budget: BudgetConfig = BudgetConfig()
     stopping: StoppingConfig = StoppingConfig()
+    selection: SelectionConfig = SelectionConfig()
     sandbox: SandboxConfig = SandboxConfig()
     training: TrainingConfig | None = None
     evaluation: EvaluationConfig = EvaluationConfig()

@@ -10,9 +10,9 @@ import ast
 import hashlib
 import warnings
 from collections import defaultdict
-from collections.abc import Hashable, Mapping
+from collections.abc import Collection, Hashable, Iterable, Mapping
 
-from mars2.core.tree import Node, Tree
+from mars2.core.tree import Node
 
 
 def program_key(program: str) -> str:
@@ -40,41 +40,47 @@ def _without_docstrings(module: ast.Module) -> ast.Module:
     return module
 
 
-def distinct_programs(tree: Tree) -> list[Node]:
+def distinct_programs(nodes: Iterable[Node]) -> list[Node]:
     """The earliest node of every distinct program, in id order. Nodes without a program are left out."""
     first: dict[str, Node] = {}
-    for node in tree:
+    for node in nodes:
         if node.program is not None:
             first.setdefault(program_key(node.program), node)
     return list(first.values())
 
 
-def finalists(tree: Tree) -> list[Node]:
+def finalists(nodes: Iterable[Node]) -> list[Node]:
     """The distinct programs that pass the largest fraction of public tests, in id order; [] if there is no program.
 
     These are the programs to run on generated inputs when answers are chosen by behaviour.
     """
-    nodes = distinct_programs(tree)
-    best = max((node.public_verdict.fraction_passed for node in nodes), default=0.0)
-    return [node for node in nodes if node.public_verdict.fraction_passed == best]
+    programs = distinct_programs(nodes)
+    best = max((node.public_verdict.fraction_passed for node in programs), default=0.0)
+    return [node for node in programs if node.public_verdict.fraction_passed == best]
 
 
 def choose_answer(
-    tree: Tree, *, behaviours: Mapping[int, Hashable] | None = None, weights: Mapping[int, float] | None = None
+    nodes: Iterable[Node],
+    *,
+    behaviours: Mapping[int, Hashable] | None = None,
+    weights: Mapping[int, float] | None = None,
+    failed: Collection[int] = (),
 ) -> int | None:
     """Id of the node whose program is the answer; None if no node has a program.
 
     Args:
-        tree: a finished or growing tree.
+        nodes: of a finished or growing tree, in id order; or its first ones.
         behaviours: node id -> what its program did on generated inputs (equal values: equal behaviour). Finalists that
             are absent stand alone. None: every finalist stands alone.
         weights: finalist's id -> how likely its program is right, in [0, 1], from a reward model. None: all weigh 1.
+        failed: finalists that failed on every generated input; none of them is chosen while there are others.
 
     The group with the largest total weight wins, the earliest on ties; within it the largest weight, then the earliest.
     """
     behaviours = behaviours or {}
     groups: defaultdict[Hashable, list[Node]] = defaultdict(list)
-    for node in finalists(tree):
+    last = finalists(nodes)
+    for node in [node for node in last if node.id not in failed] or last:
         alone = node.id not in behaviours
         groups[alone, node.id if alone else behaviours[node.id]].append(node)
     if not groups:

@@ -1,0 +1,104 @@
+"""What a program did on inputs whose right outputs nobody knows, in a form that is equal for equal behaviour."""
+
+# Values are whatever tests hold.
+# pyright: reportUnknownVariableType=false, reportUnknownArgumentType=false, reportUnknownMemberType=false
+
+from __future__ import annotations
+
+import ast
+import re
+from collections.abc import Mapping, Sequence
+from decimal import Decimal, InvalidOperation
+from typing import Any
+
+from mars2.core.errors import SandboxUnavailable
+from mars2.core.problem import Comparison, StdioTest, Test
+from mars2.core.verdict import Status, TestResult, Verdict
+
+Behaviour = tuple[str | None, ...]
+"""One output for each input; None where the program failed (error, limit, a value that is not plain)."""
+
+_NUMBER = re.compile(r"[+-]?(?:[0-9]+(?:\.[0-9]*)?|\.[0-9]+)(?:[eE][+-]?[0-9]{1,6})?")
+_DIGITS = 6  # that count where the problem compares with a tolerance
+
+
+def behaviour_of(verdict: Verdict, inputs: Sequence[Test], comparison: Comparison) -> Behaviour:
+    """Outputs of a program that was judged on `inputs` (`stop_at_first_failure=False`).
+
+    Outputs that the judge shortened are equal if head, tail and length are: it shows about 2,000 characters. Under the
+    tolerant rule numbers are rounded to six digits, so two on both sides of a rounding edge count as different.
+
+    Raises:
+        SandboxUnavailable: a result is the judge's own fault (IE).
+    """
+    results = verdict.tests if len(verdict.tests) == len(inputs) else [TestResult(verdict.status)] * len(inputs)
+    return tuple(_output(result, test, comparison) for result, test in zip(results, inputs, strict=True))
+
+
+def informative(behaviours: Mapping[int, Behaviour]) -> dict[int, Behaviour]:
+    """The same without inputs on which every program failed: the problem probably does not allow them."""
+    kept = [i for i, column in enumerate(zip(*behaviours.values(), strict=True)) if any(o is not None for o in column)]
+    return {name: tuple(behaviour[i] for i in kept) for name, behaviour in behaviours.items()}
+
+
+def _output(result: TestResult, test: Test, comparison: Comparison) -> str | None:
+    if result.status is Status.IE:
+        raise SandboxUnavailable("a verdict of IE is the judge's fault and says nothing of a program; judge it again")
+    if result.status not in (Status.AC, Status.WA) or result.error_type:
+        return None
+    return _printed(result.actual, comparison) if isinstance(test, StdioTest) else _returned(result.actual, comparison)
+
+
+def _printed(text: str, comparison: Comparison) -> str:
+    lines = [[_token(token, comparison) for token in line.split()] for line in text.strip().split("\n")]
+    match comparison:
+        case "tokens":
+            return " ".join(token for line in lines for token in line)
+        case "unordered":
+            return "\n".join(sorted(" ".join(line) for line in lines))
+        case _:
+            return "\n".join(" ".join(line) for line in lines)
+
+
+def _token(token: str, comparison: Comparison) -> str:
+    if comparison == "unordered" or _NUMBER.fullmatch(token) is None:
+        return token
+    try:
+        number = Decimal(token)
+        return f"{number:.{_DIGITS}g}" if comparison == "tolerant" else f"{number.normalize():f}"[:200]
+    except (InvalidOperation, MemoryError):
+        return token
+
+
+def _returned(text: str, comparison: Comparison) -> str:
+    """A value's `repr`; what the judge's rule does not tell apart is written alike (1, 1.0 and True; (1,) and [1])."""
+    try:
+        value = ast.literal_eval(text)
+    except (ValueError, SyntaxError, RecursionError, MemoryError, TypeError):
+        return text  # shortened, or no literal (inf, an object)
+    if isinstance(value, tuple):
+        value = [*value]
+    if comparison == "unordered" and isinstance(value, list):
+        return repr(sorted(_plain(item, comparison) for item in value))
+    return _plain(value, comparison)
+
+
+def _plain(value: Any, comparison: Comparison) -> str:
+    match value:
+        case bool() | int():
+            return str(int(value)) if comparison != "tolerant" else f"{Decimal(int(value)):.{_DIGITS}g}"
+        case float():
+            if comparison == "tolerant":
+                return f"{Decimal(value):.{_DIGITS}g}"
+            return str(int(value)) if value.is_integer() else repr(value)
+        case list():
+            return f"[{', '.join(_plain(item, comparison) for item in value)}]"
+        case tuple():
+            return f"({', '.join(_plain(item, comparison) for item in value)})"
+        case set():
+            return f"{{{', '.join(sorted(_plain(item, comparison) for item in value))}}}"
+        case dict():
+            items = sorted(f"{_plain(k, comparison)}: {_plain(v, comparison)}" for k, v in value.items())
+            return f"dict({', '.join(items)})"
+        case _:
+            return repr(value)
