@@ -10,7 +10,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
 from typing import Literal
 
-from mars2.core.problem import Problem
+from mars2.core.problem import Checker, Problem
 from mars2.core.protocols import Sandbox
 from mars2.core.seeds import stream
 from mars2.core.tree import Node
@@ -103,7 +103,13 @@ async def choose(
 async def _behaviours(
     last: list[Node], problem: Problem, sandbox: Sandbox, selection: Selection
 ) -> dict[int, Behaviour]:
-    """What each finalist did on the generated inputs that at least one of them could deal with."""
+    """What each finalist did on the generated inputs that at least one of them could deal with.
+
+    Nothing where the problem has its own checker: it has several right outputs, so right programs need not agree.
+    """
+    comparison = problem.comparison
+    if isinstance(comparison, Checker):
+        return {}
     rng = stream(selection.seed, "inputs", problem.id)
     inputs = await asyncio.to_thread(
         generate_inputs, problem.public_tests, selection.num_inputs, rng, entry_point=problem.entry_point
@@ -114,10 +120,8 @@ async def _behaviours(
     limits = replace(problem.limits, cpu_s=cpu_s, wall_s=min(problem.limits.effective_wall_s, 2 * cpu_s + 1))
 
     async def run(node: Node) -> Behaviour:
-        verdict = await sandbox.judge(
-            node.program, inputs, limits, comparison=problem.comparison, stop_at_first_failure=False
-        )
-        return behaviour_of(verdict, inputs, problem.comparison)
+        verdict = await sandbox.judge(node.program, inputs, limits, comparison=comparison, stop_at_first_failure=False)
+        return behaviour_of(verdict, inputs, comparison)
 
     async with asyncio.TaskGroup() as group:
         tasks = {node.id: group.create_task(run(node)) for node in last}

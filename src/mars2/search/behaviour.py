@@ -12,7 +12,7 @@ from decimal import Decimal, InvalidOperation
 from typing import Any
 
 from mars2.core.errors import SandboxUnavailable
-from mars2.core.problem import Comparison, StdioTest, Test
+from mars2.core.problem import NamedComparison, StdioTest, Test
 from mars2.core.verdict import Status, TestResult, Verdict
 
 Behaviour = tuple[str | None, ...]
@@ -22,7 +22,7 @@ _NUMBER = re.compile(r"[+-]?(?:[0-9]+(?:\.[0-9]*)?|\.[0-9]+)(?:[eE][+-]?[0-9]{1,
 _DIGITS = 6  # that count where the problem compares with a tolerance
 
 
-def behaviour_of(verdict: Verdict, inputs: Sequence[Test], comparison: Comparison) -> Behaviour:
+def behaviour_of(verdict: Verdict, inputs: Sequence[Test], comparison: NamedComparison) -> Behaviour:
     """Outputs of a program that was judged on `inputs` (`stop_at_first_failure=False`).
 
     Outputs that the judge shortened are equal if head, tail and length are: it shows about 2,000 characters. Under the
@@ -41,7 +41,7 @@ def informative(behaviours: Mapping[int, Behaviour]) -> dict[int, Behaviour]:
     return {name: tuple(behaviour[i] for i in kept) for name, behaviour in behaviours.items()}
 
 
-def _output(result: TestResult, test: Test, comparison: Comparison) -> str | None:
+def _output(result: TestResult, test: Test, comparison: NamedComparison) -> str | None:
     if result.status is Status.IE:
         raise SandboxUnavailable("a verdict of IE is the judge's fault and says nothing of a program; judge it again")
     if result.status not in (Status.AC, Status.WA) or result.error_type:
@@ -49,7 +49,7 @@ def _output(result: TestResult, test: Test, comparison: Comparison) -> str | Non
     return _printed(result.actual, comparison) if isinstance(test, StdioTest) else _returned(result.actual, comparison)
 
 
-def _printed(text: str, comparison: Comparison) -> str:
+def _printed(text: str, comparison: NamedComparison) -> str:
     lines = [[_token(token, comparison) for token in line.split()] for line in text.strip().split("\n")]
     match comparison:
         case "tokens":
@@ -60,7 +60,7 @@ def _printed(text: str, comparison: Comparison) -> str:
             return "\n".join(" ".join(line) for line in lines)
 
 
-def _token(token: str, comparison: Comparison) -> str:
+def _token(token: str, comparison: NamedComparison) -> str:
     if comparison == "unordered" or _NUMBER.fullmatch(token) is None:
         return token
     try:
@@ -70,7 +70,7 @@ def _token(token: str, comparison: Comparison) -> str:
         return token
 
 
-def _returned(text: str, comparison: Comparison) -> str:
+def _returned(text: str, comparison: NamedComparison) -> str:
     """A value's `repr`; what the judge's rule does not tell apart is written alike (1, 1.0 and True; (1,) and [1])."""
     try:
         value = ast.literal_eval(text)
@@ -83,7 +83,7 @@ def _returned(text: str, comparison: Comparison) -> str:
     return _plain(value, comparison)
 
 
-def _plain(value: Any, comparison: Comparison) -> str:
+def _plain(value: Any, comparison: NamedComparison) -> str:
     match value:
         case bool() | int():
             return str(int(value)) if comparison != "tolerant" else f"{Decimal(int(value)):.{_DIGITS}g}"

@@ -5,11 +5,12 @@ from __future__ import annotations
 import asyncio
 import time
 from collections.abc import AsyncIterator, Sequence
+from dataclasses import replace
 
 import pytest
 
 from mars2.core.completion import Completion
-from mars2.core.problem import CallTest, Limits, Problem
+from mars2.core.problem import CallTest, Checker, Limits, Problem
 from mars2.core.tree import Tree
 from mars2.core.verdict import Status, TestResult, Verdict
 from mars2.runs.choose import Selection, choose
@@ -90,6 +91,12 @@ async def test_programs_that_always_fail_never_win_however_many(sandbox: ZygoteS
 async def test_a_program_that_hangs_is_stopped_soon(sandbox: ZygoteSandbox) -> None:
     selection = Selection(rule="behaviour", num_inputs=3, cpu_s=0.1)
     assert (await choose(tree_of(HANGS, LAST), PROBLEM, sandbox, selection=selection)).node_id == 1
+
+
+async def test_programs_need_not_agree_where_the_problem_has_a_checker(sandbox: ZygoteSandbox) -> None:
+    problem = replace(PROBLEM, comparison=Checker("def check(input, expected, actual):\n    return True"))
+    answer = await choose(tree_of(LAST, LARGEST, SORTS), problem, sandbox, selection=BEHAVIOUR)
+    assert (answer.node_id, answer.num_inputs, sandbox.num_judged) == (0, 0, 0)
 
 
 async def test_a_prefix_of_a_tree_has_an_answer_too(sandbox: ZygoteSandbox) -> None:

@@ -5,14 +5,14 @@ from __future__ import annotations
 import pytest
 
 from mars2.core.errors import SandboxUnavailable
-from mars2.core.problem import CallTest, Comparison, StdioTest, Test
+from mars2.core.problem import CallTest, NamedComparison, StdioTest, Test
 from mars2.core.verdict import Status, TestResult, Verdict
 from mars2.search.behaviour import behaviour_of, informative
 
 STDIN, CALL = StdioTest("", ""), CallTest("f", (), None)
 
 
-def outputs(test: Test, comparison: Comparison, *actual: str) -> set[str | None]:
+def outputs(test: Test, comparison: NamedComparison, *actual: str) -> set[str | None]:
     verdict = Verdict(Status.WA, tuple(TestResult(Status.WA, actual=text) for text in actual))
     return set(behaviour_of(verdict, [test] * len(actual), comparison))
 
@@ -33,7 +33,7 @@ def outputs(test: Test, comparison: Comparison, *actual: str) -> set[str | None]
     ],
 )
 def test_outputs_are_equal_where_the_rule_says_so(
-    test: Test, comparison: Comparison, alike: list[str], other: str
+    test: Test, comparison: NamedComparison, alike: list[str], other: str
 ) -> None:
     assert len(outputs(test, comparison, *alike)) == 1
     assert len(outputs(test, comparison, *alike, other)) == 2
