@@ -25,6 +25,7 @@ from mars2.config.schema import (
     ScriptedPolicyConfig,
     SearchConfig,
     SequentialConfig,
+    TrainingConfig,
     TransformersPolicyConfig,
     TreeQuestConfig,
     VllmPolicyConfig,
@@ -53,11 +54,12 @@ from mars2.runs.choose import Selection
 from mars2.runs.credit_tree import Credit
 from mars2.runs.evaluate import Evaluator
 from mars2.runs.grow_tree import Retries, Scoring, TreeGrower
-from mars2.runs.recorder import Recorder
+from mars2.runs.recorder import Recorder, Tracker
 from mars2.runs.slots import Slots
 from mars2.runs.stopping import StopRules
 from mars2.runs.team import Agent, Price
 from mars2.runs.train import Trainer
+from mars2.runs.validate import Validation
 from mars2.search.ab_mcts import AbMcts
 from mars2.search.best_of_n import BestOfN
 from mars2.search.depth_guided import DepthGuided
@@ -455,11 +457,13 @@ def build_trainer(
         backend: Any = team.backends[name]
         assert isinstance(backend, TrainableBackend)
         backends[name] = backend
+    problems, held_out = _split(build_problems(config, "train"), training)
     return Trainer(
         training=training,
         rollout=config.rollout,
         seed=config.seed,
-        problems=build_problems(config, "train"),
+        problems=problems,
+        validation=build_validation(config, team, held_out) if held_out else None,
         grower=build_grower(config, team),
         credit=Credit(
             estimator=build_estimator(config),
@@ -473,6 +477,57 @@ def build_trainer(
         recorder=recorder,
         checkpoints=Checkpoints(folder / "checkpoints", keep=training.keep_checkpoints),
     )
+
+
+def _split(problems: Sequence[Problem], training: TrainingConfig) -> tuple[Sequence[Problem], Sequence[Problem]]:
+    """What is trained on, and what is held out for validation."""
+    if not training.evaluate_every:
+        return problems, []
+    if training.evaluate_problems >= len(problems):
+        raise ConfigError(
+            f"training.evaluate_problems must be < the {len(problems)} training problems, got "
+            f"{training.evaluate_problems}; they are held out of training"
+        )
+    return problems[: -training.evaluate_problems], problems[-training.evaluate_problems :]
+
+
+def build_validation(config: RunConfig, team: Team, problems: Sequence[Problem]) -> Validation:
+    assert config.training is not None
+    search, samples = BestOfNConfig(strategy="best_of_n"), config.training.evaluate_samples
+    return Validation(
+        problems=problems,
+        first_attempts={
+            agent: build_grower(config, team, agents=[agent], search=search, max_nodes=samples)
+            for agent in config.agents
+        },
+        trees_in_flight=config.rollout.trees_in_flight,
+        lockstep=config.rollout.lockstep,
+    )
+
+
+def build_trackers(config: RunConfig, folder: Path) -> list[Tracker]:
+    """TensorBoard, and what `tracking` names. Enter each before the run and leave it after.
+
+    Raises:
+        ConfigError: a package is missing.
+    """
+    from mars2.store.tensorboard import TensorBoardListener
+
+    settings: dict[str, Any] = {"name": config.name, "config": config.as_dict()}
+    trackers: list[Tracker] = [TensorBoardListener(folder / "tensorboard")]
+    for kind in dict.fromkeys(config.tracking):
+        match kind:
+            case "wandb":
+                from mars2.store.wandb_tracker import WandbTracker
+
+                trackers.append(WandbTracker(folder, **settings))
+            case "trackio":
+                from mars2.store.trackio_tracker import TrackioTracker
+
+                trackers.append(TrackioTracker(folder, **settings))
+            case _:
+                assert_never(kind)
+    return trackers
 
 
 def build_evaluator(

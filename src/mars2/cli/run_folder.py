@@ -10,12 +10,24 @@ from mars2.config import RunConfig
 from mars2.config.load import parse_config
 from mars2.core.errors import ConfigError
 from mars2.store.run_store import RunStore
+from mars2.store.schema import RunNotBegun
 
 RUNS = Path("runs")
 
 
 def is_run(folder: Path) -> bool:
     return (folder / "run.sqlite").is_file()
+
+
+def is_begun(folder: Path) -> bool:
+    """Whether there is a run to go on with; a process killed while it made the run file leaves none."""
+    if not is_run(folder):
+        return False
+    try:
+        RunStore.open(folder, read_only=True).close()
+    except RunNotBegun:
+        return False
+    return True
 
 
 def set_aside(folder: Path) -> Path:

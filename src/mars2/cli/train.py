@@ -7,7 +7,7 @@ import json
 import signal
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -15,7 +15,7 @@ import typer
 
 from mars2.cli.output import print_json, run_async, say, stderr, stdout, summary_table
 from mars2.cli.progress import LiveView, warm_start_progress
-from mars2.cli.run_folder import RUNS, commit, is_run, open_run, set_aside
+from mars2.cli.run_folder import RUNS, commit, is_begun, open_run, set_aside
 from mars2.config import RunConfig, load_config
 from mars2.config.load import parse_config
 from mars2.core.errors import ConfigError
@@ -29,6 +29,8 @@ Examples:
     mars2 train configs/quickstart.yaml --set training.steps=10 --out runs/short
 
     mars2 train configs/quickstart.yaml --resume      (after Ctrl-C or a crash)
+
+    mars2 train configs/lab_heter.yaml --set paradigm=homo      (or heter, single, grpo)
 """
 
 
@@ -40,24 +42,28 @@ def train(
     config: Annotated[Path, typer.Argument(help="A YAML configuration, or with --resume the folder of a run.")],
     set_: Annotated[list[str] | None, typer.Option("--set", help="KEY=VALUE, for example training.steps=10.")] = None,
     out: Annotated[Path | None, typer.Option(help="The run's folder; default: runs/NAME.")] = None,
-    resume: Annotated[bool, typer.Option("--resume", help="Go on with an interrupted run.")] = False,
+    resume: Annotated[
+        bool, typer.Option("--resume", help="Go on where the run stopped; start it if there is none.")
+    ] = False,
     fresh: Annotated[bool, typer.Option("--fresh", help="Set an older run of this name aside and start anew.")] = False,
     as_json: Annotated[bool, typer.Option("--json", help="Print the summary as JSON on stdout.")] = False,
 ) -> None:
     from mars2.store.run_store import RunStore
 
-    if resume and is_run(config):
+    if resume and is_begun(config):
         out, settings = config, parse_config(_saved(config), set_ or ())
     else:
         settings = load_config(config, set_ or ())
     if settings.training is None:
         raise ConfigError(f"training: missing in {config}; add a training section, or use mars2 evaluate")
     folder = out or RUNS / settings.name
-    if resume:
+    if resume and is_begun(folder):
         store, saved = open_run(folder, read_only=False)
         _refuse_other_config(settings, saved, folder)
     else:
-        if folder.exists() and any(folder.iterdir()):
+        if resume:
+            say(f"no run in {folder} yet: starting it")
+        elif folder.exists() and any(folder.iterdir()):
             if not fresh:
                 raise ConfigError(
                     f"run folder {folder} exists; use --resume to go on with it, --fresh to set it aside and start "
@@ -84,9 +90,9 @@ def _run(config: RunConfig, folder: Path, store: Any) -> dict[str, Any]:
     from mars2.reports import write_report
     from mars2.runs.experiment import Experiment, peak_memory_mib, summarise
     from mars2.runs.recorder import Recorder
-    from mars2.store.tensorboard import TensorBoardListener
 
     started = time.monotonic()
+    trackers = build.build_trackers(config, folder)
     recorder = Recorder(store)
     recorder.event("run_started", name=config.name, commit=commit(), seed=config.seed)
     models = build.resolve_models(config, progress=warm_start_progress())
@@ -111,9 +117,9 @@ def _run(config: RunConfig, folder: Path, store: Any) -> dict[str, Any]:
             recorder.event("sandbox", **team.sandbox_facts())
             await team.close()
 
-    with TensorBoardListener(folder / "tensorboard") as board:
+    with ExitStack() as open_trackers:
         view = LiveView(stderr, policy_of_agent=policy_of_agent)
-        recorder.listeners += [view, board]
+        recorder.listeners += [view, *map(open_trackers.enter_context, trackers)]
         with view:
             evaluations = run_async(work(), when_interrupted=f"interrupted; go on with: mars2 train {folder} --resume")
     summary = summarise(
@@ -139,10 +145,12 @@ def _saved(folder: Path) -> dict[str, Any]:
 
 
 def _refuse_other_config(settings: RunConfig, saved: RunConfig, folder: Path) -> None:
-    """A resumed run may be made longer, and nothing else."""
+    """A resumed run may be made longer, saved and tracked otherwise, and nothing else."""
+    free = ("steps", "checkpoint_every", "keep_checkpoints", "max_rounds_without_samples")
     old, new = saved.as_dict(), settings.as_dict()
     for data in (old, new):
-        data["training"] = {k: v for k, v in data["training"].items() if k not in ("steps", "checkpoint_every")}
+        data["training"] = {k: v for k, v in data["training"].items() if k not in free}
+        del data["tracking"]
     changed = [key for key in new if new[key] != old.get(key)]
     if changed:
         raise ConfigError(

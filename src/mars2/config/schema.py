@@ -385,15 +385,19 @@ class TrainingConfig(Section):
     schedule: Literal["rounds", "async"] = "rounds"  # rounds: generate, then update; async: both at once
     trees_per_round: PositiveInt = 32
     batch_samples: PositiveInt = 128  # samples in a policy's buffer that make it update
-    max_staleness: NonNegativeInt = 1  # samples older than this many versions are dropped
+    max_staleness: NonNegativeInt = 1  # samples older than this many versions are dropped; 0: on-policy, in rounds
     dynamic_filtering: bool = True  # drop trees whose rewards are all equal
     advantage: Literal["tree_group", "no_std", "leave_one_out", "per_agent"] = "tree_group"
     reward: RewardConfig = RewardConfig()
     shaping: ShapingConfig = ShapingConfig()
     objective: ObjectiveConfig = ObjectiveConfig()
     optimizer: OptimizerConfig = OptimizerConfig()
-    checkpoint_every: PositiveInt = 5  # rounds (or, in async, updates) between checkpoints
-    keep_checkpoints: PositiveInt = 2
+    max_rounds_without_samples: PositiveInt = 10  # in a row; then the run is saved and stops
+    evaluate_every: NonNegativeInt = 0  # rounds (in async: steps) between validations, and the best is kept; 0: none
+    evaluate_problems: PositiveInt = 32  # taken off the end of the training split for validation
+    evaluate_samples: PositiveInt = 2  # first attempts per agent and problem in a validation
+    checkpoint_every: PositiveInt = 5  # rounds (in async: steps) between checkpoints
+    keep_checkpoints: PositiveInt = 2  # the newest ones; the best is kept beside them
 
 
 class EvaluationConfig(Section):
@@ -428,6 +432,7 @@ class RunConfig(Section):
     sandbox: SandboxConfig = SandboxConfig()
     training: TrainingConfig | None = None
     evaluation: EvaluationConfig = EvaluationConfig()
+    tracking: list[Literal["wandb", "trackio"]] = []  # where training metrics also go; TensorBoard always gets them
 
     def sampling_of(self, agent: str) -> SamplingConfig:
         return self.agents[agent].sampling or self.sampling

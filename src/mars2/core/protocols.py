@@ -194,6 +194,10 @@ class Store(Protocol):
         """Enter samples in the ledger; a key entered before is an error."""
         ...
 
+    def sync(self) -> None:
+        """Return when all that was written is safe from a power cut."""
+        ...
+
     def position(self) -> dict[str, int]:
         """How far the store has grown; kept in checkpoints."""
         ...

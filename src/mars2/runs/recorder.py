@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from typing import Any, Protocol
+from types import TracebackType
+from typing import Any, Protocol, Self
 
 from mars2.core.protocols import Store
 from mars2.core.tree import Expansion, Failure, Node, Tree
-from mars2.runs.alarms import find_alarms
+from mars2.runs.alarms import Alarms
 
 
 class Listener(Protocol):
@@ -20,12 +21,23 @@ class Listener(Protocol):
     def node(self, tree: Tree, node: Node) -> None: ...
 
 
+class Tracker(Listener, Protocol):
+    """A listener with something to open and close around the run."""
+
+    def __enter__(self) -> Self: ...
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None: ...
+
+
 class Recorder:
     """Writes to the store, then tells the listeners."""
 
     def __init__(self, store: Store, listeners: Sequence[Listener] = ()) -> None:
         self.store = store
         self.listeners = list(listeners)
+        self._alarms = Alarms()
         self._open: set[str] = set()  # ids of trees written event by event
 
     def event(self, kind: str, **payload: Any) -> None:
@@ -39,7 +51,7 @@ class Recorder:
             self.store.append_metrics(step, scope, values)
             for listener in self.listeners:
                 listener.metrics(step, scope, values)
-        for text in find_alarms(scopes):
+        for text in self._alarms.check(scopes):
             self.event("alarm", text=text, step=step)
 
     def open_tree(self, tree: Tree, *, phase: str, step: int) -> None:

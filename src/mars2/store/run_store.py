@@ -262,6 +262,11 @@ class RunStore(RunReader):
             self._execute("DELETE FROM metrics WHERE id > ?", (position["metrics"],))
             self._execute("DELETE FROM samples WHERE id > ?", (position["samples"],))
 
+    def sync(self) -> None:
+        """Return when all that was written is safe from a power cut."""
+        with self.transaction():  # waits for the log, and so for all that stands before it in the log
+            self.put_state("synced_s", time.time())
+
     def put_state(self, name: str, value: Any) -> None:
         """Keep a value (bytes, or what `core.serial.value_to_json` accepts) under a name, replacing the former one."""
         is_bytes = isinstance(value, bytes)

@@ -81,6 +81,10 @@ CREATE TABLE failures (
 """
 
 
+class RunNotBegun(StoreError):
+    """A run file without tables: the process that made it was killed before it had."""
+
+
 def connect(folder: Path, *, read_only: bool) -> sqlite3.Connection:
     """A connection in autocommit mode. WAL: readers see a live run without stopping it, and a killed writer loses
     nothing that was committed (`synchronous=NORMAL`; `RunStore.transaction` guards against power cuts too)."""
@@ -127,7 +131,7 @@ def upgrade(db: sqlite3.Connection) -> None:
 def check_version(db: sqlite3.Connection, folder: Path) -> None:
     found = version_of(db)
     if found == 0:
-        raise StoreError(f"no run in {folder}: its {FILE_NAME} is empty; start the run again")
+        raise RunNotBegun(f"no run in {folder}: its {FILE_NAME} is empty; start the run again")
     if found not in (1, SCHEMA_VERSION):
         raise StoreError(
             f"the run in {folder} was written by another version of mars2 "

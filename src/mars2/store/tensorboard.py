@@ -6,13 +6,13 @@ import time
 from collections.abc import Mapping
 from pathlib import Path
 from types import TracebackType
-from typing import Any
+from typing import Any, Self
 
 from mars2.core.tree import Node, Tree
 
 
 class TensorBoardListener:
-    """Hears metrics and writes scalars named ``scope/name``."""
+    """Hears metrics and writes scalars named ``scope/name``. What a resumed run does again replaces what it had done."""
 
     def __init__(self, folder: Path) -> None:
         from tensorboard.summary.writer.event_file_writer import EventFileWriter
@@ -20,7 +20,7 @@ class TensorBoardListener:
         folder.mkdir(parents=True, exist_ok=True)
         self._writer: Any = EventFileWriter(str(folder))
 
-    def __enter__(self) -> TensorBoardListener:
+    def __enter__(self) -> Self:
         return self
 
     def __exit__(
@@ -37,7 +37,16 @@ class TensorBoardListener:
         self._writer.flush()
 
     def event(self, kind: str, payload: Mapping[str, Any]) -> None:
-        pass
+        if kind != "resumed":
+            return
+        from tensorboard.compat.proto.event_pb2 import (  # pyright: ignore[reportAttributeAccessIssue]
+            Event,
+            SessionLog,
+        )
+
+        # TensorBoard then forgets what earlier files say of this step and later ones.
+        log = SessionLog(status=SessionLog.START)
+        self._writer.add_event(Event(wall_time=time.time(), step=payload["step"] + 1, session_log=log))
 
     def node(self, tree: Tree, node: Node) -> None:
         pass

@@ -3,10 +3,15 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import pytest
+from hypothesis import HealthCheck, given
+from hypothesis import settings as hypothesis_settings
+from hypothesis import strategies as st
 from team_of_scripts import HALF, PROBLEM, RIGHT, WRONG, grower, scripted
 
 from mars2.config.schema import RolloutConfig, TrainingConfig
@@ -17,7 +22,9 @@ from mars2.learners.recording import RecordingLearner
 from mars2.runs.checkpoints import Checkpoints
 from mars2.runs.credit_tree import Credit
 from mars2.runs.recorder import Recorder
-from mars2.runs.train import Trainer
+from mars2.runs.train import Trainer, TrainingStalled
+from mars2.runs.validate import METRIC, Validation
+from mars2.search.best_of_n import BestOfN
 from mars2.store.run_store import RunStore
 
 ANSWERS = ("", [RIGHT, HALF, WRONG])
@@ -154,3 +161,214 @@ async def test_backends_are_synced_before_the_first_generation_and_after_each_up
         versions = {n.completion.policy_version for s in store.trees() for n in s.tree}
         assert 0 in versions
         assert len(versions) > 1
+
+
+async def test_async_logs_rounds_and_not_single_trees(tmp_path: Path) -> None:
+    await whole_run(tmp_path, schedule="async", steps=8)
+    with RunStore.open(tmp_path, read_only=True) as store:
+        rounds = [m.value for m in store.metrics() if m.name == "trees_kept_fraction"]
+        trees = store.tree_counts(finished_only=True)["train"]
+        steps = {m.step for m in store.metrics() if m.name == "trees_kept_fraction"}
+    assert len(rounds) == len(steps) == trees // 6
+    assert any(0 < value < 1 for value in rounds), "a share of several trees"
+
+
+@hypothesis_settings(max_examples=15, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(
+    staleness=st.integers(0, 3),
+    batch=st.integers(4, 24),
+    slow=st.sampled_from([0.0, 0.001, 0.004]),
+    in_flight=st.integers(1, 8),
+    schedule=st.sampled_from(["rounds", "async"]),
+)
+async def test_max_staleness_is_kept_and_measured(
+    tmp_path_factory: pytest.TempPathFactory, staleness: int, batch: int, slow: float, in_flight: int, schedule: str
+) -> None:
+    """Whatever the timing: no sample is learned from more than `max_staleness` updates after it was drawn."""
+    folder = tmp_path_factory.mktemp("run")
+    with RunStore.create(folder, config={}) as store:
+        run = trainer(folder, store, schedule=schedule, steps=5, batch_samples=batch, max_staleness=staleness)
+        run.rollout = RolloutConfig(trees_in_flight=in_flight)
+        run.grower.agents["b"].backend.rules = scripted("b", ANSWERS, latency_s=slow).rules  # type: ignore[attr-defined]
+        await run.run()
+        ages = [
+            [number - s.policy_version for s in samples]
+            for learner in run.learners.values()
+            for number, samples in enumerate(learner.batches)  # type: ignore[attr-defined]
+        ]
+        measured = [m.value for m in store.metrics() if m.name == "staleness_max"]
+    assert ages
+    assert all(0 <= age <= staleness for batch_ages in ages for age in batch_ages)
+    assert sorted(measured) == sorted(max(batch_ages) for batch_ages in ages)
+
+
+async def test_without_staleness_async_is_rounds_and_repeats_exactly(tmp_path: Path) -> None:
+    strict: dict[str, Any] = {"max_staleness": 0, "steps": 5}
+    rounds = await whole_run(tmp_path / "rounds", schedule="rounds", **strict)
+    again = await whole_run(tmp_path / "again", schedule="async", **strict)
+    assert again[:2] == rounds[:2]
+
+
+async def test_a_fast_policy_does_not_wait_for_a_slow_one(tmp_path: Path) -> None:
+    """In async a policy learns while trees grow: more updates than any wait for a whole round would allow."""
+    with RunStore.create(tmp_path, config={}) as store:
+        run = trainer(tmp_path, store, schedule="async", steps=3, batch_samples=4, trees_per_round=1000)
+        run.grower.agents["b"].backend.rules = scripted("b", ANSWERS, latency_s=0.02).rules  # type: ignore[attr-defined]
+        await run.run()
+        assert run.progress.rounds == 0, "the first 'round' of 1000 trees is far from over"
+        assert run.steps == 3
+
+
+@pytest.mark.parametrize("schedule", ["rounds", "async"])
+async def test_a_run_whose_trees_are_all_filtered_out_ends_and_goes_on_when_asked(
+    tmp_path: Path, schedule: str
+) -> None:
+    def always(run: Trainer, answers: Sequence[str]) -> None:
+        for name in ("a", "b"):
+            run.grower.agents[name].backend.rules = scripted(name, ("", list(answers))).rules  # type: ignore[attr-defined]
+
+    settings: dict[str, Any] = {"schedule": schedule, "max_rounds_without_samples": 3}
+    with RunStore.create(tmp_path, config={}) as store:
+        run = trainer(tmp_path, store, **settings)
+        always(run, [WRONG])
+        with pytest.raises(TrainingStalled, match="the last 3 rounds gave no sample") as stalled:
+            await run.run()
+        assert "max_rounds_without_samples" in str(stalled.value)
+        assert run.progress.rounds == 3
+        assert [e.payload["text"] for e in store.events("alarm")] == [
+            "every tree of the round was filtered out: all its rewards were equal"
+        ]
+    with RunStore.open(tmp_path) as store:
+        again = trainer(tmp_path, store, **settings)
+        await again.run()
+        assert again.steps == 4
+        first = [m for m in store.metrics() if m.name == "trees_kept_fraction"][:4]
+    assert [m.value for m in first][:3] == [0, 0, 0], "goes on after the three, not from the start"
+    assert first[3].value > 0
+
+
+async def test_killed_before_the_first_checkpoint_it_begins_again(tmp_path: Path) -> None:
+    expected = await whole_run(tmp_path / "whole")
+    with RunStore.create(tmp_path / "cut", config={}) as store:
+        run = trainer(tmp_path / "cut", store)
+        run._milestone = _killed  # type: ignore[method-assign]
+        with pytest.raises(KeyError):
+            await run.run()
+        run = trainer(tmp_path / "cut", store)
+        learn, calls = run._learn, 0  # type: ignore[attr-defined]
+
+        async def dies_after_a_round() -> None:
+            nonlocal calls
+            calls += 1
+            await learn()
+            if calls == 2:
+                raise KeyError("killed")
+
+        run._learn = dies_after_a_round  # type: ignore[method-assign]
+        with pytest.raises(KeyError):
+            await run.run()
+        assert store.samples("trained")
+        assert not (tmp_path / "cut" / "checkpoints").exists()
+        again = trainer(tmp_path / "cut", store)
+        await again.run()
+        assert tree_hash(s.tree for s in store.trees()) == expected[1]
+
+
+async def _killed() -> None:
+    raise KeyError("killed")
+
+
+# ── validation and checkpoints ──────────────────────────────────────────────────────────────────────────────────────
+
+
+def validated(run: Trainer, answers: Sequence[str]) -> Trainer:
+    """Give `run` a validation by two first attempts of agent a, on problems of its own."""
+    one = grower(scripted("a", ("", list(answers))), new_search=lambda: BestOfN(["a"]), max_nodes=2)
+    problems = [replace(PROBLEM, id=f"held-out-{i}") for i in range(4)]
+    run.validation = Validation(problems, {"a": one}, trees_in_flight=4, lockstep=True)
+    return run
+
+
+@pytest.mark.parametrize("schedule", ["rounds", "async"])
+async def test_validation_is_logged_and_the_best_is_kept(tmp_path: Path, schedule: str) -> None:
+    """The pass rate is made to rise and fall: the weights of its peak stay, beside the newest."""
+    scores = iter([[WRONG], [WRONG, RIGHT], [RIGHT], [WRONG], [WRONG], [WRONG], [WRONG], [WRONG], [WRONG]])
+    with RunStore.create(tmp_path, config={}) as store:
+        run = trainer(tmp_path, store, schedule=schedule, steps=6, evaluate_every=1, batch_samples=8, trees_per_round=2)
+        validated(run, [WRONG])
+        measure = run.validation
+
+        async def measured() -> dict[str, dict[str, float]]:
+            validated(run, next(scores, [WRONG]))
+            assert run.validation is not None
+            found = await run.validation()
+            run.validation = measured  # type: ignore[assignment]
+            return found
+
+        assert measure is not None
+        run.validation = measured  # type: ignore[assignment]
+        await run.run()
+        curve = [m.value for m in store.metrics() if m.name == METRIC and m.scope == "run"]
+        assert curve[0] == 0
+        assert max(curve) == 1
+        assert curve[-1] == 0
+        assert not [t for t in store.trees() if "validate" in t.tree.tree_id], "counted and forgotten"
+        best = run.checkpoints.best()
+        assert best is not None
+        assert best.name == next(
+            e.payload["folder"] for e in reversed(store.events("checkpoint")) if e.payload["is_best"]
+        )
+        kept = sorted(p.name for p in (tmp_path / "checkpoints").iterdir())
+        assert len(kept) == 4, "two newest, the best, and the link to it"
+        assert run.progress.best == 1
+
+
+async def test_a_checkpoint_is_never_overwritten_and_a_half_written_one_never_read(tmp_path: Path) -> None:
+    with RunStore.create(tmp_path, config={}) as store:
+        run = trainer(tmp_path, store, steps=2)
+        await run.run()
+        latest = run.checkpoints.latest()
+        assert latest is not None
+        half = tmp_path / "checkpoints" / "00009999.partial"
+        half.mkdir()
+        (half / "state.json").write_text("{")
+        assert run.checkpoints.latest() == latest
+        run.progress.next_tree += 1  # another moment of the same round
+        await run._save()  # type: ignore[attr-defined]
+        newer = run.checkpoints.latest()
+        assert newer is not None
+        assert newer.name == f"{latest.name}.1"
+        assert latest.is_dir()
+        assert not half.exists(), "swept up by the next one"
+        await run._save()  # type: ignore[attr-defined]
+        assert run.checkpoints.latest() == newer, "nothing changed: no further checkpoint"
+
+
+async def test_every_round_leaves_a_sample_tree_in_the_event_log(tmp_path: Path) -> None:
+    await whole_run(tmp_path)
+    with RunStore.open(tmp_path, read_only=True) as store:
+        shown = [e.payload for e in store.events("sample_tree")]
+        assert shown[0]["step"] == 1
+        tree = store.tree(shown[0]["tree_id"])
+        assert tree is not None
+    lines = shown[0]["text"].splitlines()
+    assert len(lines) == len(tree.tree)
+    assert all(("reward 1" in line) == ("AC score 1.00" in line) for line in lines)
+
+
+async def test_failures_of_the_judge_are_counted(tmp_path: Path) -> None:
+    with RunStore.create(tmp_path, config={}) as store:
+        run = trainer(tmp_path, store, steps=1)
+        sandbox: Any = run.grower.sandbox
+        judge = sandbox.judge
+        sandbox.num_worker_failures = 0
+
+        async def judge_and_fail(*args: Any, **options: Any) -> Any:
+            sandbox.num_worker_failures += 1
+            return await judge(*args, **options)
+
+        sandbox.judge = judge_and_fail
+        await run.run()
+        (share,) = {m.value for m in store.metrics() if m.name == "sandbox_failure_fraction"}
+        assert share == 0.5
+        assert any("the sandbox itself failed on 50.0%" in e.payload["text"] for e in store.events("alarm"))

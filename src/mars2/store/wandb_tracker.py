@@ -1,0 +1,68 @@
+"""Training metrics to Weights & Biases: one W&B run per run folder, gone on with when the run is resumed."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Mapping
+from pathlib import Path
+from types import TracebackType
+from typing import Any, Self
+
+from mars2.core.errors import ConfigError
+from mars2.core.tree import Node, Tree
+
+
+class WandbTracker:
+    """Hears metrics and logs them as ``scope/name`` against ``round``. Mode, entity and key: W&B's own variables.
+
+    Args:
+        folder: of the run; W&B's files go to ``wandb/`` in it.
+        name: of the W&B project.
+        config: shown beside the curves.
+
+    Raises:
+        ConfigError: the package `wandb` is not installed.
+    """
+
+    def __init__(self, folder: Path, *, name: str, config: Mapping[str, Any]) -> None:
+        try:
+            import wandb  # pyright: ignore[reportMissingImports]
+        except ImportError:
+            raise ConfigError("tracking: wandb is not installed; pip install 'mars2[wandb]'") from None
+        self._wandb: Any = wandb
+        self._folder, self._name, self._config = folder, name, config
+        self._run: Any = None
+
+    def __enter__(self) -> Self:
+        self._folder.mkdir(parents=True, exist_ok=True)
+        self._run = self._wandb.init(
+            project=self._name,
+            name=self._folder.name,
+            id=run_id(self._folder),
+            config=dict(self._config),
+            dir=str(self._folder),
+            resume="allow",
+        )
+        self._run.define_metric("round")
+        self._run.define_metric("*", step_metric="round")
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self._run.finish(exit_code=0 if kind is None else 1)
+
+    def metrics(self, step: int, scope: str, values: Mapping[str, float]) -> None:
+        self._run.log({"round": step, **{f"{scope}/{name}": value for name, value in values.items()}})
+
+    def event(self, kind: str, payload: Mapping[str, Any]) -> None:
+        if kind == "alarm":
+            self._run.alert(title="mars2", text=payload["text"])
+
+    def node(self, tree: Tree, node: Node) -> None:
+        pass
+
+
+def run_id(folder: Path) -> str:
+    """The same for every start of the run in `folder`."""
+    return hashlib.sha256(str(folder.resolve()).encode()).hexdigest()[:16]
