@@ -42,9 +42,7 @@ def train(
     config: Annotated[Path, typer.Argument(help="A YAML configuration, or with --resume the folder of a run.")],
     set_: Annotated[list[str] | None, typer.Option("--set", help="KEY=VALUE, for example training.steps=10.")] = None,
     out: Annotated[Path | None, typer.Option(help="The run's folder; default: runs/NAME.")] = None,
-    resume: Annotated[
-        bool, typer.Option("--resume", help="Go on where the run stopped; start it if there is none.")
-    ] = False,
+    resume: Annotated[bool, typer.Option("--resume", help="Go on with the run; start it if there is none.")] = False,
     fresh: Annotated[bool, typer.Option("--fresh", help="Set an older run of this name aside and start anew.")] = False,
     as_json: Annotated[bool, typer.Option("--json", help="Print the summary as JSON on stdout.")] = False,
 ) -> None:

@@ -12,7 +12,7 @@ from mars2.core.tree import Node, Tree
 
 
 class TensorBoardListener:
-    """Hears metrics and writes scalars named ``scope/name``. What a resumed run does again replaces what it had done."""
+    """Hears metrics and writes scalars named ``scope/name``. A resumed run takes back what it does again."""
 
     def __init__(self, folder: Path) -> None:
         from tensorboard.summary.writer.event_file_writer import EventFileWriter
@@ -39,14 +39,12 @@ class TensorBoardListener:
     def event(self, kind: str, payload: Mapping[str, Any]) -> None:
         if kind != "resumed":
             return
-        from tensorboard.compat.proto.event_pb2 import (  # pyright: ignore[reportAttributeAccessIssue]
-            Event,
-            SessionLog,
-        )
+        from tensorboard.compat.proto import event_pb2
 
+        pb2: Any = event_pb2
         # TensorBoard then forgets what earlier files say of this step and later ones.
-        log = SessionLog(status=SessionLog.START)
-        self._writer.add_event(Event(wall_time=time.time(), step=payload["step"] + 1, session_log=log))
+        log = pb2.SessionLog(status=pb2.SessionLog.START)
+        self._writer.add_event(pb2.Event(wall_time=time.time(), step=payload["step"] + 1, session_log=log))
 
     def node(self, tree: Tree, node: Node) -> None:
         pass
