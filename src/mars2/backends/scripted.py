@@ -14,6 +14,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 from mars2.core.completion import Completion, Prompt, Sampling
 from mars2.core.errors import BackendError, ConfigError
 from mars2.core.protocols import Snapshot
+from mars2.core.seeds import stream
 
 Answer = Callable[[Prompt, Sampling], str]
 
@@ -25,7 +26,7 @@ class Rule:
     pattern: re.Pattern[str]
     answers: tuple[str, ...]
     latency_s: float = 0.0
-    fail: bool = False  # raise BackendError instead
+    fail: float = 0.0  # share of calls, picked by the request's seed, that raise BackendError instead
 
 
 class ScriptedBackend:
@@ -50,7 +51,7 @@ class ScriptedBackend:
             raise BackendError(f"policy {self.policy!r}: no rule of the script matches the prompt {last[:80]!r}")
         version = self._version
         await asyncio.sleep(rule.latency_s)
-        if rule.fail:
+        if rule.fail and stream(sampling.seed or 0, "fail").random() < rule.fail:
             raise BackendError(f"policy {self.policy!r}: the script says to fail on {rule.pattern.pattern!r}")
         text = rule.answers[(sampling.seed or 0) % len(rule.answers)]
         prompt_ids = tuple("".join(m.content for m in prompt).encode("utf-8", "surrogatepass"))
@@ -85,7 +86,7 @@ class _RuleFile(BaseModel):
     match: str = ""
     answers: list[str] = Field(min_length=1)
     latency_s: float = Field(default=0.0, ge=0)
-    fail: bool = False
+    fail: float = Field(default=0.0, ge=0, le=1)  # true: every call
 
 
 class _ScriptFile(BaseModel):
@@ -95,7 +96,7 @@ class _ScriptFile(BaseModel):
 
 
 def load_script(path: Path) -> list[Rule]:
-    """Read rules from YAML: ``rules: [{match: REGEX, answers: [TEXT, …], latency_s: 0, fail: false}, …]``.
+    """Read rules from YAML: ``rules: [{match: REGEX, answers: [TEXT, …], latency_s: 0, fail: 0.0}, …]``.
 
     Raises:
         ConfigError: the file is missing or malformed.

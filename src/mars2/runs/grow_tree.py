@@ -13,7 +13,7 @@ Chosen, finished and told are recorded as they happen; `grow` goes on with a tre
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Literal, Protocol
 
@@ -42,7 +42,7 @@ Order = Literal["expansion", "arrival"]
 class GrowthLog(Protocol):
     """Hears what happens to a tree, the moment it happens; `runs.recorder.Recorder` writes it down."""
 
-    def expansion(self, tree: Tree, expansion: Expansion) -> None: ...
+    def expansions(self, tree: Tree, chosen: Sequence[Expansion]) -> None: ...
 
     def held(self, tree: Tree, node: Node, failure: Failure | None) -> None: ...
 
@@ -54,7 +54,7 @@ class GrowthLog(Protocol):
 class NoLog:
     """Hears nothing."""
 
-    def expansion(self, tree: Tree, expansion: Expansion) -> None:
+    def expansions(self, tree: Tree, chosen: Sequence[Expansion]) -> None:
         pass
 
     def held(self, tree: Tree, node: Node, failure: Failure | None) -> None:
@@ -337,27 +337,38 @@ class _Growing:
 
     def _fill(self) -> None:
         """Choose expansions up to the limits; `reason` says what kept it from choosing more."""
-        tree, grower = self.tree, self.grower
         if self.is_over or self._stop():
             return
-        while len(tree.pending) < grower.expansions_in_flight:
-            if len(tree) + len(tree.pending) >= grower.max_nodes:
-                self.reason = "budget spent"
-                return
-            # A stream of its own for every choice: a resumed tree draws what an uninterrupted one would have drawn.
-            choice = self.search.choose(tree, stream(grower.seed, "search", tree.tree_id, tree.next_expansion_id))
-            if isinstance(choice, Stop):
-                self.reason = choice.reason
-                return
-            prompt = grower.prompt(tree, self.problem, choice.parent_id, choice.agent)
-            refusal = self.ledger.refusal(choice.agent, prompt) if self.ledger.is_limited else None
-            if refusal is not None:  # what is under way may cost less than was reserved
-                self.reason = refusal
-                return
-            expansion = tree.expand(choice.parent_id, choice.agent)
-            self.ledger.reserve(expansion.id, choice.agent, prompt)
-            self.log.expansion(tree, expansion)
+        chosen: list[tuple[Expansion, Prompt]] = []
+        while len(self.tree.pending) < self.grower.expansions_in_flight:
+            started = self._choose()
+            if started is None:
+                break
+            chosen.append(started)
+        if chosen:
+            self.log.expansions(self.tree, [expansion for expansion, _ in chosen])  # a wave at once, or not at all
+        for expansion, prompt in chosen:
             self._start(expansion, prompt)
+
+    def _choose(self) -> tuple[Expansion, Prompt] | None:
+        """Choose one expansion and reserve what it can cost."""
+        tree, grower = self.tree, self.grower
+        if len(tree) + len(tree.pending) >= grower.max_nodes:
+            self.reason = "budget spent"
+            return None
+        # A stream of its own for every choice: a resumed tree draws what an uninterrupted one would have drawn.
+        choice = self.search.choose(tree, stream(grower.seed, "search", tree.tree_id, tree.next_expansion_id))
+        if isinstance(choice, Stop):
+            self.reason = choice.reason
+            return None
+        prompt = grower.prompt(tree, self.problem, choice.parent_id, choice.agent)
+        refusal = self.ledger.refusal(choice.agent, prompt) if self.ledger.is_limited else None
+        if refusal is not None:  # what is under way may cost less than was reserved
+            self.reason = refusal
+            return None
+        expansion = tree.expand(choice.parent_id, choice.agent)
+        self.ledger.reserve(expansion.id, choice.agent, prompt)
+        return expansion, prompt
 
     def _start(self, expansion: Expansion, prompt: Prompt) -> None:
         attempt = self.grower.attempt(self.tree, self.problem, expansion, prompt)

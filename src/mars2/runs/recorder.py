@@ -62,10 +62,10 @@ class Recorder:
         self.store.open_tree(tree.tree_id, tree.problem_id, phase, step, resume=tree.next_expansion_id > 0)
         self._open.add(tree.tree_id)
 
-    def expansion(self, tree: Tree, expansion: Expansion) -> None:
-        """An expansion was chosen. Written, as all of growth, only where `open_tree` asked for it."""
+    def expansions(self, tree: Tree, chosen: Sequence[Expansion]) -> None:
+        """Expansions were chosen. Written, as all of growth, only where `open_tree` asked for it."""
         if tree.tree_id in self._open:
-            self.store.append_expansion(tree.tree_id, expansion)
+            self.store.append_expansions(tree.tree_id, chosen)
 
     def held(self, tree: Tree, node: Node, failure: Failure | None) -> None:
         """An expansion is finished, but its turn to be told has not come."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sqlite3
 import time
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
 from types import TracebackType
@@ -161,13 +161,15 @@ class RunStore(RunReader):
             except sqlite3.IntegrityError:
                 raise StoreError(f"tree {tree_id} is finished already; discard it first or use another id") from None
 
-    def append_expansion(self, tree_id: str, expansion: Expansion) -> None:
-        """Keep an expansion of an open tree from the moment it is chosen."""
+    def append_expansions(self, tree_id: str, chosen: Sequence[Expansion]) -> None:
+        """Keep expansions of an open tree from the moment they are chosen: all, or none."""
         row = self._open_tree_row(tree_id)
-        self._execute(
-            "INSERT INTO pending (tree, expansion_id, parent_id, agent) VALUES (?, ?, ?, ?)",
-            (row, expansion.id, expansion.parent_id, expansion.agent),
-        )
+        with self._atomic():
+            for expansion in chosen:
+                self._execute(
+                    "INSERT INTO pending (tree, expansion_id, parent_id, agent) VALUES (?, ?, ?, ?)",
+                    (row, expansion.id, expansion.parent_id, expansion.agent),
+                )
 
     def append_held(self, tree_id: str, node: Node, failure: Failure | None = None) -> None:
         """Keep what an expansion brought (`Tree.held`) and which of its calls failed."""

@@ -13,7 +13,7 @@ from mars2.core.protocols import Search
 from mars2.core.verdict import Status, TestResult, Verdict
 from mars2.prompting.chat import ChatPrompter
 from mars2.runs.grow_tree import Scoring, TreeGrower
-from mars2.runs.team import Agent
+from mars2.runs.team import Agent, Price
 from mars2.search.ab_mcts import AbMcts
 
 RIGHT = "```python\ndef f(x):\n    return x + 1\n```"
@@ -61,9 +61,10 @@ def grower(
     new_search: Callable[[], Search] | None = None,
     sandbox: ExecSandbox | None = None,
     scoring: Scoring = Scoring(),
+    price: Price | None = None,
     **options: Any,
 ) -> TreeGrower:
-    agents = {b.policy: Agent(b.policy, b.policy, b, "", Sampling(max_tokens=200)) for b in backends}
+    agents = {b.policy: Agent(b.policy, b.policy, b, "", Sampling(max_tokens=200), price) for b in backends}
     return TreeGrower(
         agents=agents,
         new_search=new_search or (lambda: AbMcts(list(agents))),

@@ -1,0 +1,156 @@
+"""What timing can and cannot change of a tree, and who is served when slots are few."""
+
+from __future__ import annotations
+
+import asyncio
+from collections import Counter
+from typing import Any
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from team_of_scripts import HALF, NOTHING, PROBLEM, RIGHT, WRONG, grower
+from virtual_time import SlowBackend, run_virtually
+
+from mars2.core.serial import tree_hash
+from mars2.core.tree import Tree
+from mars2.runs.grow_tree import Growth, Order
+from mars2.runs.rollout import Job, grow_trees
+from mars2.runs.slots import Slots
+
+ANSWERS = [RIGHT, HALF, WRONG, NOTHING]
+
+
+def grown(
+    num_trees: int,
+    *,
+    order: Order = "expansion",
+    slots: int | None = None,
+    mean_s: float = 1.0,
+    fail: float = 0.0,
+    trees_in_flight: int = 64,
+    **options: Any,
+) -> list[Growth]:
+    """Trees of two agents of very different speed, in virtual time."""
+    a = SlowBackend("a", ANSWERS, mean_s=mean_s, fail=fail)
+    b = SlowBackend("b", ANSWERS, mean_s=7.0, fail=fail)
+    team = grower(a, b, order=order, slots=Slots({"a": slots, "b": slots}), **options)
+    jobs = [Job(Tree(f"t{i}", PROBLEM.id), PROBLEM, team) for i in range(num_trees)]
+    return run_virtually(grow_trees(jobs, trees_in_flight=trees_in_flight, lockstep=False))
+
+
+@settings(max_examples=25, deadline=None)
+@given(
+    in_flight=st.integers(1, 6),
+    num_others=st.integers(0, 5),
+    slots=st.none() | st.integers(1, 6),
+    mean_s=st.floats(0.0, 50.0),
+    fail=st.sampled_from([0.0, 0.4]),
+)
+def test_told_in_order_of_choice_no_timing_changes_a_tree(
+    in_flight: int, num_others: int, slots: int | None, mean_s: float, fail: float
+) -> None:
+    alone = grown(1, expansions_in_flight=in_flight, fail=fail)[0].tree
+    beside = grown(1 + num_others, expansions_in_flight=in_flight, slots=slots, mean_s=mean_s, fail=fail)[0].tree
+    assert tree_hash([beside]) == tree_hash([alone])
+    assert [f for f in beside.failures if f.is_cancelled] == [f for f in alone.failures if f.is_cancelled]
+
+
+@settings(max_examples=10, deadline=None)
+@given(in_flight=st.integers(1, 6), num_others=st.integers(0, 5))
+def test_told_as_they_come_trees_repeat_while_every_request_finds_a_slot(in_flight: int, num_others: int) -> None:
+    alone = grown(1, order="arrival", expansions_in_flight=in_flight)[0].tree
+    beside = grown(1 + num_others, order="arrival", expansions_in_flight=in_flight)[0].tree
+    assert tree_hash([beside]) == tree_hash([alone])
+
+
+def test_told_as_they_come_contention_changes_trees() -> None:
+    """The price of `arrival`, and why it is not the default: were this untrue, the other order would not be needed."""
+    alone = grown(1, order="arrival", expansions_in_flight=6, max_nodes=16)[0].tree
+    crowded = grown(6, order="arrival", expansions_in_flight=6, max_nodes=16, slots=2)[0].tree
+    assert tree_hash([crowded]) != tree_hash([alone])
+
+
+@pytest.mark.parametrize("order", ["expansion", "arrival"])
+def test_a_slow_generation_holds_up_only_what_must_wait(order: Order) -> None:
+    """In order of choice at most `expansions_in_flight` − 1 results wait behind it; as they come, none does."""
+    ids = [n.expansion_id for n in grown(1, order=order, expansions_in_flight=4, max_nodes=24)[0].tree]
+    assert sorted(ids) == list(range(24))
+    if order == "expansion":
+        assert ids == sorted(ids)
+    else:
+        assert ids != sorted(ids)
+
+
+def test_slots_are_never_exceeded_and_all_used() -> None:
+    backend = SlowBackend("a", ANSWERS)
+    team = grower(backend, slots=Slots({"a": 5}), expansions_in_flight=4)
+    jobs = [Job(Tree(f"t{i}", PROBLEM.id), PROBLEM, team) for i in range(6)]
+    run_virtually(grow_trees(jobs, trees_in_flight=6, lockstep=False))
+    assert backend.most_under_way == 5
+    assert backend.num_under_way == 0
+
+
+def test_a_free_slot_goes_to_the_tree_with_the_fewest_requests_then_nodes() -> None:
+    async def served() -> list[str]:
+        slots = Slots({"p": 1})
+        greedy, modest = Tree("greedy", "p"), Tree("modest", "p")
+        order: list[str] = []
+
+        async def request(tree: Tree) -> None:
+            async with slots.slot("p", tree):
+                order.append(tree.tree_id)
+                await asyncio.sleep(1)
+                node = tree.expand(None, "a")
+                tree.nodes.append(node)  # pyright: ignore[reportArgumentType]: only counted
+
+        await asyncio.gather(*(request(greedy) for _ in range(4)), request(modest), request(modest))
+        return order
+
+    assert run_virtually(served()) == ["greedy", "modest", "greedy", "modest", "greedy", "greedy"]
+
+
+def test_no_tree_starves() -> None:
+    """Eight trees on four slots: at any time none is more than a few nodes behind another."""
+    team = grower(SlowBackend("a", ANSWERS), slots=Slots({"a": 4}), expansions_in_flight=8, max_nodes=20)
+    trees = [Tree(f"t{i}", PROBLEM.id) for i in range(8)]
+    spread: list[int] = []
+
+    class Watch(NoLogWatch):
+        def node(self, tree: Tree, node: Any, failure: Any = None) -> None:
+            sizes = Counter({t.tree_id: len(t) for t in trees})
+            spread.append(max(sizes.values()) - min(sizes.values()))
+
+    jobs = [Job(tree, PROBLEM, team) for tree in trees]
+    run_virtually(grow_trees(jobs, trees_in_flight=8, lockstep=False, log=Watch()))
+    assert all(len(t) == 20 for t in trees)
+    assert max(spread) <= 12, max(spread)
+
+
+class NoLogWatch:
+    def expansions(self, tree: Tree, chosen: Any) -> None: ...
+
+    def held(self, tree: Tree, node: Any, failure: Any) -> None: ...
+
+    def cancelled(self, tree: Tree, failure: Any) -> None: ...
+
+
+def test_a_cancelled_request_gives_its_slot_back() -> None:
+    async def work() -> bool:
+        slots = Slots({"p": 1})
+        tree = Tree("t", "p")
+
+        async def request(seconds: float) -> bool:
+            async with slots.slot("p", tree):
+                await asyncio.sleep(seconds)
+                return True
+
+        holder = asyncio.create_task(request(5))
+        waiter = asyncio.create_task(request(5))
+        last = asyncio.create_task(request(1))
+        await asyncio.sleep(1)
+        waiter.cancel()  # while it waits
+        holder.cancel()  # while it holds
+        return await asyncio.wait_for(last, 3)
+
+    assert run_virtually(work())
