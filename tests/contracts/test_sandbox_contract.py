@@ -11,7 +11,10 @@ import pytest_asyncio
 from mars2.core.problem import AssertTest, CallTest, Limits, StdioTest, Test
 from mars2.core.protocols import Sandbox
 from mars2.core.verdict import Status
-from mars2.sandbox import ScriptedSandbox, ZygoteSandbox
+from mars2.sandbox import ScriptedSandbox, ZygoteSandbox, bubblewrap, docker
+from mars2.sandbox.bubblewrap import Bubblewrap
+from mars2.sandbox.docker import Docker
+from mars2.sandbox.launchers import Launcher
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
 ADD = "a, b = map(int, input().split())\nprint(a + b)\n"
@@ -27,17 +30,30 @@ def _scripted(program: str, tests: Sequence[Test]) -> Status:
 def _make(kind: str) -> Sandbox:
     if kind == "scripted":
         return ScriptedSandbox(_scripted)
+    if kind == "bubblewrap":
+        return ZygoteSandbox(1, launcher=_available(Bubblewrap(), bubblewrap.unavailable()))
+    if kind == "docker":
+        return ZygoteSandbox(1, launcher=_available(Docker(), docker.unavailable()))
     return ZygoteSandbox(1, mode="hermetic" if kind == "hermetic" else "batch", allow_unsafe=True)
 
 
-@pytest_asyncio.fixture(params=["batch", "hermetic", "scripted"], scope="module", loop_scope="module")
+def _available(launcher: Launcher, reason: str) -> Launcher:
+    if reason:
+        pytest.skip(f"{launcher.tier}: {reason}")
+    return launcher
+
+
+REAL = ["batch", "hermetic", "bubblewrap", "docker"]
+
+
+@pytest_asyncio.fixture(params=[*REAL, "scripted"], scope="module", loop_scope="module")
 async def sandbox(request: pytest.FixtureRequest) -> AsyncIterator[Sandbox]:
     made = _make(request.param)
     yield made
     await made.close()
 
 
-@pytest_asyncio.fixture(params=["batch", "hermetic"], scope="module", loop_scope="module")
+@pytest_asyncio.fixture(params=REAL, scope="module", loop_scope="module")
 async def real(request: pytest.FixtureRequest) -> AsyncIterator[Sandbox]:
     made = _make(request.param)
     yield made

@@ -6,7 +6,8 @@ from dataclasses import dataclass
 
 from mars2.core.errors import SandboxUnavailable
 from mars2.core.problem import Limits, StdioTest
-from mars2.sandbox.pool import SAFE_TIERS, ZygoteSandbox
+from mars2.sandbox.pool import ZygoteSandbox
+from mars2.sandbox.worker_process import SAFE_TIERS
 
 TIERS = {
     "A": "namespaces, Landlock and seccomp: no files, processes or network of the host in reach",

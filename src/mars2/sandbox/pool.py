@@ -13,16 +13,16 @@ from typing import Literal
 from mars2.core.errors import SandboxUnavailable
 from mars2.core.problem import Checker, Comparison, Limits, Test
 from mars2.core.verdict import Verdict
+from mars2.sandbox.launchers import Launcher, tier_name
 from mars2.sandbox.messages import Judging, TestEncoder, checker_error, options, refusal, verdict_from, verdict_of
 from mars2.sandbox.worker.checker import WALL_S as CHECKER_WALL_S
-from mars2.sandbox.worker_process import WorkerLost, WorkerProcess, WorkerSettings
+from mars2.sandbox.worker_process import WorkerLost, WorkerProcess, WorkerSettings, contained
 
 _log = logging.getLogger(__name__)
 _ATTEMPTS = 3  # of one judgement, on different workers, before the sandbox is called broken
 _COMPILE_WALL_S = 15.0
 _BUSY_FACTOR = 5  # a worker on a busy machine may take this many times the wall limits
 _GRACE_S = 60.0
-SAFE_TIERS = ("A", "B")
 
 Mode = Literal["batch", "hermetic"]
 
@@ -42,6 +42,7 @@ class ZygoteSandbox:
         cache_size: int = 4096,
         mode: Mode = "batch",
         settings: WorkerSettings | None = None,
+        launcher: Launcher | None = None,
     ) -> None:
         if workers < 1:
             raise ValueError(f"workers must be >= 1, got {workers}")
@@ -53,6 +54,9 @@ class ZygoteSandbox:
         self.num_worker_failures = 0  # the judge's own faults: workers that died, hung or failed
         self._allow_unsafe = allow_unsafe
         self._settings = replace(settings or WorkerSettings(), allow_unsafe=allow_unsafe)
+        self._launcher = launcher  # None: workers make their own jail
+        if launcher is not None:
+            self._settings = contained(self._settings, launcher)
         self._slots = asyncio.Semaphore(workers)
         self._idle: list[WorkerProcess] = []
         self._all: set[WorkerProcess] = set()
@@ -113,6 +117,7 @@ class ZygoteSandbox:
                     raise checker_error(comparison, str(answer["checker"]))
                 if "error" not in answer:
                     self.num_judged += 1
+                    answer["tier"] = self._tier_name(answer["tier"])
                     return verdict_of(answer, num_tests, self.mode)
                 reason = str(answer["error"])
             self.num_worker_failures += 1
@@ -120,25 +125,32 @@ class ZygoteSandbox:
         raise SandboxUnavailable(f"the sandbox failed {_ATTEMPTS} times on one program; last: {reason}")
 
     async def _start_worker(self) -> WorkerProcess:
-        if sys.platform != "linux":
+        if sys.platform != "linux" and self._launcher is None:
             raise SandboxUnavailable(
-                f"the sandbox needs Linux, this is {sys.platform}; run mars2 in a Linux container or virtual machine"
+                f"the sandbox needs Linux, this is {sys.platform}; set sandbox.backend: docker, "
+                "or run mars2 in a Linux container or virtual machine"
             )
-        worker = await WorkerProcess.start(self._settings)
+        worker = await WorkerProcess.start(self._settings, self._launcher)
         self._all.add(worker)
-        if worker.tier not in SAFE_TIERS and not self._allow_unsafe:
+        is_safe = worker.tier in self._settings.safe_tiers
+        worker.tier = self._tier_name(worker.tier)
+        if not is_safe and not self._allow_unsafe:
             await self._discard(worker)
             raise SandboxUnavailable(
                 f"this machine only offers isolation tier {worker.tier} (missing: {', '.join(worker.missing)}); "
-                "see `mars2 doctor`, or set sandbox.allow_unsafe=true if you trust the programs"
+                "see `mars2 doctor`, or set sandbox.backend: docker, or sandbox.allow_unsafe: true if you trust the "
+                "programs"
             )
         if worker.tier != self.tier:
-            level = logging.INFO if worker.tier == "A" else logging.WARNING
+            level = logging.INFO if worker.tier == "A" or self._launcher else logging.WARNING
             _log.log(
                 level, "sandbox isolation tier %s; missing: %s", worker.tier, ", ".join(worker.missing) or "nothing"
             )
         self.tier, self.missing = worker.tier, worker.missing
         return worker
+
+    def _tier_name(self, tier: str) -> str:
+        return tier if self._launcher is None else tier_name(self._launcher, tier)
 
     async def _reclaim(self, worker: WorkerProcess) -> None:
         try:

@@ -8,16 +8,18 @@ import json
 import socket
 import subprocess
 import sys
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
 from mars2.core.errors import SandboxUnavailable
+from mars2.sandbox.launchers import CONTAINED_TIERS, LaunchedProcess, Launcher
 from mars2.sandbox.messages import Judging
 from mars2.sandbox.worker import wire
 
 _FOLDER = Path(__file__).resolve().parent / "worker"
 _START_S = 60.0
+SAFE_TIERS = ("A", "B")
 _CANCEL = wire.pack(b"")
 
 
@@ -29,12 +31,26 @@ class WorkerSettings:
     landlock: bool = True
     seccomp: bool = True
     allow_unsafe: bool = False
+    safe_tiers: tuple[str, ...] = SAFE_TIERS
+    contained: bool = False  # the whole worker is in another jail: its supervisor must be out of programs' reach
+    numpy: bool = True
 
     def to_json(self) -> bytes:
         numpy = importlib.util.find_spec("numpy")
-        path = str(Path(numpy.origin).parent.parent) if numpy and numpy.origin else None
+        path = str(Path(numpy.origin).parent.parent) if self.numpy and numpy and numpy.origin else None
         settings = {**asdict(self), "numpy_folder": path}
         return json.dumps(settings).encode()
+
+
+def contained(settings: WorkerSettings, launcher: Launcher) -> WorkerSettings:
+    """What a worker asks for in an outer jail: no namespaces of its own."""
+    return replace(
+        settings,
+        namespaces=False,
+        safe_tiers=CONTAINED_TIERS,
+        contained=True,
+        numpy=settings.numpy and launcher.has_numpy,
+    )
 
 
 class WorkerLost(Exception):
@@ -53,15 +69,15 @@ class WorkerProcess:
         self.missing: tuple[str, ...] = ()
 
     @classmethod
-    async def start(cls, settings: WorkerSettings) -> WorkerProcess:
-        """A worker that is ready to judge.
+    async def start(cls, settings: WorkerSettings, launcher: Launcher | None = None) -> WorkerProcess:
+        """A worker that is ready to judge; in an outer jail with `launcher`.
 
         Raises:
             SandboxUnavailable: it does not start.
         """
         ours, theirs = socket.socketpair()
         with theirs:
-            process = await asyncio.to_thread(_spawn, theirs)
+            process = await asyncio.to_thread(launcher.spawn if launcher else _spawn, theirs)
         reader, writer = await asyncio.open_connection(sock=ours, limit=2**20)
         worker = cls(process, reader, writer)
         try:
@@ -69,14 +85,16 @@ class WorkerProcess:
             hello = await asyncio.wait_for(worker._receive(), _START_S)
         except (WorkerLost, TimeoutError) as error:
             await worker.kill()
-            raise SandboxUnavailable(f"the sandbox worker does not start: {error or 'no answer'}") from error
+            words = process.last_words() if isinstance(process, LaunchedProcess) else ""
+            raise SandboxUnavailable(f"the sandbox worker does not start: {words or error or 'no answer'}") from error
         except BaseException:
             await worker.kill()
             raise
         if "error" in hello:
             await worker.kill()
             raise SandboxUnavailable(f"the sandbox worker does not start: {hello['error']}")
-        worker.tier, worker.missing = hello["tier"], tuple(hello["missing"])
+        missing = [layer for layer in hello["missing"] if launcher is None or not layer.startswith("namespaces")]
+        worker.tier, worker.missing = hello["tier"], tuple(missing)
         return worker
 
     async def ask(self, judging: Judging, deadline_s: float) -> dict[str, Any]:

@@ -15,7 +15,7 @@ import sys
 from dataclasses import dataclass, replace
 from typing import Any
 
-from . import forkserver, wire
+from . import forkserver, libc, wire
 from .checker import CheckerFailed
 from .isolation import Isolation, Layers
 from .jailed import Cancelled, ZygoteLost
@@ -23,7 +23,6 @@ from .judgement import Judgement, Request
 
 _STACK_BYTES = 1 << 30  # room for deep recursion in candidates; address space only
 _RECYCLE_AFTER = 5_000  # judgements per zygote
-_SAFE_TIERS = ("A", "B")
 _REEXECUTED = "MARS2_WORKER_STACK"
 _NEEDS_NUMPY = re.compile(r"^\s*(?:import|from)\s+numpy\b|^\s*import\s.*\bnumpy\b", re.MULTILINE)
 
@@ -35,6 +34,7 @@ class _Zygotes:
         self._settings = settings
         self._has_numpy = settings["numpy_folder"] is not None
         self.allow_unsafe = bool(settings["allow_unsafe"])
+        self.safe_tiers = settings["safe_tiers"]
         self._live: dict[str, tuple[socket.socket, Isolation, int]] = {}
 
     def can_numpy(self) -> bool:
@@ -103,7 +103,8 @@ class _Kind:
 
     def connect(self) -> socket.socket:
         connection, isolation = self.zygotes.get(self.kind)
-        if isolation.tier not in _SAFE_TIERS and not self.zygotes.allow_unsafe:  # it was safe when the worker started
+        is_safe = isolation.tier in self.zygotes.safe_tiers  # it was when the worker started
+        if not is_safe and not self.zygotes.allow_unsafe:
             raise ZygoteLost(f"a new zygote only has isolation tier {isolation.tier}")
         self.tiers.add(isolation.tier)
         return connection
@@ -117,7 +118,9 @@ def main(descriptor: int) -> None:
     _make_room_for_recursion()
     sys.setrecursionlimit(10_000)
     trainer = socket.socket(fileno=descriptor)
-    zygotes = _Zygotes(json.loads(wire.receive(trainer)))
+    zygotes = _Zygotes(settings := json.loads(wire.receive(trainer)))
+    if settings["contained"]:
+        libc.prctl(libc.PR_SET_DUMPABLE, 0)  # programs may be of the same user: none may read what is expected
     try:
         _, isolation = zygotes.get("plain")
     except OSError as error:
