@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Literal, assert_never
 
+from mars2.config.load import parse_config
 from mars2.config.schema import (
     AbMctsConfig,
     BestOfNConfig,
@@ -31,6 +32,7 @@ from mars2.config.schema import (
     VllmPolicyConfig,
     VllmServerPolicyConfig,
 )
+from mars2.config.strategies import parse_strategy
 from mars2.core.completion import Sampling
 from mars2.core.errors import ConfigError, ProblemError
 from mars2.core.problem import Limits, Problem
@@ -51,12 +53,15 @@ from mars2.prompting.roles import load_role
 from mars2.runs.budget import Budget
 from mars2.runs.checkpoints import Checkpoints
 from mars2.runs.choose import Selection
+from mars2.runs.compare import ChooseAnswer, Entrant
 from mars2.runs.credit_tree import Credit
 from mars2.runs.evaluate import Evaluator
 from mars2.runs.grow_tree import Retries, Scoring, TreeGrower
 from mars2.runs.recorder import Recorder, Tracker
+from mars2.runs.results import TEAM
 from mars2.runs.slots import Slots
 from mars2.runs.stopping import StopRules
+from mars2.runs.subset import seeded_subset
 from mars2.runs.team import Agent, Price
 from mars2.runs.train import Trainer
 from mars2.runs.validate import Validation
@@ -536,8 +541,7 @@ def build_evaluator(
     """Evaluates on `problems`, or on the configured test split."""
     settings = config.evaluation
     problems = build_problems(config, "test") if problems is None else problems
-    if settings.num_problems is not None:
-        problems = problems[: settings.num_problems]
+    problems = seeded_subset(problems, settings.num_problems, config.seed)
     first_attempts = BestOfNConfig(strategy="best_of_n")
     return Evaluator(
         problems=problems,
@@ -553,3 +557,48 @@ def build_evaluator(
         lockstep=config.rollout.lockstep,
         recorder=recorder,
     )
+
+
+def build_strategies(config: RunConfig) -> dict[str, SearchConfig]:
+    """What `mars2 evaluate` compares: name in tables → settings. The run's own strategy keeps its settings.
+
+    Raises:
+        ConfigError: a strategy that does not exist, or is named twice.
+    """
+    own = config.search.algorithm if isinstance(config.search, TreeQuestConfig) else None
+    own_name = config.search.strategy if own is None else f"{config.search.strategy}:{own}"
+    found: dict[str, SearchConfig] = {}
+    for name in config.evaluation.strategies or [own_name]:
+        if name in found:
+            raise ConfigError(f"evaluation.strategies: {name!r} is named twice; name each strategy once")
+        if name == own_name:
+            found[name] = config.search
+        else:
+            found[name] = parse_config(config.as_dict() | {"search": parse_strategy(name)}).search
+    return found
+
+
+def build_entrants(config: RunConfig, team: Team) -> list[Entrant]:
+    """Every strategy with the whole team and, where configured, with each agent alone; and best-of-n trees for Pass@1.
+
+    First attempts come from the team's best-of-n trees; where that strategy is not compared, such trees are grown with
+    `evaluation.samples_per_problem` attempts per agent.
+    """
+    teams: dict[str, list[str]] = {TEAM: list(config.agents)}
+    if config.evaluation.per_agent_trees and len(config.agents) > 1:
+        teams |= {agent: [agent] for agent in config.agents}
+
+    def entrant(name: str, who: str, search: SearchConfig, max_nodes: int, *, is_reported: bool = True) -> Entrant:
+        grower = build_grower(config, team, agents=teams[who], search=search, max_nodes=max_nodes)
+        grower = replace(grower, expansions_in_flight=config.rollout.expansions_in_flight)  # the same for all
+        selection = build_selection(config)
+        return Entrant(name, who, grower, ChooseAnswer(team.sandbox, selection), is_reported)
+
+    strategies = build_strategies(config)
+    budget = config.rollout.max_nodes
+    entrants = [entrant(name, who, search, budget) for name, search in strategies.items() for who in teams]
+    if "best_of_n" not in strategies:
+        first = BestOfNConfig(strategy="best_of_n")
+        attempts = config.evaluation.samples_per_problem * len(config.agents)
+        entrants.append(entrant("best_of_n", TEAM, first, attempts, is_reported=False))
+    return entrants

@@ -49,7 +49,8 @@ class LiveView:
         )
         self._task = self._bar.add_task("starting", total=None)
         self._live = Live(self._render(), console=console, refresh_per_second=4) if console.is_terminal else None
-        self._num_nodes = 0
+        self._num_nodes = self._num_before = 0
+        self._started = time.monotonic()
         self._last_line = time.monotonic()
 
     def __enter__(self) -> LiveView:
@@ -78,7 +79,9 @@ class LiveView:
     def event(self, kind: str, payload: Mapping[str, Any]) -> None:
         match kind:
             case "evaluation_started":
-                self._start(f"evaluate {payload['label']}", payload["num_nodes"])
+                self._start(f"evaluate {payload['label']}", payload["num_nodes"], payload.get("num_done", 0))
+            case "measured":  # what a search that stopped early did not use is done as well
+                self._advance(max(0, payload["max_nodes"] - payload["num_nodes"]))
             case "training_started":
                 self._start("train", payload["steps"])
             case "evaluation" if self._live is None:
@@ -91,21 +94,28 @@ class LiveView:
                 pass
 
     def node(self, tree: Tree, node: Node) -> None:
-        self._num_nodes += 1
-        if self._bar.tasks[0].description.startswith("evaluate"):
-            self._bar.update(self._task, completed=self._num_nodes)
-            if self._live is None and time.monotonic() - self._last_line > PLAIN_SECONDS:
-                self._say(
-                    f"  {self._bar.tasks[0].description}: {self._num_nodes} of {self._bar.tasks[0].total:.0f} nodes"
-                )
+        self._advance(1)
         if self._live is not None and self._num_nodes % 16 == 0:
             self._refresh()
 
     # ── drawing ─────────────────────────────────────────────────────────────────────────────────────────────────────
 
-    def _start(self, what: str, total: int) -> None:
-        self._num_nodes = 0
-        self._bar.reset(self._task, description=what, total=total)
+    def _advance(self, num_nodes: int) -> None:
+        self._num_nodes += num_nodes
+        what, total = self._bar.tasks[0].description, self._bar.tasks[0].total
+        if not what.startswith("evaluate") or total is None:
+            return
+        self._bar.update(self._task, completed=self._num_nodes)
+        if self._live is None and time.monotonic() - self._last_line > PLAIN_SECONDS:
+            made = self._num_nodes - self._num_before
+            left_s = (total - self._num_nodes) * (time.monotonic() - self._started) / made if made else None
+            eta = "" if left_s is None else f", about {_duration(left_s)} left"
+            self._say(f"  {what}: {self._num_nodes} of {total:.0f} nodes{eta}")
+
+    def _start(self, what: str, total: int, done: int = 0) -> None:
+        self._num_nodes = self._num_before = done
+        self._started = time.monotonic()
+        self._bar.reset(self._task, description=what, total=total, completed=done)
         if self._live is None:
             self._say(f"{what} …")
 
@@ -156,6 +166,11 @@ def _evaluation_line(payload: Mapping[str, Any]) -> str:
     return (
         f"Pass@1 {agents}; team Pass@1(MCTS) {100 * team['pass_at_1_mcts']:.1f}, Pass@N {100 * team['pass_at_n']:.1f}"
     )
+
+
+def _duration(seconds: float) -> str:
+    minutes = round(seconds / 60)
+    return f"{seconds:.0f} s" if seconds < 100 else f"{minutes} min" if minutes < 100 else f"{seconds / 3600:.1f} h"
 
 
 def _show(value: float | None) -> str:

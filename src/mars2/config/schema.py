@@ -403,7 +403,9 @@ class TrainingConfig(Section):
 class EvaluationConfig(Section):
     """Evaluation before and after training, and by `mars2 evaluate`."""
 
-    num_problems: PositiveInt | None = None  # None: all of the test split
+    num_problems: PositiveInt | None = None  # a random part of the test split, fixed by the seed; None: all of it
+    strategies: list[str] = []  # for `mars2 evaluate`, such as treequest:ABMCTSA; none: the run's `search`
+    seeds: PositiveInt = 1  # for `mars2 evaluate`: trees per problem and strategy
     samples_per_problem: PositiveInt = 4  # first attempts per agent, for Pass@1
     per_agent_trees: bool = True  # also a tree grown by each agent alone
     before: bool = True

@@ -33,17 +33,37 @@ def mean_ci(
         ValueError: no problems, more than one dimension, or a value that is not finite.
     """
     values = _checked(values_per_problem, "values_per_problem")
-    n = len(values)
+    return mean_cis(values[None], seed=seed, level=level, num_resamples=num_resamples)[0]
+
+
+def mean_cis(rows: ArrayLike, *, seed: int = 0, level: float = 0.95, num_resamples: int = 10_000) -> list[Estimate]:
+    """`mean_ci` of many quantities over the same problems, from the same resamples; much faster than one by one.
+
+    Args:
+        rows: [quantities, problems], all finite.
+
+    Raises:
+        ValueError: no problems, not two dimensions, or a value that is not finite.
+    """
+    values = np.asarray(rows, dtype=np.float64)
+    if values.ndim != 2 or not values.shape[1]:
+        raise ValueError(f"rows must be [quantities, problems], at least one problem, got shape {values.shape}")
+    for row in values:
+        _checked(row, "rows")
+    n = values.shape[1]
+    middle = values.mean(axis=1, keepdims=True)
+    around = values - middle  # rows that are all equal become exactly 0 and keep an interval of width 0
     rng = np.random.Generator(np.random.PCG64(seed))
     block = max(1, _MAX_DRAWS_AT_ONCE // n)
-    means = np.concatenate(
-        [
-            values[rng.integers(0, n, size=(min(block, num_resamples - start), n))].mean(axis=1)
-            for start in range(0, num_resamples, block)
-        ]
-    )  # [num_resamples]
-    lo, hi = np.quantile(means, [(1 - level) / 2, (1 + level) / 2])
-    return Estimate(float(values.mean()), float(lo), float(hi))
+    blocks: list[NDArray[np.float64]] = []
+    for start in range(0, num_resamples, block):
+        size = min(block, num_resamples - start)
+        drawn = rng.integers(0, n, size=(size, n)) + n * np.arange(size)[:, None]
+        times_drawn = np.bincount(drawn.ravel(), minlength=size * n).reshape(size, n)  # [resamples, problems]
+        blocks.append(around @ times_drawn.T / n)
+    means = middle + np.concatenate(blocks, axis=1)  # [quantities, num_resamples]
+    lows, highs = np.quantile(means, [(1 - level) / 2, (1 + level) / 2], axis=1)
+    return [Estimate(*map(float, row)) for row in zip(middle[:, 0], lows, highs, strict=True)]
 
 
 def paired_gain_ci(

@@ -5,7 +5,7 @@ from __future__ import annotations
 import sqlite3
 import time
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from contextlib import ExitStack, contextmanager, suppress
+from contextlib import ExitStack, closing, contextmanager, suppress
 from pathlib import Path
 from types import TracebackType
 from typing import Any
@@ -77,6 +77,14 @@ class RunStore(RunReader):
             store = cls(folder, db, lock)
             on_error.pop_all()
             return store
+
+    @classmethod
+    def exists(cls, folder: Path) -> bool:
+        """False also where a run was killed while its file was being made: `create` starts it again."""
+        if not (folder / schema.FILE_NAME).is_file():
+            return False
+        with _as_store_errors(folder), closing(schema.connect(folder, read_only=True)) as db:
+            return schema.version_of(db) > 0
 
     def close(self) -> None:
         """Idempotent. Leaves one file that any reader can copy, and open from a read-only disk."""
@@ -160,6 +168,13 @@ class RunStore(RunReader):
                 )
             except sqlite3.IntegrityError:
                 raise StoreError(f"tree {tree_id} is finished already; discard it first or use another id") from None
+
+    def reopen_tree(self, tree_id: str) -> None:
+        """Let a finished tree grow on; its annotations are forgotten. One that is open already stays so."""
+        self._execute(
+            "DELETE FROM endings WHERE tree = (SELECT id FROM trees WHERE tree_id = ?)",
+            (tree_id,),
+        )
 
     def append_expansions(self, tree_id: str, chosen: Sequence[Expansion]) -> None:
         """Keep expansions of an open tree from the moment they are chosen: all, or none."""

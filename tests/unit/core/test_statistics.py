@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from mars2.core.statistics import mean_ci, paired_gain_ci, pass_at_k
+from mars2.core.statistics import mean_ci, mean_cis, paired_gain_ci, pass_at_k
 
 
 def test_pass_at_k_by_hand() -> None:
@@ -96,3 +96,13 @@ def test_unusable_values_are_refused(values: list[float]) -> None:
 def test_unpaired_lengths_are_refused() -> None:
     with pytest.raises(ValueError, match="2 and 1"):
         paired_gain_ci([0, 1], [1])
+
+
+def test_many_quantities_at_once_are_the_same_as_one_by_one() -> None:
+    rows = np.random.default_rng(0).random((3, 40))
+    rows[1] = 0.3
+    for row, found in zip(rows, mean_cis(rows), strict=True):
+        assert found == pytest.approx(mean_ci(row), abs=1e-12)
+    assert mean_cis(rows)[1].lo == mean_cis(rows)[1].hi == mean_cis(rows)[1].mean
+    with pytest.raises(ValueError, match="at least one problem"):
+        mean_cis(np.zeros((2, 0)))
