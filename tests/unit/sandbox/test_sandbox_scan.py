@@ -7,7 +7,8 @@ from collections import Counter
 
 import pytest
 
-from mars2.sandbox.worker.scan import Sentinels, modules_if_stateless
+from mars2.sandbox.worker.scan import modules_if_stateless
+from mars2.sandbox.worker.sentinels import Sentinels
 
 
 @pytest.mark.parametrize(

@@ -8,69 +8,82 @@ from __future__ import annotations
 
 import _sitebuiltins  # `exit` and `quit`, which a bare interpreter lacks
 import _thread
-import ast
 import atexit
 import builtins
 import gc
 import io
 import marshal
 import os
-import socket
 import struct
 import sys
 import threading
 import types
+from time import monotonic, process_time
 from typing import Any
 
 from . import checker, tester
 from .encoding import EncodingError, decode, encode
-from .scan import Sentinels, modules_if_stateless
+from .sentinels import Sentinels
 
 CONTROL, BOX, STDIN, STDOUT, STDERR = 3, 4, 5, 6, 7  # descriptors; the last three are the keepers of 0, 1 and 2
-HELLO, LOADED, REFUSED, CALLING, DONE = b"h", b"l", b"r", b"k", b"d"  # first byte of a message to the supervisor
-LOAD, SCAN, RUN_STDIO, RUN_CALL, RUN_ASSERT, RUN_TESTER = (
-    b"L",
-    b"N",
-    b"S",
-    b"C",
-    b"A",
-    b"T",
-)  # first byte of a request …
+HELLO, CALLING, DONE = b"h", b"k", b"d"  # first byte of a message to the supervisor
+RUN_TESTS, RUN_STDIO, RUN_CALL, RUN_ASSERT, RUN_TESTER = b"R", b"S", b"C", b"A", b"T"  # first byte of a request …
 CHECK = b"V"  # … of a problem's own checker …
 BEGIN, SERVE_CALL, END = b"B", b"K", b"E"  # … and of those of a test that runs apart, in a tester's process
 OUTPUT_TOO_LARGE = "OutputLimitExceeded"
 REPLY = struct.Struct("<cIB")  # kind, bytes in the box, 1 if the process may run another test
+RECORD = struct.Struct("<BIIIdd")  # MORE, LAST or VOID; bytes of report, stdout, stderr; CPU s and wall s as it says
+MORE, LAST, VOID = 0, 1, 2  # first byte of a record; VOID: run this test again by itself
+IN_FILES = 0xFFFFFFFF  # in a record: the output was left where it was printed
+_MOST_INLINE = 1 << 14  # bytes printed by a test that are moved to its record
+_MOST_RECORDED = 1 << 18  # bytes of records
 _SCRIPT, _MODULE = "__main__", "solution"  # `__name__` of a program that is run, and of one whose functions are called
 PROGRAM_NAME, TEST_NAME = "solution.py", "<test>"
 _HARNESS_RECURSION = 5_000
 _MAX_MESSAGE = 2_000
 _MAX_TRACE_LINES = 12
 _DEFAULT_THREAD_STACK = 8 * 2**20
+_EXITED = encode(("exit", 0))
 
 
-def serve() -> None:
-    """Answer requests until the supervisor ends this process."""
-    control = socket.socket(fileno=CONTROL)
-    control.send(REPLY.pack(HELLO, 0, 0))
-    candidate = _Candidate()
+Tests = list[tuple[bytes, bytes, bytes]]  # kind, body, standard input (of the first it is in its file already)
+Job = tuple[
+    bytes,  # code of the program, as the compiler marshalled it; empty where none is needed
+    bytes,  # its source
+    tuple[str, ...] | None,  # the library modules it uses, if the process may run several of its tests
+    bool,  # whether to stop at the first failure
+    float,  # CPU s after which no other test is started without being asked to
+    float,  # … and wall s
+    Tests,
+    bool,  # whether to wait for requests after the last of them
+]
+
+
+def serve(candidate: Candidate) -> None:
+    """Run the tests of the job that lies in the box; then end, or answer requests until the supervisor ends this."""
+    *program, tests, stay = marshal.loads(os.pread(BOX, os.lseek(BOX, 0, os.SEEK_END), 0))  # by the supervisor
+    os.write(CONTROL, REPLY.pack(HELLO, 0, 0))  # now the box and the files are free for requests
+    candidate.begin(*program)
+    if tests:
+        _run_tests(candidate, tests, stay)
     while True:
-        request = control.recv(64)
+        request = os.read(CONTROL, 64)
         if not request:
             os._exit(0)
         kind, length = request[:1], int.from_bytes(request[1:9], "little")
         body = os.pread(BOX, length, 0)
-        if kind in (LOAD, SCAN):
-            reply, report = candidate.load(body, scan=kind == SCAN)
-            reusable = candidate.sentinels is not None
-        elif kind == RUN_TESTER:
-            reply, report, reusable = DONE, tester.run(control, *marshal.loads(body)), True
+        if kind == RUN_TESTS:
+            _run_tests(candidate, *marshal.loads(body))
+            continue
+        if kind == RUN_TESTER:
+            report, reusable = tester.run(*marshal.loads(body)), True
         elif kind == CHECK:
-            reply, report, reusable = DONE, checker.run(body), False
+            report, reusable = checker.run(body), False
         elif kind in (BEGIN, SERVE_CALL):
-            reply, report, reusable = DONE, candidate.step(kind, body), True
+            report, reusable = candidate.step(kind, body), True
         else:
             report = candidate.run(kind, body)
-            reply, reusable = DONE, candidate.reset()
+            reusable = candidate.reset()
         data = encode(report)
         os.ftruncate(BOX, 0)
         try:
@@ -79,42 +92,100 @@ def serve() -> None:
             data = encode(("error", OUTPUT_TOO_LARGE, "the returned value is larger than the output limit", ""))
             os.ftruncate(BOX, 0)
             write_all(BOX, data)
-        control.send(REPLY.pack(reply, len(data), reusable))
+        os.write(CONTROL, REPLY.pack(DONE, len(data), reusable))
 
 
-def write_all(descriptor: int, data: bytes) -> None:
-    view, offset = memoryview(data), 0
-    while offset < len(view):
-        offset += os.pwrite(descriptor, view[offset : offset + 2**20], offset)
+def _run_tests(candidate: Candidate, tests: Tests, stay: bool) -> None:
+    clean = candidate.run_tests(tests, stay)
+    if not clean and not stay:
+        os._exit(0)
+    os.write(CONTROL, REPLY.pack(DONE, 0, clean))
 
 
-class _Candidate:
-    """One program, loaded."""
+def write_all(descriptor: int, data: bytes, position: int = 0) -> None:
+    written = os.pwrite(descriptor, data, position)
+    while written < len(data):
+        written += os.pwrite(descriptor, memoryview(data)[written : written + 2**20], position + written)
+
+
+class Candidate:
+    """One program."""
 
     def __init__(self, keepers: tuple[int, int, int] = (STDIN, STDOUT, STDERR), box: int = BOX) -> None:
         self.keepers, self.box = keepers, box  # descriptors that 0, 1 and 2 are made from before each test; the box
+        self.packed, self.source = b"", b""
         self.code: types.CodeType | None = None
-        self.source_lines: list[str] = []
         self.sentinels: Sentinels | None = None
+        self.stops, self.cpu_slice_s, self.wall_slice_s = True, 0.0, 0.0
         self.main = types.ModuleType("__main__")
+        self.unused_streams = _standard_streams()  # made in the zygote: each child finds them ready
         self.streams: tuple[io.TextIOWrapper, ...] = ()
 
-    def load(self, source: bytes, *, scan: bool) -> tuple[bytes, Any]:
-        """Compile, and find out whether the process may run several tests; a refusal reports (error type, message)."""
-        tree = None
-        try:
-            text = source.decode("utf-8", "surrogatepass").removeprefix("\ufeff")
-            tree = ast.parse(text, PROGRAM_NAME) if scan else None
-            self.code = compile(text if tree is None else tree, PROGRAM_NAME, "exec", dont_inherit=True)
-        except (SyntaxError, ValueError, MemoryError, RecursionError, OverflowError) as error:
-            return REFUSED, (type(error).__name__, message_of(error))
-        self.source_lines = text.split("\n")
-        modules = modules_if_stateless(tree) if tree is not None else None
-        if modules is not None:
-            for module in modules:
-                __import__(module)
-            self.sentinels = Sentinels(modules)
-        return LOADED, None
+    def begin(
+        self,
+        packed: bytes,
+        source: bytes,
+        modules: tuple[str, ...] | None,
+        stops: bool,
+        cpu_slice_s: float,
+        wall_slice_s: float,
+    ) -> None:
+        """Take a program over; see `Job`."""
+        self.packed, self.source = packed, source
+        self.sentinels = None if modules is None else Sentinels(modules)
+        self.stops, self.cpu_slice_s, self.wall_slice_s = stops, cpu_slice_s, wall_slice_s
+
+    def run_tests(self, tests: Tests, stay: bool) -> bool:
+        """Tests one after another, a record of each put into the box; whether this process may run more.
+
+        It stops early when the time for tests that nobody watches is used up, or when there is much output.
+        """
+        os.ftruncate(self.box, 0)
+        end, left = 0, len(tests)
+        first_cpu, first_wall = cpu, wall = process_time(), monotonic()
+        for kind, body, stdin in tests:
+            left -= 1
+            if end:  # not the first
+                os.ftruncate(self.keepers[0], 0)
+                write_all(self.keepers[0], stdin)
+            report = self.run(kind, body)
+            data = _EXITED if report == ("exit", 0) else encode(report)
+            start_cpu, start_wall, cpu, wall = cpu, wall, process_time(), monotonic()
+            if end and len(data) > _MOST_INLINE:
+                write_all(self.box, RECORD.pack(VOID, 0, 0, 0, 0.0, 0.0), end)
+                return False
+            wanted = left and (data is _EXITED or not self.stops or report[0] not in ("exit", "error"))
+            clean = bool(wanted or stay) and self.reset()
+            in_time = cpu - first_cpu < self.cpu_slice_s and wall - first_wall < self.wall_slice_s
+            printed = self._printed() if wanted and clean and in_time and end < _MOST_RECORDED else None
+            sizes = (IN_FILES, IN_FILES) if printed is None else (len(printed[0]), len(printed[1]))
+            last = LAST if printed is None else MORE
+            record = RECORD.pack(last, len(data), *sizes, cpu - start_cpu, wall - start_wall) + data
+            if printed is not None:
+                record += printed[0] + printed[1]
+            try:
+                write_all(self.box, record, end)
+            except OSError:  # larger than the output limit
+                data = encode(("error", OUTPUT_TOO_LARGE, "the returned value is larger than the output limit", ""))
+                os.ftruncate(self.box, 0)
+                write_all(self.box, RECORD.pack(LAST, len(data), IN_FILES, IN_FILES, 0.0, 0.0) + data)
+                return False
+            if printed is None:
+                return clean
+            end += len(record)
+        return True
+
+    def _printed(self) -> tuple[bytes, bytes] | None:
+        """What is in the files of stdout and stderr, which are then empty; None, and nothing done, if it is much."""
+        _, stdout, stderr = self.keepers
+        sizes = os.lseek(stdout, 0, os.SEEK_END), os.lseek(stderr, 0, os.SEEK_END)
+        if max(sizes) > _MOST_INLINE:
+            return None
+        printed = os.pread(stdout, sizes[0], 0), os.pread(stderr, sizes[1], 0) if sizes[1] else b""
+        os.ftruncate(stdout, 0)
+        if sizes[1]:
+            os.ftruncate(stderr, 0)
+        return printed
 
     def run(self, kind: bytes, body: bytes) -> Any:
         """One test. The report is ("exit", code), ("value", value) or ("error", type, message, traceback)."""
@@ -149,10 +220,12 @@ class _Candidate:
             os.dup2(keeper, descriptor)
             os.lseek(descriptor, 0, os.SEEK_SET)
         os.lseek(self.box, 0, os.SEEK_SET)  # not even a position in a file is left for the next test
-        sys.stdin = sys.__stdin__ = _text_stream(0, "r", "stdin")  # type: ignore[misc]
-        sys.stdout = sys.__stdout__ = _text_stream(1, "w", "stdout")  # type: ignore[misc]
-        sys.stderr = sys.__stderr__ = _text_stream(2, "w", "stderr")  # type: ignore[misc]
-        self.streams = (sys.stdout, sys.stderr)
+        stdin, stdout, stderr = self.unused_streams or _standard_streams()
+        self.unused_streams = ()
+        sys.stdin = sys.__stdin__ = stdin  # type: ignore[misc]
+        sys.stdout = sys.__stdout__ = stdout  # type: ignore[misc]
+        sys.stderr = sys.__stderr__ = stderr  # type: ignore[misc]
+        self.streams = (stdout, stderr)
         sys.setrecursionlimit(1_000)
         threading.stack_size(_DEFAULT_THREAD_STACK)
         self.main = types.ModuleType(name)
@@ -160,6 +233,7 @@ class _Candidate:
         sys.modules["__main__"] = sys.modules[name] = self.main
 
     def _run_program(self) -> Any:
+        self.code = self.code or marshal.loads(self.packed)
         assert self.code is not None
         exec(self.code, self.main.__dict__)
         return ("exit", 0)
@@ -220,12 +294,13 @@ class _Candidate:
     def _traceback(self, error: BaseException) -> str:
         """The lines of the traceback that lie inside the program, outermost first."""
         lines: list[str] = []
+        source_lines = self.source.decode("utf-8", "replace").removeprefix("\ufeff").split("\n")
         step = error.__traceback__
         while step is not None:
             code = step.tb_frame.f_code
             if code.co_filename == PROGRAM_NAME:
                 number = step.tb_lineno
-                source = self.source_lines[number - 1].strip() if 0 < number <= len(self.source_lines) else ""
+                source = source_lines[number - 1].strip() if 0 < number <= len(source_lines) else ""
                 lines.append(f"line {number}, in {code.co_name}: {source[:200]}")
             step = step.tb_next
         if len(lines) > _MAX_TRACE_LINES:
@@ -245,6 +320,10 @@ def _carried(value: object) -> Any:
 def _make_room() -> None:
     """Let the harness recurse as deep as it needs, without lowering the limit under threads that still run."""
     sys.setrecursionlimit(max(sys.getrecursionlimit(), _HARNESS_RECURSION))
+
+
+def _standard_streams() -> tuple[io.TextIOWrapper, ...]:
+    return (_text_stream(0, "r", "stdin"), _text_stream(1, "w", "stdout"), _text_stream(2, "w", "stderr"))
 
 
 def _text_stream(descriptor: int, mode: str, name: str) -> io.TextIOWrapper:
@@ -297,21 +376,25 @@ _REHEARSED = (
 )
 
 
-def rehearse() -> None:
-    """Go through every step once with programs of our own, so that children find code and memory warmed up.
+def prepared() -> Candidate:
+    """What each child starts from, in the zygote, after going through every step once with programs of our own.
 
-    Done in the zygote: what is touched and cached here need not be in each child, at half the cost of a judgement.
+    What is touched and cached here need not be in each child: half the cost of a judgement.
     """
-    files = [os.memfd_create("rehearsal") for _ in range(3)]
+    files = [os.memfd_create("rehearsal") for _ in range(4)]
+    nothing = os.open(os.devnull, os.O_RDWR)
     for _ in range(20):
         for source in _REHEARSED:
-            rehearsal = _Candidate((files[0], files[1], files[2]), files[0])
-            rehearsal.load(source.encode(), scan=True)
-            encode(rehearsal.run(RUN_STDIO, b""))
-            encode(rehearsal.run(RUN_CALL, marshal.dumps(("f", ([1, -1],)))))
-            rehearsal.reset()
-    for descriptor in files:
+            rehearsal = Candidate((files[0], files[1], files[2]), files[3])
+            packed = marshal.dumps(compile(source, PROGRAM_NAME, "exec", dont_inherit=True))
+            rehearsal.begin(packed, source.encode(), ("sys", "collections"), True, 1.0, 1.0)
+            call = marshal.dumps(("f", ([1, -1],)))
+            rehearsal.run_tests([(RUN_STDIO, b"", b""), (RUN_CALL, call, b""), (RUN_STDIO, b"", b"")], True)
+    for standard in (0, 1, 2):
+        os.dup2(nothing, standard)
+    for descriptor in (*files, nothing):
         os.close(descriptor)
+    return Candidate()
 
 
 def install_exit_builtins() -> None:

@@ -16,10 +16,10 @@ import socket
 import struct
 import sys
 from contextlib import suppress
+from dataclasses import dataclass
 
-from . import candidate, libc
-from .isolation import ChildLock, Isolation, Layers
-from .isolation import start as start_isolated
+from . import candidate, libc, sentinels
+from .isolation import READY, ChildLock, Isolation, Layers, address_space_bytes, start_with_connection
 
 _PRELOADED = """
 __future__ abc array ast bisect cmath collections copy dataclasses datetime decimal enum fractions functools hashlib
@@ -28,13 +28,19 @@ typing
 """
 FORK = struct.Struct("<QQQ")  # CPU limit in s, memory in bytes over the base, largest file in bytes
 EXITED = struct.Struct("<iddQB")  # wait status, user s, system s, peak KiB, 1 if the zygote must be replaced
-READY = b"ready"
 _OPEN_FILES = 256
-_START_S = 30.0
 
 
-def serve(connection: socket.socket, isolation: Isolation, lock: ChildLock, base_bytes: int) -> None:
-    """Fork on request until the supervisor is gone. Runs as the jail's first process; `base_bytes` is its own size."""
+@dataclass(frozen=True, slots=True)
+class _Prepared:
+    """What a zygote has before its jail closes."""
+
+    base_bytes: int  # its own size
+    candidate: candidate.Candidate  # what each child starts from
+
+
+def _serve(connection: socket.socket, isolation: Isolation, lock: ChildLock, prepared: _Prepared) -> None:
+    """Fork on request until the supervisor is gone. Runs as the jail's first process."""
     resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
     resource.setrlimit(resource.RLIMIT_NOFILE, (_OPEN_FILES, _OPEN_FILES))
     gc.collect()
@@ -49,9 +55,9 @@ def serve(connection: socket.socket, isolation: Isolation, lock: ChildLock, base
         if pid == 0:
             try:
                 lock.enter_domain()
-                _become_child(descriptors, cpu_s, base_bytes + memory_bytes, file_bytes)
+                _become_child(descriptors, cpu_s, prepared.base_bytes + memory_bytes, file_bytes)
                 lock.shut()
-                candidate.serve()
+                candidate.serve(prepared.candidate)
             finally:
                 os._exit(70)
         for descriptor in descriptors:
@@ -100,31 +106,16 @@ def start(layers: Layers, library: tuple[str, str] | None = None) -> tuple[socke
     Raises:
         OSError: it cannot be started.
     """
-    ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
-    try:
-        with theirs:
-            isolation = start_isolated(
-                layers,
-                theirs.fileno(),
-                lambda: _preload(library),
-                lambda held, lock, size: serve(theirs, held, lock, size),
-            )
-        ours.settimeout(_START_S)
-        if ours.recv(16) != READY:
-            raise OSError("the zygote did not start")
-        ours.settimeout(None)
-    except BaseException:
-        ours.close()
-        raise
-    return ours, isolation
+    return start_with_connection(layers, socket.SOCK_SEQPACKET, lambda: _preload(library), _serve)
 
 
-def _preload(library: tuple[str, str] | None) -> int:
-    """Import what programs use, before the jail closes so that what must stay readable is known; returns the size."""
+def _preload(library: tuple[str, str] | None) -> _Prepared:
+    """Import what programs use, before the jail closes so that what must stay readable is known."""
     for name in _PRELOADED.split():
         importlib.import_module(name)
+    sentinels.remember_all()
     candidate.install_exit_builtins()
-    candidate.rehearse()
+    ready = candidate.prepared()
     random.seed(0)  # programs that draw without a seed draw the same every time: verdicts repeat
     sys.argv = [candidate.PROGRAM_NAME]
     sys.orig_argv = ["python3", candidate.PROGRAM_NAME]
@@ -133,5 +124,4 @@ def _preload(library: tuple[str, str] | None) -> int:
         name, folder = library
         sys.path.append(folder)
         importlib.import_module(name)
-    with open("/proc/self/statm") as statm:
-        return int(statm.read().split()[0]) * resource.getpagesize()
+    return _Prepared(address_space_bytes(), ready)

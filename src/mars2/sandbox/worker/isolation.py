@@ -75,12 +75,42 @@ class ChildLock:
             self.filter.install(os.getpid())
 
 
-Prepare = Callable[[], int]
-Body = Callable[[Isolation, ChildLock, int], None]
+READY = b"ready"
+Prepared = TypeVar("Prepared")
+Prepare = Callable[[], Prepared]
+Body = Callable[[socket.socket, Isolation, ChildLock, Prepared], None]
 
 
-def start(layers: Layers, kept_descriptor: int, prepare: Prepare, body: Body) -> Isolation:
-    """Fork a process that enters the jail, keeping one descriptor; returns once it is inside.
+def start_with_connection(
+    layers: Layers, kind: socket.SocketKind, prepare: Prepare[Prepared], body: Body[Prepared]
+) -> tuple[socket.socket, Isolation]:
+    """As `start`; the process holds one end of a new connection, and says READY on it once `body` runs.
+
+    Raises:
+        OSError: no such process can be made at all.
+    """
+    ours, theirs = socket.socketpair(socket.AF_UNIX, kind)
+    try:
+        with theirs:
+            isolation = start(layers, theirs, prepare, body)
+        ours.settimeout(_START_S)
+        if ours.recv(16) != READY:
+            raise OSError("the zygote did not start")
+        ours.settimeout(None)
+    except BaseException:
+        ours.close()
+        raise
+    return ours, isolation
+
+
+def address_space_bytes() -> int:
+    """Of this process."""
+    with open("/proc/self/statm") as statm:
+        return int(statm.read().split()[0]) * os.sysconf("SC_PAGE_SIZE")
+
+
+def start(layers: Layers, kept: socket.socket, prepare: Prepare[Prepared], body: Body[Prepared]) -> Isolation:
+    """Fork a process that enters the jail, keeping one connection; returns once it is inside.
 
     It runs `prepare` before and `body` inside, with what `prepare` returned.
 
@@ -91,28 +121,28 @@ def start(layers: Layers, kept_descriptor: int, prepare: Prepare, body: Body) ->
     missing: list[str] = []
     if layers.namespaces:
         try:
-            return _start(layers, True, missing, kept_descriptor, prepare, body)
+            return _start(layers, True, missing, kept, prepare, body)
         except OSError as error:
             missing.append(f"namespaces ({error})")
     else:
         missing.append("namespaces (switched off)")
-    return _start(layers, False, missing, kept_descriptor, prepare, body)
+    return _start(layers, False, missing, kept, prepare, body)
 
 
 def _start(
     layers: Layers,
     use_namespaces: bool,
     missing: list[str],
-    kept_descriptor: int,
-    prepare: Prepare,
-    body: Body,
+    kept: socket.socket,
+    prepare: Prepare[Prepared],
+    body: Body[Prepared],
 ) -> Isolation:
     ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
     ours.setsockopt(socket.SOL_SOCKET, socket.SO_PASSCRED, 1)
     ours.settimeout(_START_S)
     first = os.fork()
     if first == 0:
-        _first_process(layers, use_namespaces, missing, theirs, kept_descriptor, prepare, body)
+        _first_process(layers, use_namespaces, missing, theirs, kept, prepare, body)
     theirs.close()
     with ours:
         return _guide(ours, first, use_namespaces)
@@ -162,14 +192,14 @@ def _first_process(
     use_namespaces: bool,
     missing: list[str],
     connection: socket.socket,
-    kept_descriptor: int,
-    prepare: Prepare,
-    body: Body,
+    kept: socket.socket,
+    prepare: Prepare[Prepared],
+    body: Body[Prepared],
 ) -> NoReturn:
     """Enters the namespaces, makes the zygote their first process, and leaves; or becomes the zygote."""
     try:
         try:
-            _keep_only({connection.fileno(), kept_descriptor})
+            _keep_only({connection.fileno(), kept.fileno()})
             prepared = prepare()
             two_ids = False
             if use_namespaces:
@@ -186,7 +216,7 @@ def _first_process(
         facts = {name: getattr(isolation, name) for name in ("namespaces", "landlock", "seccomp", "missing")}
         _send(connection, facts)
         connection.close()
-        body(isolation, lock, prepared)
+        body(kept, isolation, lock, prepared)
     finally:
         os._exit(1)
 

@@ -3,21 +3,24 @@
 from __future__ import annotations
 
 import fcntl
+import marshal
 import os
 import select
 import signal
 import socket
 import struct
-import time
 from contextlib import suppress
 from dataclasses import dataclass
 
 from . import candidate, forkserver
+from .clock import Clock
 
 _MIB = 2**20
-_POLL_S = 0.1  # how often the size of the output is looked at while a program runs
-_MOST_WALL = 4  # times the wall limit, however busy the machine
+_FIRST_PAUSE_MS = 10  # a process that is to end by itself is not looked at before
+_PATIENCE_S = 20.0
+IDLE: candidate.Job = (b"", b"", None, True, 0.0, 0.0, [], True)
 _CREDENTIALS = struct.Struct("=iII")  # struct ucred
+_SO_PASSPIDFD, _SCM_PIDFD = 76, 4
 
 
 class ZygoteLost(Exception):
@@ -57,6 +60,29 @@ class Exit:
         return os.WEXITSTATUS(self.status) if os.WIFEXITED(self.status) else None
 
 
+@dataclass(frozen=True, slots=True)
+class Record:
+    """What a process wrote of one test it ran by itself. `stdout` and `stderr` are None if they are in their files."""
+
+    report: bytes
+    stdout: bytes | None
+    stderr: bytes | None
+    cpu_s: float  # as the process says
+    wall_s: float
+
+
+@dataclass(frozen=True, slots=True)
+class Ran:
+    """What came of tests that a process ran by itself."""
+
+    records: list[Record]
+    ended: bool  # whether the process says that there are no more; else a test was under way
+    reusable: bool  # it is alive and clean
+    cpu_s: float  # of all of them
+    wall_s: float
+    limit: str  # as in `Ended`
+
+
 class Jailed:
     """A forked child, from its start to its reaping."""
 
@@ -68,33 +94,39 @@ class Jailed:
         cpu_s: float,
         memory_mib: int,
         file_bytes: int,
+        job: candidate.Job = IDLE,
+        stdin: bytes = b"",
     ) -> None:
         self._zygote, self._trainer = zygote, trainer
         self._file_bytes = file_bytes
         self.exit: Exit | None = None
         self.zygote_is_spent = False
+        self._pid, self._pidfd = 0, -1
         self._control, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
         self._control.setsockopt(socket.SOL_SOCKET, socket.SO_PASSCRED, 1)
+        with suppress(OSError):  # Linux 6.5
+            self._control.setsockopt(socket.SOL_SOCKET, _SO_PASSPIDFD, 1)
         names = ("box", "stdin", "stdout", "stderr")
         self._box, self._stdin, self._stdout, self._stderr = files = [os.memfd_create(name) for name in names]
         for descriptor in (self._stdout, self._stderr):
             fcntl.fcntl(descriptor, fcntl.F_SETFL, os.O_APPEND)
-        self._pidfd = -1
-        self._poll = select.poll()
-        self._poll.register(self._control, select.POLLIN)
-        self._poll.register(trainer, select.POLLIN)
+        _write_all(self._box, marshal.dumps(job))
+        if stdin:
+            _write_all(self._stdin, stdin)
         request = forkserver.FORK.pack(int(cpu_s) + 2, memory_mib * _MIB, file_bytes)
         try:
             socket.send_fds(zygote, [request], [theirs.fileno(), *files])
         except OSError as error:
+            self.close()
             raise ZygoteLost(f"cannot reach the zygote: {error}") from error
         finally:
             theirs.close()
-        self._greet()
 
     def _greet(self) -> None:
         """Learn the child's process id, as seen from here, from the kernel."""
-        self._control.settimeout(20.0)
+        if self._pid or self.exit is not None:
+            return
+        self._control.settimeout(_PATIENCE_S)
         try:
             message, ancillary, _, _ = self._control.recvmsg(64, 128)
         except OSError as error:
@@ -104,22 +136,62 @@ class Jailed:
         for level, kind, data in ancillary:
             if level == socket.SOL_SOCKET and kind == socket.SCM_CREDENTIALS:
                 self._pid = _CREDENTIALS.unpack(data[: _CREDENTIALS.size])[0]
-        self._pidfd = os.pidfd_open(self._pid)
-        self._clock = (~self._pid << 3) | 2  # CPU clock of a process; see clock_getcpuclockid(3)
+            elif level == socket.SOL_SOCKET and kind == _SCM_PIDFD:
+                self._pidfd = int.from_bytes(data[:4], "little", signed=True)
 
-    def _cpu_s(self) -> float | None:
+    def wait_for_job(self, num_tests: int, cpu_limit_s: float, wall_limit_s: float, stdout_bytes: int) -> Ran:
+        """Wait for the end of the tests in the job that the process was started with."""
+        clock = Clock(0, cpu_limit_s, wall_limit_s, 0.0)
+        poll = self._poll(self._zygote)
+        if not self._ready(poll, _FIRST_PAUSE_MS):
+            self._greet()
+            clock.set_pid(self._pid)
+            poll.register(self._control, select.POLLIN)
+        return self._ran(clock, self._wait(poll, clock, stdout_bytes), num_tests)
+
+    def run_tests(
+        self,
+        tests: candidate.Tests,
+        stay: bool,
+        stdin: bytes,
+        cpu_limit_s: float,
+        wall_limit_s: float,
+        stdout_bytes: int,
+    ) -> Ran:
+        """Have a process that waits for requests run more tests by itself; see `candidate.Job`."""
+        self._greet()
+        body = marshal.dumps((tests, stay))
+        self._fill(body, stdin)
+        clock = Clock(self._pid, cpu_limit_s, wall_limit_s)
+        limit = ""
+        if self._send(candidate.RUN_TESTS, body):
+            limit = self._wait(self._poll(self._control, self._zygote), clock, stdout_bytes)
+        return self._ran(clock, limit, len(tests))
+
+    def _ran(self, clock: Clock, limit: str, num_tests: int) -> Ran:
+        reply = b"" if limit else self._reply()
+        if reply[:1] != candidate.DONE:  # it ended itself, or has to be ended
+            exited = self.finish()
+            cpu_s = max(0.0, exited.cpu_s - clock.start_cpu_s)
+        else:
+            cpu_s = clock.used_s()
+        wall_s = clock.wall_s()
+        size = os.fstat(self._box).st_size
+        records, ended = _records(_read(self._box, min(size, self._file_bytes), 0), num_tests)
+        reusable = reply[-1:] == b"\1"
+        return Ran(records, ended, reusable, cpu_s, wall_s, limit)
+
+    def _reply(self) -> bytes:
+        """The message that waits on the control socket, after a greeting; b"" if there is none."""
+        if not self._pid and self._is_dead():
+            return b""
         try:
-            return time.clock_gettime(self._clock)
+            self._greet()
+            self._control.settimeout(0.0)
+            message = self._control.recv(64)
         except OSError:
-            return None
-
-    def _run_delay_s(self) -> float:
-        """How long the process has been ready to run but was given no processor; 0 where the kernel does not say."""
-        try:
-            with open(f"/proc/{self._pid}/schedstat") as schedstat:
-                return int(schedstat.read().split()[1]) / 1e9
-        except (OSError, IndexError, ValueError):
-            return 0.0
+            return b""
+        return message if len(message) == candidate.REPLY.size else b""
 
     def step(
         self,
@@ -132,68 +204,67 @@ class Jailed:
         stdout_bytes: int,
     ) -> Ended:
         """Send one request and wait for its answer, a limit, or the process's death."""
+        self._greet()
+        self._fill(body, stdin)
+        clock = Clock(self._pid, cpu_limit_s, wall_limit_s)
+        if not self._send(request, body):
+            return self._died(clock, "")
+        limit = self._wait(self._poll(self._control), clock, stdout_bytes)
+        wall_s = clock.wall_s()
+        if limit:
+            return self._died(clock, limit)
+        message = self._reply()
+        cpu = clock.cpu_s()
+        if not message or cpu is None:
+            return self._died(clock, "")
+        reply, length, reusable = candidate.REPLY.unpack(message)
+        report = os.pread(self._box, min(length, self._file_bytes), 0)
+        used_s = cpu - clock.start_cpu_s
+        return Ended(reply, report, bool(reusable), used_s, wall_s, "cpu" if used_s > cpu_limit_s else "")
+
+    def _fill(self, body: bytes, stdin: bytes | None) -> None:
+        """Put a request into the box and, unless None, a new standard input beside empty outputs."""
         os.ftruncate(self._box, 0)
         _write_all(self._box, body)
         if stdin is not None:
             for descriptor in (self._stdin, self._stdout, self._stderr):
                 os.ftruncate(descriptor, 0)
             _write_all(self._stdin, stdin)
-        start_cpu, start = self._cpu_s() or 0.0, time.monotonic()
+
+    def _send(self, request: bytes, body: bytes) -> bool:
+        """Whether a request could be sent: not to a dead process."""
         try:
             self._control.send(request + len(body).to_bytes(8, "little"))
         except OSError:
-            return self._died(start, start_cpu, "")
-        limit = self._wait(start, start_cpu, cpu_limit_s, wall_limit_s, stdout_bytes)
-        wall_s = time.monotonic() - start
-        if limit:
-            self.kill()
-            return self._died(start, start_cpu, limit)
-        try:
-            message = self._control.recv(64)
-        except OSError:
-            message = b""
-        cpu = self._cpu_s()
-        if len(message) != candidate.REPLY.size or cpu is None:
-            self.kill()
-            return self._died(start, start_cpu, "")
-        reply, length, reusable = candidate.REPLY.unpack(message)
-        report = os.pread(self._box, min(length, self._file_bytes), 0)
-        used_s = cpu - start_cpu
-        return Ended(reply, report, bool(reusable), used_s, wall_s, "cpu" if used_s > cpu_limit_s else "")
+            return False
+        return True
 
-    def _wait(self, start: float, start_cpu: float, cpu_limit_s: float, wall_limit_s: float, stdout_bytes: int) -> str:
+    def _poll(self, *sources: socket.socket) -> select.poll:
+        poll = select.poll()
+        for source in (*sources, self._trainer):
+            poll.register(source, select.POLLIN)
+        return poll
+
+    def _ready(self, poll: select.poll, timeout_ms: float) -> bool:
+        """Whether one of the sources speaks within that time; raises Cancelled if it is the trainer."""
+        events = poll.poll(timeout_ms)
+        if any(descriptor == self._trainer.fileno() for descriptor, _ in events):
+            raise Cancelled
+        return bool(events)
+
+    def _wait(self, poll: select.poll, clock: Clock, stdout_bytes: int) -> str:
         """Until the child speaks or dies ("") or a limit is reached (its name)."""
-        cpu_left, allowed_s = cpu_limit_s, wall_limit_s
-        start_delay: float | None = None  # read at the first pause: most programs are done before
-        while True:
-            elapsed = time.monotonic() - start
-            if elapsed >= allowed_s:  # the limit is on sleeping and computing, not on waiting for a busy machine
-                waited_s = self._run_delay_s() - (start_delay or 0.0)
-                allowed_s = min(wall_limit_s + waited_s, _MOST_WALL * wall_limit_s)
-            wall_left = allowed_s - elapsed
-            if wall_left <= 0:
-                return "wall"
-            events = self._poll.poll(1000 * min(max(cpu_left, 0.001), wall_left, _POLL_S) + 1)
-            ready = {descriptor for descriptor, _ in events}
-            if self._trainer.fileno() in ready:
-                raise Cancelled
-            if ready:
-                return ""
-            if start_delay is None:
-                start_delay = self._run_delay_s()
+        while not self._ready(poll, clock.pause_ms()):
             if os.fstat(self._stdout).st_size > stdout_bytes:
                 return "output"
-            cpu = self._cpu_s()
-            if cpu is None:
-                return ""
-            cpu_left = cpu_limit_s - (cpu - start_cpu)
-            if cpu_left <= 0:
-                return "cpu"
+            if limit := clock.limit():
+                return limit
+        return ""
 
-    def _died(self, start: float, start_cpu: float, limit: str) -> Ended:
-        wall_s = time.monotonic() - start
+    def _died(self, clock: Clock, limit: str) -> Ended:
+        wall_s = clock.wall_s()
         exited = self.finish()
-        return Ended(None, b"", False, max(0.0, exited.cpu_s - start_cpu), wall_s, limit)
+        return Ended(None, b"", False, max(0.0, exited.cpu_s - clock.start_cpu_s), wall_s, limit)
 
     def stdout(self) -> tuple[bytes, int]:
         """What was printed (up to the largest file) and how much."""
@@ -208,17 +279,29 @@ class Jailed:
         half = keep // 2
         return _read(self._stderr, half, 0) + "\n…\n".encode() + _read(self._stderr, half, size - half)
 
-    def kill(self) -> None:
-        """Send SIGKILL. Idempotent."""
-        if self._pidfd >= 0:
-            with suppress(ProcessLookupError):
+    def _kill(self) -> None:
+        """Send SIGKILL to the child, if it is alive."""
+        self._greet()
+        with suppress(ProcessLookupError):
+            if self._pidfd < 0:
+                self._pidfd = os.pidfd_open(self._pid)
+            if not self._is_dead():  # so the descriptor is not that of another process with its number
                 signal.pidfd_send_signal(self._pidfd, signal.SIGKILL)
+
+    def _is_dead(self) -> bool:
+        """Whether the zygote has reported the child's end."""
+        if self.exit is None:
+            poll = select.poll()
+            poll.register(self._zygote, select.POLLIN)
+            return bool(poll.poll(0))
+        return True
 
     def finish(self) -> Exit:
         """Kill, wait until the zygote has reaped everything, and say how it ended. Idempotent."""
         if self.exit is None:
-            self.kill()
-            self._zygote.settimeout(20.0)
+            if not self._is_dead():
+                self._kill()
+            self._zygote.settimeout(_PATIENCE_S)
             try:
                 message = self._zygote.recv(64)
             except OSError as error:
@@ -239,10 +322,38 @@ class Jailed:
         self._box = self._stdin = self._stdout = self._stderr = self._pidfd = -1
 
 
+def _records(data: bytes, most: int) -> tuple[list[Record], bool]:
+    """The whole records at the start of `data`, whoever wrote it, and whether the last of them says so."""
+    records: list[Record] = []
+    position = 0
+    while len(records) < most and position + candidate.RECORD.size <= len(data):
+        kind, *sizes, cpu_s, wall_s = candidate.RECORD.unpack_from(data, position)
+        if kind == candidate.VOID:
+            return records, True
+        position += candidate.RECORD.size
+        in_files = kind != candidate.MORE
+        ends = [position + sizes[0]]
+        if not in_files:
+            ends += [ends[0] + sizes[1], ends[0] + sizes[1] + sizes[2]]
+        if ends[-1] > len(data):
+            break
+        texts = (None, None) if in_files else (data[ends[0] : ends[1]], data[ends[1] : ends[2]])
+        records.append(Record(data[position : ends[0]], *texts, _seconds(cpu_s), _seconds(wall_s)))
+        if in_files:
+            return records, True
+        position = ends[-1]
+    return records, False
+
+
+def _seconds(said: float) -> float:
+    """A duration, whatever a hostile process says; NaN is 0."""
+    return min(max(said, 0.0), 1e9) if said == said else 0.0
+
+
 def _write_all(descriptor: int, data: bytes) -> None:
-    view, offset = memoryview(data), 0
-    while offset < len(view):
-        offset += os.pwrite(descriptor, view[offset:], offset)
+    written = os.pwrite(descriptor, data, 0)
+    while written < len(data):
+        written += os.pwrite(descriptor, memoryview(data)[written:], written)
 
 
 def _read(descriptor: int, count: int, offset: int) -> bytes:

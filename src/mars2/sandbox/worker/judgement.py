@@ -8,15 +8,17 @@ from collections.abc import Callable
 from dataclasses import dataclass, fields, replace
 from typing import Any, Protocol
 
-from . import candidate, checker, tester
+from . import candidate, checker, compiler, tester
 from .comparison import brief, outputs_equal, shorten, values_equal
 from .encoding import EncodingError, decode, encode
-from .jailed import Ended, Jailed
+from .jailed import IDLE, Ended, Jailed, Ran
 
 _SHOWN_CHARACTERS = 2_000
 _MIN_FILE_BYTES = 1 << 20  # reports need room even where a problem allows little output
-_COMPILE_CPU_S = 6.0
 _UNCHECKED = "?"  # status of an answer that the problem's checker has yet to see
+_MOST_BURST_BYTES = 1 << 18  # inputs of tests that a process runs by itself, the first not counted
+_CPU_SLICE_S, _WALL_SLICE_S = 0.01, 0.05  # after which a process starts no further test by itself …
+_SLICE = 0.02  # … or this share of the limit, if that is less
 _STATUS_OF_ERROR = {"MemoryError": "MLE", candidate.OUTPUT_TOO_LARGE: "OLE"}
 
 
@@ -76,19 +78,23 @@ class Judgement:
     def __init__(
         self,
         request: Request,
+        compiler_zygote: compiler.Zygote,
         zygote: Zygote,
         tester_zygote: Zygote,
         trainer: socket.socket,
     ) -> None:
         self.request = request
-        self._zygote, self._tester_zygote, self._trainer = zygote, tester_zygote, trainer
+        self._compiler_zygote, self._trainer = compiler_zygote, trainer
+        self._zygote, self._tester_zygote = zygote, tester_zygote
         self._tester: Jailed | None = None
-        self._may_reuse = len(request.tests) > 1 and not request.hermetic and request.checker is None
         self._answer: Any = None  # what the checker is to look at
         self._source = request.program.encode("utf-8", "surrogatepass")
+        self._program = compiler.Program(b"", None)
+        self._reusable = False  # whether a process may run more than one of its tests
+        self._cpu_slice_s = min(_CPU_SLICE_S, _SLICE * request.cpu_s)
+        self._wall_slice_s = min(_WALL_SLICE_S, _SLICE * request.wall_s)
         self._jailed: Jailed | None = None
         self._fresh = False  # whether the live process has run no test yet
-        self._reusable = False
         self._ran_here: list[Outcome] = []  # tests of the live process, to be told its peak memory
 
     def run(self) -> list[dict[str, Any]]:
@@ -104,20 +110,114 @@ class Judgement:
 
     def _run(self) -> list[Outcome]:
         tests = self.request.tests
-        refusal = self._load()
+        refusal = self._compile()
         if refusal is not None:
-            self._retire()
             return [refusal] * max(1, len(tests))
         outcomes: list[Outcome] = []
-        for test in tests:
+        while len(outcomes) < len(tests):
             if outcomes and outcomes[-1].status != "AC" and self.request.stop_at_first_failure:
-                outcomes.append(Outcome("SKIPPED"))
-                outcomes[-1:] = [Outcome("SKIPPED")] * (len(tests) - len(outcomes) + 1)
+                outcomes += [Outcome("SKIPPED")] * (len(tests) - len(outcomes))
                 break
-            outcomes.append(self._test(test))
+            if tests[len(outcomes)][0] == "assert":
+                outcomes.append(self._test(tests[len(outcomes)]))
+            else:
+                outcomes += self._burst(len(outcomes))
             if outcomes[-1].status == _UNCHECKED:
-                outcomes[-1].status = self._ask_checker(len(outcomes), test)
+                outcomes[-1].status = self._ask_checker(len(outcomes), tests[len(outcomes) - 1])
         return outcomes
+
+    def _compile(self) -> Outcome | None:
+        """Have the program compiled; a CE if that cannot be."""
+        request = self.request
+        may_reuse = len(request.tests) > 1 and not request.hermetic and request.checker is None
+        found = compiler.compile_program(self._source, may_reuse, self._compiler_zygote, self._trainer)
+        if isinstance(found, compiler.Refused):
+            return Outcome("CE", found.cpu_s, error_type=found.error_type, error_message=found.error_message)
+        self._program = found
+        self._reusable = may_reuse and found.modules is not None
+        return None
+
+    def _burst(self, first: int) -> list[Outcome]:
+        """As many tests from `first` on as a process may run by itself: one at least."""
+        all_tests = self.request.tests
+        messages = self._messages(first)
+        tests = all_tests[first : first + len(messages)]
+        was_fresh = self._jailed is None
+        outcomes: list[Outcome] = []
+        for index, outcome in enumerate(self._run_by_itself(tests, messages, first + len(tests) < len(all_tests))):
+            if outcome.status in ("WA", "RE", "MLE") and not (was_fresh and index == 0):
+                self._retire()  # a failure after other tests is only believed after a fresh process confirms it
+                (outcome,) = self._run_by_itself(tests[index : index + 1], messages[index : index + 1], False)
+            outcomes.append(outcome)
+            if outcome.status != "AC" and self.request.stop_at_first_failure:
+                break
+        return outcomes
+
+    def _messages(self, first: int) -> candidate.Tests:
+        """What is sent of the tests from `first` on that one process may run by itself."""
+        messages = [_message_of(self.request.tests[first])]
+        size = 0
+        for test in self.request.tests[first + 1 :] if self._reusable else ():
+            if test[0] == "assert":
+                break
+            messages.append(_message_of(test))
+            size += sum(map(len, messages[-1]))
+            if size > _MOST_BURST_BYTES:
+                return messages[:-1]
+        return messages
+
+    def _run_by_itself(self, tests: list[tuple[Any, ...]], messages: candidate.Tests, stay: bool) -> list[Outcome]:
+        """Outcomes of the first of `tests`, one at least, run by the live process or a fresh one."""
+        request = self.request
+        (kind, body, stdin), *others = messages
+        messages = [(kind, body, b""), *others]
+        stay = stay and self._reusable
+        cpu_limit_s = request.cpu_s if len(tests) == 1 else request.cpu_s + self._cpu_slice_s
+        wall_limit_s = request.wall_s if len(tests) == 1 else request.wall_s + self._wall_slice_s
+        limits = (cpu_limit_s, wall_limit_s, request.stdout_bytes)
+        jailed = self._jailed
+        if jailed is None:
+            self._jailed = jailed = self._new_process(self._zygote.connect(), self._job(messages, stay), stdin)
+            ran = jailed.wait_for_job(len(tests), *limits)
+        else:
+            ran = jailed.run_tests(messages, stay, stdin, *limits)
+        outcomes = self._outcomes_of(ran, tests, jailed)
+        self._ran_here += outcomes
+        self._fresh = False
+        if not ran.reusable or not self._reusable or ran.limit:
+            self._retire()
+            if len(outcomes) < len(tests) and not ran.limit and outcomes[-1].status == "AC":
+                self._reusable = False  # it left something behind
+        return outcomes
+
+    def _outcomes_of(self, ran: Ran, tests: list[tuple[Any, ...]], jailed: Jailed) -> list[Outcome]:
+        """What each test that was run came to; the last one may have been under way when the process ended."""
+        records = ran.records if ran.ended else ran.records[: len(tests) - 1]
+        said_s = sum(record.cpu_s for record in records)
+        scale = min(1.0, ran.cpu_s / said_s) if said_s else 1.0  # what a process says of itself only serves to share
+        rest_s = max(0.0, ran.cpu_s - said_s)
+        outcomes: list[Outcome] = []
+        for index, record in enumerate(records):
+            limit = ""
+            if ran.ended and index + 1 == len(records):
+                limit = ran.limit or ("cpu" if ran.cpu_s > self.request.cpu_s else "")
+                if index and limit == "cpu" and ran.cpu_s <= self.request.cpu_s + self._cpu_slice_s:
+                    return outcomes  # too close to tell from those before it: it is run again
+            used_s = record.cpu_s * scale + (rest_s if ran.ended and index == 0 else 0.0)
+            ended = Ended(candidate.DONE, record.report, False, used_s, min(record.wall_s, ran.wall_s), limit)
+            outcomes.append(self._decide(tests[index], ended, jailed, record.stdout, record.stderr))
+        if not ran.ended:
+            wall_s = max(0.0, ran.wall_s - sum(record.wall_s for record in records))
+            under_way = Ended(None, b"", False, rest_s, wall_s, ran.limit)
+            outcomes.append(self._decide(tests[len(outcomes)], under_way, jailed))
+        elif not records:  # it says that it ran none
+            outcomes.append(self._decide(tests[0], Ended(candidate.DONE, b"", False, rest_s, ran.wall_s, ""), jailed))
+        return outcomes
+
+    def _job(self, tests: candidate.Tests, stay: bool) -> candidate.Job:
+        stops = self.request.stop_at_first_failure
+        program, slices = self._program, (self._cpu_slice_s, self._wall_slice_s)
+        return (program.packed, self._source, program.modules, stops, *slices, tests, stay)
 
     def _test(self, test: tuple[Any, ...]) -> Outcome:
         """One test; a failure in a process that has run others is only believed after a fresh process confirms it."""
@@ -131,54 +231,35 @@ class Judgement:
             outcome = self._attempt(test)
         return outcome
 
-    def _new_process(self, zygote: socket.socket) -> Jailed:
+    def _new_process(self, zygote: socket.socket, job: candidate.Job = IDLE, stdin: bytes = b"") -> Jailed:
         request = self.request
         return Jailed(
             zygote,
             self._trainer,
-            cpu_s=_COMPILE_CPU_S + request.cpu_s * max(1, len(request.tests)),
+            cpu_s=request.cpu_s * max(1, len(request.tests)),
             memory_mib=request.memory_mib,
             file_bytes=max(request.stdout_bytes + 1, _MIN_FILE_BYTES),
+            job=job,
+            stdin=stdin,
         )
 
-    def _load(self) -> Outcome | None:
-        """A fresh process with the program compiled in it; a CE if that cannot be."""
-        request = self.request
-        self._jailed = jailed = self._new_process(self._zygote.connect())
+    def _load(self) -> None:
+        """A fresh process with the program in it, that waits for requests."""
+        self._jailed = self._new_process(self._zygote.connect(), self._job([], True))
         self._fresh = True
-        ended = jailed.step(
-            candidate.SCAN if self._may_reuse else candidate.LOAD,
-            self._source,
-            stdin=None,
-            cpu_limit_s=_COMPILE_CPU_S,
-            wall_limit_s=2 * _COMPILE_CPU_S + 1,
-            stdout_bytes=request.stdout_bytes,
-        )
-        if ended.reply == candidate.LOADED:
-            self._reusable = self._may_reuse and ended.reusable
-            return None
-        outcome = Outcome("CE", cpu_s=ended.cpu_s, wall_s=ended.wall_s)
-        if ended.reply == candidate.REFUSED:
-            outcome.error_type, outcome.error_message = _texts(ended.report, 2)
-        else:
-            outcome.error_type = "CompilationFailed"
-            outcome.error_message = "the program did not compile within the limits of time and memory"
-            outcome.signal = jailed.exit.signal if jailed.exit else None
-        return outcome
 
     def _attempt(self, test: tuple[Any, ...]) -> Outcome:
-        """Run a test in the live process, then keep the process or retire it."""
+        """Run an assertion test in the live process, then keep the process or retire it."""
         jailed = self._jailed
         assert jailed is not None
         self._fresh = False
-        names = tester.called_names(test[1]) if test[0] == "assert" else None
+        names = tester.called_names(test[1])
         if names is not None:
             outcome, ended = self._run_apart(test, names, jailed)
         else:
-            kind, body, stdin = _message_of(test)
-            ended = self._step(jailed, kind, body, stdin)
+            ended = self._step(jailed, *_message_of(test))
             outcome = self._decide(test, ended, jailed)
-            outcome.weak = test[0] == "assert"
+            outcome.weak = True
         self._ran_here.append(outcome)
         is_over = ended.reply != candidate.DONE or not ended.reusable or not self._reusable or bool(ended.limit)
         if is_over or self.request.checker is not None:
@@ -248,12 +329,22 @@ class Judgement:
             finally:
                 testing.close()
 
-    def _decide(self, test: tuple[Any, ...], ended: Ended, jailed: Jailed) -> Outcome:
+    def _decide(
+        self,
+        test: tuple[Any, ...],
+        ended: Ended,
+        jailed: Jailed,
+        stdout: bytes | None = None,
+        stderr: bytes | None = None,
+    ) -> Outcome:
+        """What a test came to. `stdout` and `stderr` are None if they are in the process's files."""
         outcome = Outcome("", cpu_s=ended.cpu_s, wall_s=ended.wall_s)
-        stdout, size = jailed.stdout()
+        stdout, size = jailed.stdout() if stdout is None else (stdout, len(stdout))
         text = stdout.decode("utf-8", "surrogateescape")
         outcome.actual = shorten(text, _SHOWN_CHARACTERS)
-        outcome.stderr = shorten(jailed.stderr(self.request.stderr_bytes).decode("utf-8", "replace"), _SHOWN_CHARACTERS)
+        if stderr is None:
+            stderr = jailed.stderr(self.request.stderr_bytes)
+        outcome.stderr = shorten(stderr.decode("utf-8", "replace"), _SHOWN_CHARACTERS)
         if size > self.request.stdout_bytes or ended.limit == "output":
             outcome.status, outcome.error_type = "OLE", "OutputLimitExceeded"
             outcome.error_message = f"printed more than {self.request.stdout_bytes // 1024} KiB"
@@ -395,14 +486,3 @@ def _last_value(report: bytes) -> str:
 
 def _is(report: bytes, expected: tuple[Any, ...]) -> bool:
     return report == encode(expected)
-
-
-def _texts(report: bytes, count: int) -> tuple[str, ...]:
-    """A report that should be a tuple of texts; blanks if it is not."""
-    try:
-        value = decode(report)
-    except EncodingError:
-        value = ()
-    if isinstance(value, tuple) and len(value) == count and all(isinstance(item, str) for item in value):
-        return value
-    return ("",) * count

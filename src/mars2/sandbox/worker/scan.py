@@ -9,39 +9,9 @@ from __future__ import annotations
 
 import ast
 import importlib
-import sys
-import types
-from typing import Any
 
-_ANY = frozenset({"*"})
-_PURE: dict[str, frozenset[str]] = {
-    "__future__": _ANY,
-    "atexit": frozenset({"register"}),
-    "bisect": _ANY,
-    "cmath": _ANY,
-    "collections": frozenset({"Counter", "OrderedDict", "defaultdict", "deque", "namedtuple"}),
-    "copy": frozenset({"copy", "deepcopy"}),
-    "functools": frozenset({"cache", "cmp_to_key", "lru_cache", "partial", "reduce"}),
-    "heapq": _ANY,
-    "io": frozenset({"BytesIO", "StringIO", "IOBase", "TextIOWrapper", "BufferedReader", "BufferedWriter", "FileIO"}),
-    "itertools": _ANY,
-    "math": _ANY,
-    "operator": frozenset(
-        {"add", "and_", "eq", "floordiv", "ge", "gt", "itemgetter", "le", "lt", "mod", "mul", "ne", "neg", "not_"}
-        | {"or_", "pow", "sub", "truediv", "xor"}
-    ),
-    "os": frozenset({"read", "write", "fstat"}),
-    "re": frozenset({"compile", "findall", "finditer", "fullmatch", "match", "search", "split", "sub", "escape"}),
-    "string": frozenset(
-        {"ascii_letters", "ascii_lowercase", "ascii_uppercase", "digits", "hexdigits", "punctuation", "whitespace"}
-    ),
-    "sys": frozenset({"stdin", "stdout", "stderr", "exit", "maxsize", "setrecursionlimit", "getrecursionlimit"}),
-    "time": frozenset({"time", "perf_counter", "monotonic", "process_time"}),
-    "typing": frozenset(
-        {"Any", "Callable", "DefaultDict", "Deque", "Dict", "Generator", "Iterable", "Iterator", "List", "Optional"}
-        | {"Sequence", "Set", "Tuple", "Union"}
-    ),
-}
+from .sentinels import ANY, PURE
+
 _STAR_IMPORTED = frozenset({"collections", "functools", "string", "typing"})  # modules that say what `*` is
 _REPLACEABLE = frozenset({"stdin", "stdout"})  # attributes of sys that a program may assign; they are restored
 _FORBIDDEN_NAMES = frozenset(
@@ -80,20 +50,20 @@ class _Scan:
     def _import(self, node: ast.Import | ast.ImportFrom) -> bool:
         if isinstance(node, ast.Import):
             for alias in node.names:
-                if alias.name not in _PURE:
+                if alias.name not in PURE:
                     return False
                 self.modules[alias.asname or alias.name] = alias.name
                 self.used.add(alias.name)
             return True
-        pure = _PURE.get(node.module or "")
+        pure = PURE.get(node.module or "")
         if pure is None or node.level:
             return False
         self.used.add(node.module or "")
         for alias in node.names:
             if alias.name == "*":
-                if pure is not _ANY and not self._import_all(node.module or "", pure):
+                if pure is not ANY and not self._import_all(node.module or "", pure):
                     return False
-            elif pure is not _ANY and alias.name not in pure:
+            elif pure is not ANY and alias.name not in pure:
                 return False
             self.imported.add(alias.asname or alias.name)
         return True
@@ -135,8 +105,8 @@ class _Scan:
             module = self.modules[base.id]
             if not isinstance(node.ctx, ast.Load):
                 return module == "sys" and node.attr in _REPLACEABLE and isinstance(node.ctx, ast.Store)
-            pure = _PURE[module]
-            return pure is _ANY or node.attr in pure
+            pure = PURE[module]
+            return pure is ANY or node.attr in pure
         return isinstance(node.ctx, ast.Load) or not (isinstance(base, ast.Name) and base.id in self.imported)
 
 
@@ -149,28 +119,3 @@ def _hidden(attribute: str) -> bool:
     if attribute in _FORBIDDEN_ATTRIBUTES:
         return True
     return attribute.startswith("__") and attribute.endswith("__") and attribute not in _ALLOWED_DUNDERS
-
-
-class Sentinels:
-    """Remembers the attributes of the library objects in reach of an allowed program that can hold attributes."""
-
-    def __init__(self, modules: frozenset[str]) -> None:
-        self._held: list[tuple[Any, dict[str, Any]]] = []
-        for module_name in modules:
-            module = sys.modules.get(module_name)
-            names = _PURE[module_name]
-            for name in dir(module) if names is _ANY else names:
-                thing = getattr(module, name, None)
-                attributes = getattr(thing, "__dict__", None)
-                if attributes is not None and not isinstance(thing, types.ModuleType):
-                    self._held.append((attributes, dict(attributes)))
-
-    def untouched(self) -> bool:
-        """Whether each still has exactly the attributes it had."""
-        for attributes, before in self._held:
-            if len(attributes) != len(before):
-                return False
-            for name, value in before.items():
-                if attributes.get(name) is not value:
-                    return False
-        return True

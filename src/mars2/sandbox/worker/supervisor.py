@@ -15,7 +15,7 @@ import sys
 from dataclasses import dataclass, replace
 from typing import Any
 
-from . import forkserver, libc, wire
+from . import compiler, forkserver, libc, wire
 from .checker import CheckerFailed
 from .isolation import Isolation, Layers
 from .jailed import Cancelled, ZygoteLost
@@ -58,10 +58,16 @@ class _Zygotes:
         folder = self._settings["numpy_folder"]
         wanted = self._settings
         layers = Layers(bool(wanted["namespaces"]), bool(wanted["landlock"]), bool(wanted["seccomp"]))
+        if kind == "compiler":
+            return compiler.start(layers)
         if kind != "numpy":
             return forkserver.start(layers)
         folders = (f"{folder}/numpy", f"{folder}/numpy.libs")
         return forkserver.start(replace(layers, library_folders=folders), ("numpy", folder))
+
+    def pid(self, kind: str) -> int:
+        """Process id of a live zygote."""
+        return self._live[kind][1].pid
 
     def drop_all(self) -> None:
         for kind in [*self._live]:
@@ -109,6 +115,10 @@ class _Kind:
         self.tiers.add(isolation.tier)
         return connection
 
+    @property
+    def pid(self) -> int:
+        return self.zygotes.pid(self.kind)
+
     def discard(self) -> None:
         self.zygotes.drop(self.kind)
 
@@ -145,7 +155,8 @@ def _answer(payload: bytes, tests: _Tests, zygotes: _Zygotes, trainer: socket.so
     kind = "numpy" if _NEEDS_NUMPY.search(program) and zygotes.can_numpy() else "plain"
     tiers: set[str] = set()
     try:
-        outcomes = Judgement(request, _Kind(zygotes, kind, tiers), _Kind(zygotes, "tester", tiers), trainer).run()
+        compiling, running, testing = (_Kind(zygotes, name, tiers) for name in ("compiler", kind, "tester"))
+        outcomes = Judgement(request, compiling, running, testing, trainer).run()
     except Cancelled:
         wire.receive(trainer)  # the word that cancelled
         return {"cancelled": True}

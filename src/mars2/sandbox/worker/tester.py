@@ -10,7 +10,6 @@ import ast
 import builtins
 import importlib
 import os
-import socket
 from collections.abc import Callable
 from decimal import Decimal
 from fractions import Fraction
@@ -99,9 +98,9 @@ class UncarriableArgument(Exception):
     """The test passes the candidate something that is not a plain value: it cannot be run apart."""
 
 
-def run(control: socket.socket, code: str, names: tuple[str, ...]) -> Any:
+def run(code: str, names: tuple[str, ...]) -> Any:
     """Run a test in the tester's process. The report is ("done",), ("error", …), ("candidate",) or ("weak",)."""
-    call = _caller(control)
+    call = _call
     namespace: dict[str, Any] = {"__name__": "__main__", "__builtins__": builtins}
     for name in names:
         namespace[name] = _proxy(call, name)
@@ -118,15 +117,13 @@ def run(control: socket.socket, code: str, names: tuple[str, ...]) -> Any:
     return ("done",)
 
 
-def _caller(control: socket.socket) -> Callable[[bytes], Any]:
-    def call(body: bytes) -> Any:
-        os.ftruncate(candidate.BOX, 0)
-        candidate.write_all(candidate.BOX, body)
-        control.send(candidate.REPLY.pack(candidate.CALLING, len(body), 0))
-        request = control.recv(64)
-        return decode(os.pread(candidate.BOX, int.from_bytes(request[1:9], "little"), 0))
-
-    return call
+def _call(body: bytes) -> Any:
+    """Ask for a call of the candidate's, and wait for what comes of it."""
+    os.ftruncate(candidate.BOX, 0)
+    candidate.write_all(candidate.BOX, body)
+    os.write(candidate.CONTROL, candidate.REPLY.pack(candidate.CALLING, len(body), 0))
+    request = os.read(candidate.CONTROL, 64)
+    return decode(os.pread(candidate.BOX, int.from_bytes(request[1:9], "little"), 0))
 
 
 def _proxy(call: Callable[[bytes], Any], name: str) -> Callable[..., Any]:

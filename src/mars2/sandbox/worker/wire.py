@@ -19,9 +19,12 @@ def unpack_length(header: bytes) -> int:
     return _LENGTH.unpack(header)[0]
 
 
-def receive(connection: socket.socket) -> bytes:
-    """The next payload. Raises EOFError when the other side is gone."""
-    return _receive_exactly(connection, unpack_length(_receive_exactly(connection, HEADER_BYTES)))
+def receive(connection: socket.socket, most: int = 1 << 62) -> bytes:
+    """The next payload. Raises EOFError when the other side is gone, OSError if there is more than `most` bytes."""
+    length = unpack_length(_receive_exactly(connection, HEADER_BYTES))
+    if length > most:
+        raise OSError(f"a frame of {length} bytes")
+    return _receive_exactly(connection, length)
 
 
 def _receive_exactly(connection: socket.socket, count: int) -> bytes:

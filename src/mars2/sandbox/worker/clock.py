@@ -1,0 +1,69 @@
+"""Reads from outside how much time a jailed process has used, and says when it is over a limit."""
+
+from __future__ import annotations
+
+import time
+
+_POLL_S = 0.1
+_MOST_WALL = 4  # times the wall limit, however busy the machine
+
+
+class Clock:
+    """The clock of one step of a process, started when it is made.
+
+    Waiting for a processor on a busy machine does not count towards the wall limit, up to four times the limit.
+    """
+
+    def __init__(self, pid: int, cpu_limit_s: float, wall_limit_s: float, start_cpu_s: float | None = None) -> None:
+        self._cpu_limit_s, self._wall_limit_s = cpu_limit_s, wall_limit_s
+        self._allowed_s, self._cpu_left_s = wall_limit_s, cpu_limit_s
+        self.start = time.monotonic()
+        self.set_pid(pid)
+        self.start_cpu_s = (self.cpu_s() or 0.0) if start_cpu_s is None else start_cpu_s
+        self._start_delay_s: float | None = None  # read at the first pause: most programs are done before
+
+    def set_pid(self, pid: int) -> None:
+        """The process, where it is not known from the start; 0 while it is not known."""
+        self._pid = pid
+        self._clock = (~pid << 3) | 2 if pid else None  # CPU clock of a process; see clock_getcpuclockid(3)
+
+    def cpu_s(self) -> float | None:
+        """CPU time of the process since its start; None if it is gone or not known."""
+        if self._clock is None:
+            return None
+        try:
+            return time.clock_gettime(self._clock)
+        except OSError:
+            return None
+
+    def used_s(self) -> float:
+        """CPU time of this step so far."""
+        cpu = self.cpu_s()
+        return 0.0 if cpu is None else max(0.0, cpu - self.start_cpu_s)
+
+    def wall_s(self) -> float:
+        return time.monotonic() - self.start
+
+    def pause_ms(self) -> float:
+        """How long to wait before asking for `limit` again; not short of 1 ms, which is what poll(2) can do."""
+        return 1000 * min(max(self._cpu_left_s, 0.001), max(self._allowed_s - self.wall_s(), 0.0), _POLL_S) + 1
+
+    def limit(self) -> str:
+        """The limit that the process is over, "cpu" or "wall"; "" if none."""
+        if self._start_delay_s is None:
+            self._start_delay_s = self._run_delay_s()
+        if self._allowed_s <= self.wall_s():  # the limit is on sleeping and computing, not on waiting
+            waited_s = self._run_delay_s() - self._start_delay_s
+            self._allowed_s = min(self._wall_limit_s + waited_s, _MOST_WALL * self._wall_limit_s)
+            if self._allowed_s <= self.wall_s():
+                return "wall"
+        self._cpu_left_s = self._cpu_limit_s - self.used_s()
+        return "cpu" if self._cpu_left_s <= 0 else ""
+
+    def _run_delay_s(self) -> float:
+        """How long the process has been ready to run but was given no processor; 0 where the kernel does not say."""
+        try:
+            with open(f"/proc/{self._pid}/schedstat") as schedstat:
+                return int(schedstat.read().split()[1]) / 1e9
+        except (OSError, IndexError, ValueError):
+            return 0.0

@@ -1,0 +1,175 @@
+"""Compiles candidates in a jailed process of its own, warmed up and kept, so that their own processes need not.
+
+It runs no candidate: a source can make it work long, exhaust it or crash it, and then it is replaced. What it sends
+back is read as hostile bytes, and the code among them only runs in a candidate's process.
+"""
+
+from __future__ import annotations
+
+import ast
+import marshal
+import resource
+import select
+import socket
+import warnings
+from dataclasses import dataclass
+from typing import Protocol
+
+from . import isolation, wire
+from .candidate import PROGRAM_NAME, message_of
+from .clock import Clock
+from .encoding import EncodingError, decode, encode
+from .isolation import ChildLock, Isolation, Layers
+from .jailed import Cancelled, ZygoteLost
+
+CPU_S, WALL_S, MEMORY_BYTES = 6.0, 13.0, 512 * 2**20
+_SPENT_KIB = 192 * 2**10  # a process that has grown beyond this is replaced
+_MOST_ANSWER_BYTES = 2**26
+_PATIENCE_S = 20.0
+
+
+@dataclass(frozen=True, slots=True)
+class Program:
+    """A compiled program."""
+
+    packed: bytes  # its code, marshalled; hostile outside of the jail
+    modules: tuple[str, ...] | None  # library modules it uses, if it may run several tests in one process
+
+
+@dataclass(frozen=True, slots=True)
+class Refused:
+    """Why a program does not compile."""
+
+    error_type: str
+    error_message: str
+    cpu_s: float = 0.0
+
+
+class Zygote(Protocol):
+    """Where the compiling process comes from."""
+
+    @property
+    def pid(self) -> int:
+        """Process id of the live one."""
+        ...
+
+    def connect(self) -> socket.socket:
+        """The connection to a live one."""
+        ...
+
+    def discard(self) -> None:
+        """End it; the next `connect` starts another."""
+        ...
+
+
+def compile_program(source: bytes, scan: bool, zygote: Zygote, trainer: socket.socket) -> Program | Refused:
+    """Have a program compiled; with `scan`, also find out whether it leaves nothing behind.
+
+    Raises:
+        Cancelled: the trainer no longer wants it.
+        ZygoteLost: no compiling process can be had.
+    """
+    for _ in range(2):  # a crash is believed the second time
+        try:
+            answer = _ask(source, scan, zygote, trainer)
+        except BaseException:
+            zygote.discard()
+            raise
+        if answer is not None:
+            break
+        zygote.discard()
+    else:
+        return Refused("CompilationFailed", "the compiler crashed on the program")
+    if isinstance(answer, Refused):
+        zygote.discard()
+        return answer
+    try:
+        match decode(answer):
+            case ("compiled", bytes(packed), (None | tuple()) as modules, bool(spent)):
+                result = Program(packed, modules)
+            case ("refused", str(error_type), str(message), bool(spent)):
+                result = Refused(error_type, message)
+            case _:
+                raise ZygoteLost("the compiler gave no answer")
+    except EncodingError as error:
+        raise ZygoteLost(f"the compiler's answer: {error}") from None
+    if spent:
+        zygote.discard()
+    return result
+
+
+def _ask(source: bytes, scan: bool, zygote: Zygote, trainer: socket.socket) -> bytes | Refused | None:
+    """The answer; None if the process died; a refusal if it had to be stopped."""
+    connection = zygote.connect()
+    clock = Clock(zygote.pid, CPU_S, WALL_S)
+    poll = select.poll()
+    poll.register(connection, select.POLLIN)
+    poll.register(trainer, select.POLLIN)
+    connection.settimeout(_PATIENCE_S)
+    try:
+        connection.sendall(wire.pack((b"s" if scan else b"c") + source))
+        while not (ready := {descriptor for descriptor, _ in poll.poll(clock.pause_ms())}):
+            if limit := clock.limit():
+                message = f"the program did not compile within the limits ({limit} time)"
+                return Refused("CompilationFailed", message, clock.used_s())
+        if trainer.fileno() in ready:
+            raise Cancelled
+        return wire.receive(connection, most=_MOST_ANSWER_BYTES)
+    except (EOFError, OSError):
+        return None
+
+
+def start(layers: Layers) -> tuple[socket.socket, Isolation]:
+    """Start the jailed process from the supervisor. Raises OSError."""
+    return isolation.start_with_connection(layers, socket.SOCK_STREAM, _rehearse, _serve)
+
+
+def _serve(connection: socket.socket, held: Isolation, lock: ChildLock, base_bytes: int) -> None:
+    """The jailed process: compile on request until the supervisor is gone."""
+    for limit, value in (
+        (resource.RLIMIT_CORE, 0),
+        (resource.RLIMIT_FSIZE, 0),
+        (resource.RLIMIT_AS, base_bytes + MEMORY_BYTES),
+    ):
+        resource.setrlimit(limit, (value, value))
+    lock.enter_domain()
+    lock.shut()
+    warnings.simplefilter("ignore")
+    connection.sendall(isolation.READY)
+    while True:
+        try:
+            request = wire.receive(connection)
+        except EOFError:
+            return
+        answer = compiled(request[1:], request[:1] == b"s")
+        spent = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss > _SPENT_KIB
+        connection.sendall(wire.pack(encode((*answer, spent))))
+
+
+def compiled(source: bytes, scan: bool) -> tuple[str, bytes, tuple[str, ...] | None] | tuple[str, str, str]:
+    """("compiled", code, modules) or ("refused", error type, message)."""
+    from .scan import modules_if_stateless
+
+    try:
+        text = source.decode("utf-8", "surrogatepass").removeprefix("\ufeff")
+        tree = ast.parse(text, PROGRAM_NAME) if scan else None
+        code = compile(text if tree is None else tree, PROGRAM_NAME, "exec", dont_inherit=True)
+        packed = marshal.dumps(code)
+    except (SyntaxError, ValueError, MemoryError, RecursionError, OverflowError) as error:
+        return ("refused", type(error).__name__, message_of(error))
+    modules = modules_if_stateless(tree) if tree is not None else None
+    return ("compiled", packed, None if modules is None else tuple(sorted(modules)))
+
+
+_REHEARSED = (
+    "import sys\ndef main():\n    for line in sys.stdin:\n        print(sum(map(int, line.split())))\nmain()\n",
+    "from collections import deque\nclass Solution:\n    def f(self, a): return [x for x in deque(a) if x > 0]\n",
+)
+
+
+def _rehearse() -> int:
+    """Warm up before the jail closes; returns the process's size in bytes."""
+    for _ in range(20):
+        for source in _REHEARSED:
+            compiled(source.encode(), True)
+    return isolation.address_space_bytes()
