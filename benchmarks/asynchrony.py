@@ -116,8 +116,8 @@ async def run_one(schedule: str, seed: int, steps: int, target: float, folder: P
     with RunStore.create(folder, config=config.as_dict()) as store:
         learners = build.build_learners(config, models)
         team = build.build_team(config, models)
-        prompt = dict(team.agents)
-        team.agents |= {n: replace(a, backend=Delayed(a.backend, MS_PER_TOKEN[a.policy])) for n, a in prompt.items()}
+        undelayed = dict(team.agents)
+        team.agents |= {n: replace(a, backend=Delayed(a.backend, MS_PER_TOKEN[a.policy])) for n, a in undelayed.items()}
         clock = Clock(target)
         recorder = Recorder(store, [clock])
         trainer = build.build_trainer(config, team, learners, recorder, folder)
@@ -125,7 +125,7 @@ async def run_one(schedule: str, seed: int, steps: int, target: float, folder: P
         cpu = time.process_time()
         await trainer.run()
         wall_s, cpu_s = time.monotonic() - clock.started, time.process_time() - cpu
-        team.agents |= prompt
+        team.agents |= undelayed
         held_out = build.build_validation(config, team, build.build_problems(config, "test"))
         final = (await replace_lockstep(held_out)())["run"][METRIC]
         ages = [m.value for m in store.metrics() if m.name == "staleness_mean"]
@@ -231,10 +231,9 @@ def main() -> None:
         f"all seeds: {'–' if ratio is None else f'{ratio:.2f}'} (bar 0.75); all steps: {summary['all_steps_ratio']:.2f}"
     )
     low, high = summary["final_difference_ci95"]
-    print(
-        f"final Pass@1, async − rounds: {100 * summary['final_difference']:+.1f} [{100 * low:+.1f}, {100 * high:+.1f}]; "
-        f"bar {'met' if summary['bar_met'] else 'missed'}; {summary['wall_s']:.0f} s"
-    )
+    difference = f"{100 * summary['final_difference']:+.1f} [{100 * low:+.1f}, {100 * high:+.1f}]"
+    print(f"final Pass@1, async − rounds: {difference}; bar {'met' if summary['bar_met'] else 'missed'}")
+    print(f"{summary['wall_s']:.0f} s")
 
 
 if __name__ == "__main__":
