@@ -45,7 +45,7 @@ from mars2.store.run_store import RunStore
 CONFIG = Path(__file__).parents[1] / "configs" / "lab_heter.yaml"
 SCHEDULES = ("rounds", "async")
 MS_PER_TOKEN = {"alpha": 10.0, "beta": 40.0}
-WINDOW = 384  # first attempts
+WINDOW = 320  # first attempts
 SETTINGS = {
     "problems.num_test": 200,
     "rollout.lockstep": "false",
@@ -195,8 +195,8 @@ def summarise(results: list[dict[str, Any]], num_seeds: int) -> dict[str, Any]:
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--seeds", type=int, default=5)
-    parser.add_argument("--steps", type=int, default=14)
-    parser.add_argument("--target", type=float, default=0.32, help="pass rate of first attempts, in [0, 1]")
+    parser.add_argument("--steps", type=int, default=10)
+    parser.add_argument("--target", type=float, default=0.30, help="pass rate of first attempts, in [0, 1]")
     parser.add_argument("--jobs", type=int, default=2, help="runs side by side")
     parser.add_argument("--json", action="store_true", help="print one JSON object instead of the table")
     parser.add_argument("--one", nargs=2, metavar=("SCHEDULE", "SEED"), help=argparse.SUPPRESS)

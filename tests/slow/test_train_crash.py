@@ -29,6 +29,7 @@ pytestmark = [pytest.mark.slow, pytest.mark.timeout(900 + 60 * KILLS)]
 CONFIG = Path(__file__).parents[2] / "configs" / "lab_heter.yaml"
 BATCH = 4
 SMALL = {
+    "problems.num_train": 300,
     "problems.num_test": 4,
     "evaluation.before": False,
     "evaluation.per_agent_trees": False,

@@ -29,6 +29,7 @@ POLICY_COLUMNS = {
     "buffer": "buffer_fill",
     "version": "version",
 }
+VALIDATION = "validation_pass_at_1"
 PLAIN_SECONDS = 10.0  # between two plain lines of a long phase
 
 
@@ -73,7 +74,9 @@ class LiveView:
             self._bar.update(self._task, completed=version)
         if scope == "run":
             self._refresh()
-            if self._live is None:
+            if VALIDATION in values:
+                self._say(f"validation after round {step}: {self._validation_line()}")
+            elif self._live is None:
                 self._print_round(step)
 
     def event(self, kind: str, payload: Mapping[str, Any]) -> None:
@@ -88,6 +91,8 @@ class LiveView:
                 self._say(f"evaluate {payload['label']}: {_evaluation_line(payload)}")
             case "alarm":
                 self._say(f"ALARM: {payload['text']}")
+            case "checkpoint" if payload.get("is_best"):
+                self._say(f"best validation so far: kept as checkpoint {payload['folder']}")
             case "resumed":
                 self._say(f"resumed from checkpoint {payload['checkpoint']}")
             case _:
@@ -146,6 +151,11 @@ class LiveView:
             *(_show(agent.get(name)) for name in AGENT_COLUMNS.values()),
             *(_show(policy.get(name)) for name in POLICY_COLUMNS.values()),
         ]
+
+    def _validation_line(self) -> str:
+        agents = {agent: self.latest.get(f"agent/{agent}", {}).get(VALIDATION) for agent in self.policy_of_agent}
+        shown = ", ".join(f"{agent} {100 * value:.1f}" for agent, value in agents.items() if value is not None)
+        return f"Pass@1 {shown}; mean {100 * self.latest['run'][VALIDATION]:.1f}"
 
     def _print_round(self, step: int) -> None:
         names = ["share", "pass", "adv std", "length"]
