@@ -565,14 +565,15 @@ def build_strategies(config: RunConfig) -> dict[str, SearchConfig]:
     Raises:
         ConfigError: a strategy that does not exist, or is named twice.
     """
-    own = config.search.algorithm if isinstance(config.search, TreeQuestConfig) else None
-    own_name = config.search.strategy if own is None else f"{config.search.strategy}:{own}"
+    search = config.evaluation.search or config.search
+    own = search.algorithm if isinstance(search, TreeQuestConfig) else None
+    own_name = search.strategy if own is None else f"{search.strategy}:{own}"
     found: dict[str, SearchConfig] = {}
     for name in config.evaluation.strategies or [own_name]:
         if name in found:
             raise ConfigError(f"evaluation.strategies: {name!r} is named twice; name each strategy once")
         if name == own_name:
-            found[name] = config.search
+            found[name] = search
         else:
             found[name] = parse_config(config.as_dict() | {"search": parse_strategy(name)}).search
     return found

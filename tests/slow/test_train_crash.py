@@ -9,6 +9,7 @@ import hashlib
 import json
 import os
 import random
+import signal
 import subprocess
 import sys
 import time
@@ -57,44 +58,57 @@ class Whole:
     """An uninterrupted run, and how long it took."""
 
     summary: dict[str, Any]
+    num_rounds: int
     startup_s: float  # until training began
-    training_s: float
+    round_s: float
 
 
 def uninterrupted(arguments: list[str]) -> Whole:
     started = time.monotonic()
-    with subprocess.Popen(arguments, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as process:
+    with started_run(arguments, stdout=subprocess.PIPE) as process:
         assert process.stderr is not None
         said: list[str] = []
+        begun = started
         for line in process.stderr:
             said.append(line)
             if line.startswith("train …"):
-                break
-        begun = time.monotonic()
-        out, rest = process.communicate()
-    assert process.returncode == 0, "".join(said) + rest
-    return Whole(json.loads(out), begun - started, time.monotonic() - begun)
+                begun = time.monotonic()
+        trained = time.monotonic()
+        assert process.stdout is not None
+        out = process.stdout.read()
+    assert process.returncode == 0, "".join(said)
+    num_rounds = sum(line.startswith("round ") for line in said)
+    return Whole(json.loads(out), num_rounds, begun - started, (trained - begun) / max(num_rounds, 1))
+
+
+def started_run(arguments: list[str], stdout: int = subprocess.DEVNULL) -> subprocess.Popen[str]:
+    return subprocess.Popen(arguments, stdout=stdout, stderr=subprocess.PIPE, text=True)
 
 
 def killed_again_and_again(arguments: list[str], whole: Whole, kills: int) -> dict[str, Any]:
     """Start, kill at a random moment, start again, …; then let it end.
 
-    A start is given up to twice its share of the whole run after its startup, so the moments lie all over the run, and
-    some in a startup.
+    Moments are told by what the run says, so that a busy machine does not shift them: one in five lies in a startup,
+    the others at any point of any of the next rounds, so that all of them together spread over the whole run.
     """
     rng = random.Random(kills)
     hits = 0
-    for _ in range(kills):
-        patience_s = rng.uniform(0.1 * whole.startup_s, whole.startup_s + 2 * whole.training_s / kills)
-        with subprocess.Popen(arguments, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True) as process:
-            try:
-                _, said = process.communicate(timeout=patience_s)
-            except subprocess.TimeoutExpired:
-                process.kill()
-                process.communicate()
-                hits += 1
+    for number in range(kills):
+        with started_run(arguments) as process:
+            assert process.stderr is not None
+            if number % 5 == 1:
+                time.sleep(rng.uniform(0.1, whole.startup_s))
             else:
-                assert process.returncode == 0, said  # ended before its time was up
+                rounds = rng.randint(0, 2 * whole.num_rounds // kills)
+                for line in process.stderr:
+                    rounds -= line.startswith("round ")
+                    if rounds < 0 or (rounds == 0 and line.startswith(("train …", "round "))):
+                        break
+                time.sleep(rng.uniform(0, whole.round_s))
+            hits += process.poll() is None
+            process.kill()
+            process.stderr.read()
+        assert process.returncode in (0, -signal.SIGKILL)
     assert hits >= kills // 2, "the run ended too soon to be killed often"
     return uninterrupted(arguments).summary
 

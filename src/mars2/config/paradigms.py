@@ -9,7 +9,8 @@ homo    one per role, on the first policy   a tree
 heter   as written, each its own policy     a tree
 ======  ==================================  =============================
 
-Everything else stays as configured, so that two paradigms differ in nothing but this.
+Everything else stays as configured, so that two paradigms differ in nothing but this. The keys `paradigm` and `roles`
+are used up: what a run saves is the configuration spelled out.
 """
 
 from __future__ import annotations
@@ -24,7 +25,7 @@ ROLES = {"lab": ["solver", "checker"], "chat": ["generalist", "debugger"]}
 
 
 def expand_paradigm(data: Mapping[str, Any]) -> dict[str, Any]:
-    """The configuration with agents, policies and search as its `paradigm` has them. Expanding twice changes nothing.
+    """The configuration with agents, policies and search as its `paradigm` has them.
 
     Malformed sections are left alone: validation explains them.
 
@@ -38,23 +39,24 @@ def expand_paradigm(data: Mapping[str, Any]) -> dict[str, Any]:
     if not used or not set(used.values()) <= policies.keys():
         return dict(data)
     first = next(iter(used.values()))
+    rest = {key: value for key, value in data.items() if key not in ("paradigm", "roles")}
     match data.get("paradigm"):
         case "grpo":
-            return _independent(_fold(data, {first: {"policy": first}}, first))
+            return _independent(_fold(rest, {first: {"policy": first}}, first))
         case "single":
-            return _fold(data, {first: {"policy": first}}, first)
+            return _fold(rest, {first: {"policy": first}}, first)
         case "homo":
             prompting = data.get("prompting") or {"style": "chat"}
             style = prompting.get("style") if isinstance(prompting, Mapping) else None
             roles = data.get("roles") or ROLES.get(str(style), [])
-            return _fold(data, {role: {"policy": first, "role": role} for role in roles}, first)
+            return _fold(rest, {role: {"policy": first, "role": role} for role in roles}, first)
         case "heter":
             if len(used) < 2 or len(set(used.values())) < len(used):
                 raise ValueError(
                     "paradigm: heter needs at least two agents, each with a policy of its own, got "
                     f"{', '.join(f'{agent} on {policy}' for agent, policy in used.items())}; add policies and agents"
                 )
-            return {**data, "policies": {name: p for name, p in policies.items() if name in used.values()}}
+            return {**rest, "policies": {name: p for name, p in policies.items() if name in used.values()}}
         case _:
             return dict(data)
 

@@ -419,7 +419,7 @@ class RunConfig(Section):
     name: Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]*$")]
     seed: NonNegativeInt = 0
     threads: NonNegativeInt = 0  # torch threads; 0: as many as there are cores
-    paradigm: Paradigm | None = None  # replaces agents and search as `config.paradigms` says; None: as they are written
+    paradigm: Paradigm | None = None  # decides agents and search (`config.paradigms`), and is used up; None: as written
     roles: list[str] = []  # of paradigm homo, one agent each; []: solver and checker (lab), generalist and debugger
     problems: ProblemsConfig
     policies: Annotated[dict[str, PolicyConfig], Field(min_length=1)]
