@@ -37,6 +37,7 @@ from mars2.search.mcts import Mcts
 from mars2.search.refine_best import RefineBest
 from mars2.search.selection import choose_answer, finalists
 from mars2.search.sequential import Sequential
+from mars2.search.t_plus import TPlus
 from mars2.search.treequest_adapter import TreeQuestSearch
 from simulated_agents import PUBLIC_TESTS, Program, World
 
@@ -69,14 +70,20 @@ STRATEGIES: dict[str, Entry] = {
     "ab_mcts:stack": Entry(partial(AbMcts, order="stack")),
     "ab_mcts:ucb1": Entry(partial(AbMcts, agent_choice="ucb1")),
     "ab_mcts:cap1": Entry(partial(AbMcts, max_pending_per_node=1)),
-    "t_plus": Entry(DepthGuided),
-    "t_plus:gaussian": Entry(partial(DepthGuided, posterior="gaussian")),
-    "t_plus:node": Entry(partial(DepthGuided, count_scope="node")),
-    "t_plus:rm_score": Entry(DepthGuided, reward_model_share=0.2),
+    "depth_guided": Entry(DepthGuided),
+    "depth_guided:gaussian": Entry(partial(DepthGuided, posterior="gaussian")),
+    "t_plus": Entry(TPlus),
+    "t_plus:gaussian": Entry(partial(TPlus, posterior="gaussian")),
+    "t_plus:rm_score": Entry(TPlus, reward_model_share=0.2),
+    "t_plus:depth_scope": Entry(partial(TPlus, slope=0.1, count_scope="depth")),
+    "t_plus:no_depth": Entry(partial(TPlus, gamma=1.0, slope=0.0)),
+    "t_plus:no_own_score": Entry(partial(TPlus, own_score_weight=0.0)),
+    "t_plus:back_up_score": Entry(partial(TPlus, back_up="score")),
+    "t_plus:go_on_arm": Entry(partial(TPlus, go_on="arm")),
     "treequest:beta": Entry(partial(TreeQuestSearch, dist_type="beta")),
     "treequest:gaussian": Entry(partial(TreeQuestSearch, dist_type="gaussian")),
 }
-DEFAULT = ["best_of_n", "sequential", "refine_best", "mcts", "ab_mcts", "ab_mcts:gaussian", "t_plus", "t_plus:gaussian"]
+DEFAULT = ["best_of_n", "sequential", "refine_best", "mcts", "ab_mcts", "ab_mcts:gaussian", "depth_guided", "t_plus"]
 
 
 def run(

@@ -26,6 +26,7 @@ from mars2.config.schema import (
     ScriptedPolicyConfig,
     SearchConfig,
     SequentialConfig,
+    TPlusConfig,
     TrainingConfig,
     TransformersPolicyConfig,
     TreeQuestConfig,
@@ -71,6 +72,7 @@ from mars2.search.depth_guided import DepthGuided
 from mars2.search.mcts import Mcts
 from mars2.search.refine_best import RefineBest
 from mars2.search.sequential import Sequential
+from mars2.search.t_plus import TPlus
 from mars2.search.treequest_adapter import TreeQuestSearch
 
 LAB_MODEL = "lab:"
@@ -281,6 +283,8 @@ def build_search(search: SearchConfig, agents: Sequence[str]) -> Callable[[], Se
     match search:
         case AbMctsConfig():
             return lambda: AbMcts(agents, **options)
+        case TPlusConfig():
+            return lambda: TPlus(agents, **options)
         case DepthGuidedConfig():
             return lambda: DepthGuided(agents, **options)
         case BestOfNConfig():

@@ -19,6 +19,7 @@ from mars2.search.mcts import Mcts
 from mars2.search.refine_best import RefineBest
 from mars2.search.sequential import Sequential
 from mars2.search.strategy import Strategy, rebuild
+from mars2.search.t_plus import TPlus
 from mars2.search.treequest_adapter import ALGORITHMS, TreeQuestSearch
 
 Make = Callable[[list[str]], Strategy]
@@ -36,6 +37,9 @@ OURS: dict[str, Make] = {
     "ab_mcts-cap": lambda agents: AbMcts(agents, max_pending_per_node=1),
     "depth_guided": DepthGuided,
     "depth_guided-node-gaussian": lambda agents: DepthGuided(agents, count_scope="node", posterior="gaussian"),
+    "t_plus": TPlus,
+    "t_plus-stack-gaussian": lambda agents: TPlus(agents, order="stack", posterior="gaussian"),
+    "t_plus-arm-cap": lambda agents: TPlus(agents, go_on="arm", max_pending_per_node=1),
 }
 
 needs_treequest = pytest.mark.skipif(

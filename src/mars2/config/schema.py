@@ -216,10 +216,9 @@ class MctsConfig(Section):
     exploration: NonNegativeFloat = 1.4142135623730951
 
 
-class DepthGuidedConfig(Section):
-    """AB-MCTS-A that widens less the deeper it is (MARS2-T+, part 2)."""
+class DepthGuidance(Section):
+    """What `depth_guided` and `t_plus` share."""
 
-    strategy: Literal["depth_guided"]
     gamma: Annotated[float, Field(gt=0, le=1)] = 0.98
     slope: NonNegativeFloat = 0.1
     floor: Annotated[float, Field(gt=0, le=1)] = 0.5
@@ -228,6 +227,23 @@ class DepthGuidedConfig(Section):
     order: Literal["node-then-model", "stack"] = "node-then-model"
     agent_choice: Literal["thompson", "ucb1"] = "thompson"
     max_pending_per_node: PositiveInt | None = None
+
+
+class DepthGuidedConfig(DepthGuidance):
+    """AB-MCTS-A that widens less the deeper it is (MARS2-T+, part 2)."""
+
+    strategy: Literal["depth_guided"]
+
+
+class TPlusConfig(DepthGuidance):
+    """The search of MARS2-T+ as recommended here: depth-guided, refining its best programs from the start."""
+
+    strategy: Literal["t_plus"]
+    slope: NonNegativeFloat = 0.02
+    count_scope: Literal["depth", "node"] = "node"
+    own_score_weight: NonNegativeFloat = 10.0
+    back_up: Literal["best", "score"] = "best"
+    go_on: Literal["best-child", "arm"] = "best-child"
 
 
 class TreeQuestConfig(Section):
@@ -248,6 +264,7 @@ class TreeQuestConfig(Section):
 SearchConfig = Annotated[
     AbMctsConfig
     | DepthGuidedConfig
+    | TPlusConfig
     | BestOfNConfig
     | RefineBestConfig
     | SequentialConfig

@@ -87,14 +87,25 @@ class AbMcts(Strategy):
             if gate is None:
                 break
             children = _open_children(gate, closed)
-            if not children or (self._may_generate(site, agent, capped) and self._generates(tree, site, gate, rng)):
+            if not children:
                 break
-            site = self._draw_child(children, rng)
+            below = self._descend(tree, site, gate, children, self._may_generate(site, agent, capped), rng)
+            if below is None:
+                break
+            site = below
         return Choice(node_at(site), self._draw_agent(tree, rng) if agent is None else agent)
 
     def scale_generation(self, tree: Tree, parent_id: int | None, draw: float) -> float:
         """The GEN draw at a node as it is compared with CONT; `DepthGuided` lowers it."""
         return draw
+
+    def _descend(
+        self, tree: Tree, site: int, gate: Gate, children: array[int], may_generate: bool, rng: np.random.Generator
+    ) -> int | None:
+        """The child to go on below; None: make a new child here. Draws GEN and CONT, then the children."""
+        if may_generate and self._generates(tree, site, gate, rng):
+            return None
+        return self._draw_child(children, rng)
 
     def _generates(self, tree: Tree, site: int, gate: Gate, rng: np.random.Generator) -> bool:
         """GEN against CONT; GEN wins ties."""

@@ -47,10 +47,15 @@ class TreeArms:
 
     Args:
         per_agent: keep GEN, CONT and children of a site apart by the agent that wrote the child (TreeQuest's `stack`).
+        own_score_weight: k; a node's own score counts as k more observations of its child arm, its GEN and its CONT.
+        back_up_best: an arm hears the best score from its node down to the new one, instead of the new one's.
     """
 
-    def __init__(self, *, per_agent: bool) -> None:
+    def __init__(self, *, per_agent: bool, own_score_weight: float = 0.0, back_up_best: bool = False) -> None:
         self.per_agent = per_agent
+        self._own_score_weight = own_score_weight
+        self._back_up_best = back_up_best
+        self._score = [0.0]  # site -> score of its node
         self.generate = Moments()  # row = Gate.row
         self.go_on = Moments()  # row = Gate.row
         self.child = Moments()  # row = site
@@ -80,7 +85,9 @@ class TreeArms:
 
         Nodes come in id order. A score never enters CONT of the node's own parent.
         """
+        score = node.score
         site = self.child.add_row()
+        self._score.append(score)
         parent = site_of(node.parent_id)
         gate = self._open_gate(parent, node.agent if self.per_agent else None)
         gate.children.append(site)
@@ -89,20 +96,27 @@ class TreeArms:
         if node.agent not in self._agent_rows:
             self._agent_rows[node.agent] = self._agents.add_row()
 
-        self._agents.observe(self._agent_rows[node.agent], node.score)
-        self.generate.observe(gate.row, node.score)
-        self.child.observe(site, node.score)
-        sites, gates = array("q"), array("q")
+        self._agents.observe(self._agent_rows[node.agent], score)
+        best = max(score, self._score[parent]) if self._back_up_best else score
+        self.generate.observe(gate.row, best)
+        self.child.observe(site, score, 1.0 + self._own_score_weight)
+        sites, gates, bests = array("q"), array("q"), array("d")
         while (site := self._parent[site]) != ROOT:
             sites.append(site)
             gates.append(self._gate_above[site])
+            bests.append(best)
+            best = max(best, self._score[self._parent[site]])
         if sites:
-            self.child.observe(indices(sites), node.score)
-            self.go_on.observe(indices(gates), node.score)
+            heard = np.frombuffer(bests) if self._back_up_best else score
+            self.child.observe(indices(sites), heard)
+            self.go_on.observe(indices(gates), heard)
 
     def _open_gate(self, site: int, agent: str | None) -> Gate:
         gate = self._gates.get((site, agent))
         if gate is None:
             gate = self._gates[site, agent] = Gate(self.generate.add_row())
             self.go_on.add_row()
+            if site != ROOT and self._own_score_weight:
+                self.generate.observe(gate.row, self._score[site], self._own_score_weight)
+                self.go_on.observe(gate.row, self._score[site], self._own_score_weight)
         return gate

@@ -117,11 +117,11 @@ class Moments:
         self._size += 1
         return self._size - 1
 
-    def observe(self, rows: int | NDArray[np.int64], score: float) -> None:
-        """Add one observation to one arm, or to each of several distinct arms."""
-        self._n[rows] += 1.0
-        self._total[rows] += score
-        self._squares[rows] += score * score
+    def observe(self, rows: int | NDArray[np.int64], score: float | Array, weight: float = 1.0) -> None:
+        """Add an observation to one arm, or to each of several distinct arms; it counts as `weight` equal ones."""
+        self._n[rows] += weight
+        self._total[rows] += weight * score
+        self._squares[rows] += weight * score * score
 
     def one(self, row: int) -> Observations:
         """n, Σr, Σr² of one arm."""

@@ -26,6 +26,7 @@ TEAM: dict[str, Any] = {
             "depth_guided:gamma=0.9:posterior=gaussian",
             {"strategy": "depth_guided", "gamma": 0.9, "posterior": "gaussian"},
         ),
+        ("t_plus:own_score_weight=3", {"strategy": "t_plus", "own_score_weight": 3}),
         ("treequest", {"strategy": "treequest"}),
         ("treequest:StandardMCTS", {"strategy": "treequest", "algorithm": "StandardMCTS"}),
         (

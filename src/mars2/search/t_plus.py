@@ -1,0 +1,89 @@
+"""The search of MARS2-T+ as recommended here: depth-guided, and ready to refine its best programs from the start."""
+
+from __future__ import annotations
+
+from array import array
+from collections.abc import Sequence
+from typing import Literal
+
+import numpy as np
+
+from mars2.core.errors import ConfigError
+from mars2.core.tree import Tree
+from mars2.search.ab_mcts import AgentChoice, Order
+from mars2.search.arms import Gate, TreeArms, indices, node_at
+from mars2.search.depth_guided import DepthGuided
+
+
+class TPlus(DepthGuided):
+    """`DepthGuided` with three changes, each an option, that let it exploit a good program within a small budget.
+
+    AB-MCTS gives a child's own score to GEN of its parent, not to CONT: a better child first makes its parent look
+    worth widening, and every new arm starts from a prior that knows nothing. Here, with r_p the score of node p:
+
+    - own score: a child arm, GEN and CONT of p start with k = `own_score_weight` observations of r_p (the arm's own one
+      comes on top; the root has none). Beta: GEN(p) ~ Beta(½ + k·r_p + Σr, ½ + k·(1 − r_p) + n − Σr).
+    - best: for a new node c, GEN of its parent p hears max(r_p, r_c), and for every edge a → b above, the arm of b and
+      CONT(a) hear the best score on the path from b to c. A refinement that fails leaves its parent as good as before.
+    - best child: CONT is the largest of the children's draws, and the search goes on below that child; CONT has no arm.
+
+    With own_score_weight=0, back_up="score" and go_on="arm" it is `DepthGuided`. Differs from arXiv:2602.07848, which
+    has AB-MCTS's arms; docs/search.md has what each change does.
+
+    Args:
+        agents, posterior, order, agent_choice, max_pending_per_node: see `AbMcts`.
+        gamma, slope, floor, count_scope: see `DepthGuided`; here γ falls less per level, and c counts per node.
+        own_score_weight: k, >= 0.
+        back_up: what arms hear of a new node: the "best" score on the way down to it, or its own "score".
+        go_on: what GEN is compared with: the draw of the "best-child", or of the CONT "arm".
+    """
+
+    def __init__(
+        self,
+        agents: Sequence[str],
+        *,
+        own_score_weight: float = 10.0,
+        back_up: Literal["best", "score"] = "best",
+        go_on: Literal["best-child", "arm"] = "best-child",
+        gamma: float = 0.98,
+        slope: float = 0.02,
+        floor: float = 0.5,
+        count_scope: Literal["depth", "node"] = "node",
+        posterior: Literal["beta", "gaussian"] = "beta",
+        order: Order = "node-then-model",
+        agent_choice: AgentChoice = "thompson",
+        max_pending_per_node: int | None = None,
+    ) -> None:
+        super().__init__(
+            agents,
+            gamma=gamma,
+            slope=slope,
+            floor=floor,
+            count_scope=count_scope,
+            posterior=posterior,
+            order=order,
+            agent_choice=agent_choice,
+            max_pending_per_node=max_pending_per_node,
+        )
+        if own_score_weight < 0:
+            raise ConfigError(f"search.own_score_weight must be >= 0, got {own_score_weight}; 10 is the default")
+        if back_up not in ("best", "score"):
+            raise ConfigError(f"search.back_up must be best or score, got {back_up!r}; best is the default")
+        if go_on not in ("best-child", "arm"):
+            raise ConfigError(f"search.go_on must be best-child or arm, got {go_on!r}; best-child is the default")
+        self._by_child = go_on == "best-child"
+        self._arms = TreeArms(per_agent=self._stack, own_score_weight=own_score_weight, back_up_best=back_up == "best")
+
+    def _descend(
+        self, tree: Tree, site: int, gate: Gate, children: array[int], may_generate: bool, rng: np.random.Generator
+    ) -> int | None:
+        """`go_on` "best-child": GEN against the largest of the children's draws; GEN wins ties."""
+        if not self._by_child:
+            return super()._descend(tree, site, gate, children, may_generate, rng)
+        draws = self._posterior.draw_many(*self._arms.child.many(indices(children)), rng)
+        best = int(draws.argmax())
+        if may_generate:
+            generate = self._posterior.draw(*self._arms.generate.one(gate.row), rng)
+            if self.scale_generation(tree, node_at(site), generate) >= draws[best]:
+                return None
+        return children[best]
