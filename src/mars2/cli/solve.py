@@ -58,7 +58,7 @@ def solve(
     parallel: Annotated[int, typer.Option(help="Programs being written at once.")] = 4,
     max_tokens: Annotated[int | None, typer.Option(help="Longest answer, in tokens.")] = None,
     strategy: Annotated[
-        str, typer.Option(help="ab_mcts, best_of_n, treequest:ABMCTSA, ab_mcts:posterior=gaussian, …")
+        str, typer.Option(help="ab_mcts, t_plus, refine_best, treequest:ABMCTSA, ab_mcts:posterior=gaussian, …")
     ] = "ab_mcts",
     select: Annotated[
         str,
