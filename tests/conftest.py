@@ -41,7 +41,7 @@ def tiny_model(tmp_path_factory: pytest.TempPathFactory) -> Path:
     torch.manual_seed(0)
     config = LlamaConfig(
         vocab_size=len(tokenizer),
-        hidden_size=32,
+        hidden_size=64,  # heads of 32, the smallest that vLLM's CPU attention takes
         intermediate_size=64,
         num_hidden_layers=2,
         num_attention_heads=2,

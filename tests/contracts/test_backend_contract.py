@@ -8,6 +8,8 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
+import pytest_asyncio
+from transformers import AutoModelForCausalLM
 
 from mars2.backends.openai_ import OpenAIBackend
 from mars2.backends.scripted import ScriptedBackend, load_script
@@ -16,14 +18,21 @@ from mars2.core.completion import Message, Sampling
 from mars2.core.protocols import Backend, Snapshot, TrainableBackend
 from openai_server import openai_server
 
+pytestmark = pytest.mark.asyncio(loop_scope="module")
 PROMPT = (Message("user", "write f"),)
 SAMPLING = Sampling(max_tokens=12, seed=1)
 
 
-@pytest.fixture(params=["scripted", "transformers", "openai", pytest.param("vllm", marks=pytest.mark.vllm)])
-async def backend(request: pytest.FixtureRequest, tiny_model: Path, tmp_path: Path) -> AsyncIterator[Backend]:
+SMALL_ENGINE = {"enforce_eager": True, "kv_cache_memory_bytes": 1 << 28}
+BACKENDS = ["scripted", "transformers", "openai", pytest.param("vllm", marks=pytest.mark.vllm)]
+
+
+@pytest_asyncio.fixture(params=BACKENDS, scope="module", loop_scope="module")
+async def backend(
+    request: pytest.FixtureRequest, tiny_model: Path, tmp_path_factory: pytest.TempPathFactory
+) -> AsyncIterator[Backend]:
     if request.param == "scripted":
-        script = tmp_path / "script.yaml"
+        script = tmp_path_factory.mktemp("script") / "script.yaml"
         script.write_text("rules: [{match: write, answers: ['abc', 'def f(x): pass', 'ghi'], latency_s: 0.001}]")
         made: Backend = ScriptedBackend("p", load_script(script))
     elif request.param == "transformers":
@@ -38,7 +47,7 @@ async def backend(request: pytest.FixtureRequest, tiny_model: Path, tmp_path: Pa
         pytest.importorskip("vllm")
         from mars2.backends.vllm_ import VllmBackend
 
-        made = VllmBackend("p", tiny_model, dtype="float32", max_model_len=256, engine={"enforce_eager": True})
+        made = VllmBackend("p", tiny_model, dtype="float32", max_model_len=256, engine=SMALL_ENGINE)
     yield made
     await made.close()
 
@@ -80,12 +89,12 @@ async def test_cancelling_one_request_leaves_the_others(backend: Backend) -> Non
     assert (await backend.generate(PROMPT, SAMPLING)).output_tokens > 0
 
 
-async def test_a_snapshot_changes_the_version(backend: Backend) -> None:
+async def test_a_snapshot_changes_the_version(backend: Backend, tiny_model: Path) -> None:
     if isinstance(backend, OpenAIBackend):
         assert not isinstance(backend, TrainableBackend)
         return
     assert isinstance(backend, TrainableBackend)
-    state = {} if isinstance(backend, ScriptedBackend) else backend.model.state_dict()  # type: ignore[attr-defined]
+    state = AutoModelForCausalLM.from_pretrained(tiny_model).state_dict()
     await backend.load(Snapshot("p", 7, state=state))
     assert backend.version == 7
     assert (await backend.generate(PROMPT, SAMPLING)).policy_version == 7
