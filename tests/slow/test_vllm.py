@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import os
 import shutil
 import signal
@@ -76,8 +77,12 @@ def server(chat_model: Path) -> Iterator[str]:
                 time.sleep(1)
         yield f"http://127.0.0.1:{port}/v1"
     finally:
-        os.killpg(process.pid, signal.SIGTERM)
-        process.wait(60)
+        with contextlib.suppress(ProcessLookupError):
+            os.killpg(process.pid, signal.SIGTERM)
+        try:
+            process.wait(60)
+        except subprocess.TimeoutExpired:
+            os.killpg(process.pid, signal.SIGKILL)
 
 
 async def sampled(backend: TrainableBackend, first_seed: int) -> list[Completion]:
@@ -118,9 +123,8 @@ async def follow_one_step(backend: TrainableBackend, model: Path) -> None:
     assert {s.policy_version for s in new} == {1}
     of_old_weights = TorchLearner("p", model).step(new)["logprob_gap"]
     of_new_weights = learner.step(new)["logprob_gap"]
-    print(
-        f"mean |log-prob gap|: {before['logprob_gap']:.1e}, after a step {of_new_weights:.1e} (old: {of_old_weights:.1e})"
-    )
+    gaps = [f"{gap:.1e}" for gap in (before["logprob_gap"], of_new_weights, of_old_weights)]
+    print(f"mean |log-prob gap| {gaps[0]}, a step later {gaps[1]} (to the old weights {gaps[2]})")
     assert of_new_weights < MAX_GAP
     assert of_old_weights > 30 * of_new_weights
 
@@ -141,20 +145,24 @@ async def test_a_trained_step_reaches_a_server(chat_model: Path, server: str) ->
         await backend.close()
 
 
+def kill_engines() -> None:
+    children = subprocess.run(["pgrep", "-P", str(os.getpid())], capture_output=True, text=True).stdout.split()
+    engines = [int(pid) for pid in children if b"EngineCore" in Path(f"/proc/{pid}/cmdline").read_bytes()]
+    assert engines
+    for pid in engines:
+        os.kill(pid, signal.SIGKILL)
+
+
 async def test_an_engine_that_dies_is_said_and_started_again(chat_model: Path) -> None:
     backend = VllmBackend("p", chat_model, dtype="float32", max_model_len=256, engine=ENGINE)
     try:
         learner = TorchLearner("p", chat_model, learning_rate=0.01)
         await backend.load(replace(learner.snapshot(), version=3))
         first = await backend.generate(PROMPTS[0], replace(SAMPLING, seed=5))
-        children = subprocess.run(["pgrep", "-P", str(os.getpid())], capture_output=True, text=True).stdout.split()
-        engines = [pid for pid in children if b"EngineCore" in Path(f"/proc/{pid}/cmdline").read_bytes()]
-        assert engines
-        for pid in engines:
-            os.kill(int(pid), signal.SIGKILL)
-        with pytest.raises(BackendError, match="the vLLM engine died"):
-            for _ in range(20):
-                await backend.generate(PROMPTS[1], SAMPLING)
+        kill_engines()
+        calls = (backend.generate(PROMPTS[1], SAMPLING) for _ in range(4))
+        found = await asyncio.gather(*calls, return_exceptions=True)
+        assert any(isinstance(f, BackendError) and "the vLLM engine died" in str(f) for f in found)
         again = await backend.generate(PROMPTS[0], replace(SAMPLING, seed=5))
         assert (again.output_ids, again.policy_version) == (first.output_ids, 3)
     finally:

@@ -1,0 +1,130 @@
+"""``mars2 serve``: an OpenAI-compatible endpoint that answers with tree search."""
+
+from __future__ import annotations
+
+import asyncio
+import ipaddress
+import os
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from mars2.cli.output import run_async, say
+from mars2.cli.solve import team_config
+from mars2.config import RunConfig
+from mars2.config.load import parse_config
+from mars2.config.strategies import parse_strategy
+from mars2.core.errors import ConfigError
+
+if TYPE_CHECKING:
+    import uvicorn
+
+HELP = """Serve a team behind an OpenAI-compatible chat endpoint; every answer is a tree search.
+
+The last user message is the problem. Its examples become public tests, or tests come in the request's field `mars2`.
+
+Examples:
+
+    mars2 serve --agents Qwen/Qwen2.5-Coder-0.5B-Instruct --budget 8
+
+    mars2 serve --agents a=vllm:models/qwen-0.5b,b=vllm:models/qwen-1.5b --port 9000
+
+    curl http://127.0.0.1:8080/v1/chat/completions -H 'Content-Type: application/json' -d '{"model": "mars2",
+    "messages": [{"role": "user", "content": "Read two numbers, print their sum."}],
+    "mars2": {"tests": [{"input": "1 2", "output": "3"}], "budget": 4}}'
+"""
+
+
+def register(app: typer.Typer) -> None:
+    app.command(help=HELP)(serve)
+
+
+def serve(
+    agents: Annotated[str | None, typer.Option(help="Comma-separated models, as for `mars2 solve`.")] = None,
+    config: Annotated[Path | None, typer.Option(help="Take the team from a configuration file.")] = None,
+    run: Annotated[Path | None, typer.Option(help="Take the trained team of a run.")] = None,
+    name: Annotated[str, typer.Option(help="The model's name for clients.")] = "mars2",
+    strategy: Annotated[str, typer.Option(help="As for `mars2 solve`.")] = "ab_mcts",
+    budget: Annotated[int, typer.Option(min=1, help="Programs a request; a request may ask for fewer.")] = 16,
+    parallel: Annotated[int, typer.Option(min=1, help="Programs being written at once, per request.")] = 4,
+    max_tokens: Annotated[int | None, typer.Option(help="Longest answer of a model, in tokens.")] = None,
+    max_searches: Annotated[int, typer.Option(min=1, help="Requests at once; one more gets 429.")] = 8,
+    max_request_kib: Annotated[int, typer.Option(min=1, help="Longest request; a longer one gets 413.")] = 1024,
+    keep_going: Annotated[
+        bool, typer.Option("--keep-going", help="Spend the whole budget even after a program passes all tests.")
+    ] = False,
+    host: Annotated[str, typer.Option(help="Address to listen on.")] = "127.0.0.1",
+    port: Annotated[int, typer.Option(min=0, max=65535, help="0: any free port.")] = 8080,
+    api_key_env: Annotated[
+        str, typer.Option(help="Environment variable with the key that clients must send; unset: no key.")
+    ] = "MARS2_API_KEY",
+    seed: Annotated[int, typer.Option(help="Of requests that bring none.")] = 0,
+) -> None:
+    try:
+        import fastapi  # noqa: F401
+        import uvicorn  # noqa: F401
+    except ImportError as error:
+        raise ConfigError(f"mars2 serve: {error.name} is not installed; pip install 'mars2[serve]'") from None
+    api_key = os.environ.get(api_key_env) or None
+    if api_key is None and not _is_loopback(host):
+        say(f"warning: listening on {host} without a key: anybody who reaches it can run searches; set {api_key_env}")
+    settings, trained = team_config(agents, config, run)
+    overrides = [
+        f"seed={seed}",
+        f"rollout.max_nodes={budget}",
+        f"rollout.expansions_in_flight={parallel}",
+        "rollout.lockstep=false",
+        f"stopping.solved={'null' if keep_going else 1}",
+    ]
+    if max_tokens is not None:
+        overrides.append(f"sampling.max_tokens={max_tokens}")
+    data = settings.as_dict() | {"training": None, "search": parse_strategy(strategy)}
+    data["selection"] = {**data.get("selection", {}), "rule": "behaviour"}
+    settings = parse_config(data, overrides)
+    run_async(
+        _serve(
+            settings,
+            trained,
+            (host, port),
+            name=name,
+            max_searches=max_searches,
+            max_request_bytes=max_request_kib * 1024,
+            api_key=api_key,
+        ),
+        when_interrupted="stopped",
+    )
+
+
+async def _serve(config: RunConfig, trained: Path | None, address: tuple[str, int], **options: Any) -> None:
+    import uvicorn
+
+    from mars2 import build
+    from mars2.serve.app import Server
+
+    host, port = address
+    team = build.build_team(config, await asyncio.to_thread(build.resolve_models, config, trained=trained))
+    try:
+        app = Server(config, team, **options).app()
+        server = uvicorn.Server(uvicorn.Config(app, host=host, port=port, log_level="warning", access_log=False))
+        announcing = asyncio.create_task(_announce(server, config))
+        await server.serve()
+        announcing.cancel()
+    except SystemExit:
+        raise ConfigError(f"--port: cannot listen on {host}:{port}; choose another") from None
+    finally:
+        await team.close()
+
+
+async def _announce(server: uvicorn.Server, config: RunConfig) -> None:
+    while not server.started:  # noqa: ASYNC110  (uvicorn has no event for it)
+        await asyncio.sleep(0.05)
+    host, port = server.servers[0].sockets[0].getsockname()[:2]
+    say(f"serving {', '.join(config.agents)} at http://{host}:{port}/v1 (Ctrl-C stops)")
+
+
+def _is_loopback(host: str) -> bool:
+    try:
+        return ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return host == "localhost"

@@ -1,0 +1,275 @@
+"""The HTTP application: chat completions, models, health, metrics."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import hmac
+import json
+import logging
+import time
+import uuid
+from collections.abc import AsyncIterator, Callable
+from dataclasses import asdict
+from typing import Any
+
+from fastapi import FastAPI, Request, Response
+from fastapi.responses import JSONResponse, PlainTextResponse, StreamingResponse
+
+from mars2.build import Team
+from mars2.config.schema import RunConfig
+from mars2.core.errors import ConfigError, Mars2Error
+from mars2.core.problem import Problem
+from mars2.serve.counters import Counters
+from mars2.serve.requests import ChatRequest, RequestError, parse_request, problem_of
+from mars2.serve.searching import Solution, search
+
+_log = logging.getLogger(__name__)
+_KEEP_ALIVE_S = 10.0
+_LOOK_FOR_CLIENT_S = 0.25
+_DRAIN_FACTOR = 64
+CLIENT_LEFT = 499
+
+
+class Server:
+    """Answers requests with one team's searches.
+
+    Args:
+        name: the model's name for clients.
+        max_searches: at once; one more request gets 429.
+        max_nodes: programs a request may ask for, and gets if it does not say.
+        max_request_bytes: of a body; a longer one gets 413.
+        api_key: wanted as a bearer token; None: no key is wanted.
+    """
+
+    def __init__(
+        self,
+        config: RunConfig,
+        team: Team,
+        *,
+        name: str = "mars2",
+        max_searches: int = 8,
+        max_nodes: int | None = None,
+        max_request_bytes: int = 1 << 20,
+        api_key: str | None = None,
+    ) -> None:
+        self.config = config
+        self.team = team
+        self.name = name
+        self.max_searches = max_searches
+        self.max_nodes = max_nodes or config.rollout.max_nodes
+        self.max_request_bytes = max_request_bytes
+        self.api_key = api_key
+        self.counters = Counters()
+        self.started_s = int(time.time())
+
+    def app(self) -> FastAPI:
+        app = FastAPI(title="mars2", docs_url=None, redoc_url=None, openapi_url=None)
+        app.add_api_route("/v1/chat/completions", self.chat, methods=["POST"])
+        app.add_api_route("/v1/models", self.models, methods=["GET"])
+        app.add_api_route("/v1/models/{name}", self.model, methods=["GET"])
+        app.add_api_route("/health", self.health, methods=["GET"])
+        app.add_api_route("/metrics", self.metrics, methods=["GET"])
+        return app
+
+    async def health(self) -> Response:
+        return JSONResponse({"status": "ok", "searches": self.counters.num_searching})
+
+    async def metrics(self) -> Response:
+        return PlainTextResponse(self.counters.text())
+
+    async def models(self, request: Request) -> Response:
+        if (refused := self._unauthorised(request)) is not None:
+            return refused
+        return JSONResponse({"object": "list", "data": [self._model()]})
+
+    async def model(self, request: Request, name: str) -> Response:
+        if (refused := self._unauthorised(request)) is not None:
+            return refused
+        return JSONResponse(self._model()) if name == self.name else self._no_model(name)
+
+    async def chat(self, request: Request) -> Response:
+        response = await self._chat(request)
+        if not isinstance(response, StreamingResponse):
+            self.counters.add("mars2_requests_total", labels=f'{{status="{response.status_code}"}}')
+        return response
+
+    async def _chat(self, http: Request) -> Response:
+        if (refused := self._unauthorised(http)) is not None:
+            return refused
+        try:
+            chat = parse_request(await self._body(http))
+            if chat.model != self.name:
+                return self._no_model(chat.model)
+            if (chat.mars2.budget or 1) > self.max_nodes:
+                raise RequestError(
+                    f"mars2.budget: must be <= {self.max_nodes} here, got {chat.mars2.budget}", field="mars2.budget"
+                )
+            name = f"chatcmpl-{uuid.uuid4().hex}"
+            problem = await asyncio.to_thread(problem_of, chat, name)
+        except RequestError as error:
+            return _error(error.status, str(error), param=error.field)
+        if self.counters.num_searching >= self.max_searches:
+            busy = f"{self.max_searches} searches are under way; try again later"
+            return _error(429, busy, kind="rate_limit_exceeded", headers={"Retry-After": "5"})
+        self.counters.num_searching += 1  # given back by whoever runs the search
+        if chat.stream:
+            return StreamingResponse(self._stream(chat, problem), media_type="text/event-stream")
+        try:
+            return await self._answer(http, chat, problem)
+        finally:
+            self.counters.num_searching -= 1
+
+    async def _answer(self, http: Request, chat: ChatRequest, problem: Problem) -> Response:
+        work = asyncio.create_task(self._search(chat, problem, say=lambda text: None))
+        try:
+            while not (await asyncio.wait([work], timeout=_LOOK_FOR_CLIENT_S))[0]:
+                if await http.is_disconnected():
+                    return Response(status_code=CLIENT_LEFT)
+            solution = work.result()
+        except Mars2Error as error:
+            return _error(502, str(error), kind="server_error")
+        finally:
+            await _end(work)
+        if solution.program is None and solution.error is not None:
+            return _error(502, solution.error, kind="server_error")
+        message = {"role": "assistant", "content": _content(solution), "refusal": None}
+        return JSONResponse(
+            self._head(problem.id, "chat.completion")
+            | {"choices": [{"index": 0, "message": message, "finish_reason": "stop", "logprobs": None}]}
+            | {"usage": _usage(solution), "mars2": _facts(solution)}
+        )
+
+    async def _stream(self, chat: ChatRequest, problem: Problem) -> AsyncIterator[str]:
+        """Server-sent events: progress as it comes, if wanted; the answer; usage; the end."""
+        status = str(CLIENT_LEFT)
+        said: asyncio.Queue[str] = asyncio.Queue()
+        field = {"reasoning": "reasoning_content", "content": "content"}.get(chat.mars2.progress)
+        say: Callable[[str], None] = said.put_nowait if field else (lambda text: None)
+        work = asyncio.create_task(self._search(chat, problem, say=say))
+        head = self._head(problem.id, "chat.completion.chunk")
+        try:
+            yield _event(head | _delta({"role": "assistant", "content": ""}))
+            while not work.done() or not said.empty():
+                next_said = asyncio.create_task(said.get())
+                try:
+                    await asyncio.wait([work, next_said], timeout=_KEEP_ALIVE_S, return_when=asyncio.FIRST_COMPLETED)
+                    if next_said.done():
+                        yield _event(head | _delta({str(field): next_said.result()}))
+                    elif not work.done():
+                        yield ": still searching\n\n"
+                finally:
+                    next_said.cancel()
+            try:
+                solution = work.result()
+            except Mars2Error as error:
+                status = "502"
+                yield _event({"error": {"message": str(error), "type": "server_error"}})
+                return
+            if solution.program is None and solution.error is not None:
+                status = "502"
+                yield _event({"error": {"message": solution.error, "type": "server_error"}})
+                return
+            status = "200"
+            yield _event(head | _delta({"content": _content(solution)}))
+            yield _event(head | _delta({}, finish_reason="stop") | {"mars2": _facts(solution)})
+            if chat.wants_usage:
+                yield _event(head | {"choices": [], "usage": _usage(solution)})
+            yield "data: [DONE]\n\n"
+        finally:
+            self.counters.num_searching -= 1
+            self.counters.add("mars2_requests_total", labels=f'{{status="{status}"}}')
+            await _end(work)
+
+    async def _search(self, chat: ChatRequest, problem: Problem, *, say: Callable[[str], None]) -> Solution:
+        max_nodes = chat.mars2.budget or self.max_nodes
+        solution = await search(self.config, self.team, chat, problem, max_nodes=max_nodes, say=say)
+        self.counters.add("mars2_programs_total", solution.num_nodes)
+        self.counters.add("mars2_prompt_tokens_total", solution.prompt_tokens)
+        self.counters.add("mars2_output_tokens_total", solution.output_tokens)
+        self.counters.add("mars2_failed_calls_total", solution.num_failed_calls)
+        self.counters.add("mars2_search_seconds_total", solution.wall_s)
+        self.counters.add("mars2_cost_total", solution.cost)
+        return solution
+
+    # ── parts of answers ────────────────────────────────────────────────────────────────────────────────────────────
+
+    async def _body(self, http: Request) -> bytes:
+        """The body. One that is too long is read on and thrown away, within reason: many clients read no answer before
+        they have sent all."""
+        parts: list[bytes] = []
+        length = 0
+        async for part in http.stream():
+            length += len(part)
+            if length > _DRAIN_FACTOR * self.max_request_bytes:
+                break
+            if length <= self.max_request_bytes:
+                parts.append(part)
+            else:
+                parts.clear()
+        if length > self.max_request_bytes:
+            raise RequestError(f"the body must be at most {self.max_request_bytes} bytes long", status=413)
+        return b"".join(parts)
+
+    def _unauthorised(self, http: Request) -> Response | None:
+        if self.api_key is None:
+            return None
+        given = http.headers.get("authorization", "").removeprefix("Bearer ")
+        if hmac.compare_digest(given.encode(), self.api_key.encode()):
+            return None
+        return _error(401, "wrong or missing API key", kind="authentication_error")
+
+    def _model(self) -> dict[str, Any]:
+        return {"id": self.name, "object": "model", "created": self.started_s, "owned_by": "mars2"}
+
+    def _no_model(self, name: str) -> Response:
+        return _error(404, f"there is no model {name!r} here; use {self.name!r}", param="model")
+
+    def _head(self, name: str, kind: str) -> dict[str, Any]:
+        return {"id": name, "object": kind, "created": int(time.time()), "model": self.name}
+
+
+def _content(solution: Solution) -> str:
+    if solution.program is None:
+        return "No program was written."
+    return f"```python\n{solution.program.strip()}\n```"
+
+
+def _usage(solution: Solution) -> dict[str, int]:
+    return {
+        "prompt_tokens": solution.prompt_tokens,
+        "completion_tokens": solution.output_tokens,
+        "total_tokens": solution.prompt_tokens + solution.output_tokens,
+    }
+
+
+def _facts(solution: Solution) -> dict[str, Any]:
+    return {name: value for name, value in asdict(solution).items() if name != "program"}
+
+
+def _delta(delta: dict[str, Any], finish_reason: str | None = None) -> dict[str, Any]:
+    return {"choices": [{"index": 0, "delta": delta, "finish_reason": finish_reason, "logprobs": None}]}
+
+
+def _event(data: dict[str, Any]) -> str:
+    return f"data: {json.dumps(data)}\n\n"
+
+
+def _error(
+    status: int,
+    message: str,
+    *,
+    param: str | None = None,
+    kind: str = "invalid_request_error",
+    headers: dict[str, str] | None = None,
+) -> Response:
+    """An error as OpenAI's clients read it."""
+    body = {"error": {"message": message, "type": kind, "param": param, "code": None}}
+    return JSONResponse(body, status_code=status, headers=headers)
+
+
+async def _end(work: asyncio.Task[Solution]) -> None:
+    """Cancel a search that nobody waits for any more, and wait until it has let go of everything."""
+    work.cancel()
+    with contextlib.suppress(asyncio.CancelledError, ConfigError, Mars2Error):
+        await work

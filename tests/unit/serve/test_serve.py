@@ -1,0 +1,289 @@
+"""`mars2 serve` over real HTTP with the official client: answers, streams, limits, clients that misbehave."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import os
+import re
+import signal
+import subprocess
+import sys
+import urllib.error
+import urllib.request
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+pytest.importorskip("fastapi", reason="the extra `serve` is not installed")
+pytest.importorskip("uvicorn", reason="the extra `serve` is not installed")
+
+import openai
+
+SCRIPT = """
+rules:
+  - match: wrong answer
+    answers: ["```python\\nprint(sum(map(int, input().split())))\\n```"]
+    latency_s: 0.01
+  - match: forever
+    answers: ["```python\\nprint(1)\\n```"]
+    latency_s: 30
+  - match: broken
+    fail: true
+    answers: [x]
+  - match: ''
+    answers: ["```python\\nprint(0)\\n```", "```python\\nprint(sum(map(int, input().split())))\\n```"]
+    latency_s: 0.01
+"""
+SUM = [{"role": "user", "content": "Read numbers, print their sum."}]
+TESTS = {"mars2": {"tests": [{"input": "1 2", "output": "3"}, {"input": "4 5", "output": "9"}]}}
+
+
+@contextmanager
+def serving(tmp_path: Path, *options: str, **environment: str) -> Iterator[tuple[str, subprocess.Popen[str]]]:
+    script = tmp_path / "script.yaml"
+    script.write_text(SCRIPT)
+    command = [sys.executable, "-m", "mars2", "serve", "--agents", f"scripted:{script}", "--port", "0", *options]
+    process = subprocess.Popen(
+        command,
+        stderr=subprocess.PIPE,
+        text=True,
+        env=os.environ | environment,
+        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.default_int_handler),
+    )
+    assert process.stderr is not None
+    lines: list[str] = []
+    try:
+        for line in process.stderr:
+            lines.append(line)
+            if found := re.search(r"http://\S+/v1", line):
+                break
+        else:
+            pytest.fail("".join(lines))
+        yield found.group(), process
+    finally:
+        process.send_signal(signal.SIGINT)
+        try:
+            process.wait(20)
+        finally:
+            process.kill()
+            process.stderr.close()
+
+
+@pytest.fixture(scope="module")
+def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[str, subprocess.Popen[str]]]:
+    with serving(tmp_path_factory.mktemp("serve"), "--budget", "6", "--max-searches", "20") as found:
+        yield found
+
+
+@pytest.fixture(scope="module")
+def url(server: tuple[str, subprocess.Popen[str]]) -> str:
+    return server[0]
+
+
+def client_of(url: str, key: str = "none") -> openai.AsyncOpenAI:
+    return openai.AsyncOpenAI(base_url=url, api_key=key, max_retries=0)
+
+
+def fetched(url: str, data: bytes | None = None, headers: dict[str, str] | None = None) -> tuple[int, Any]:
+    request = urllib.request.Request(url, data=data, headers=headers or {})
+    try:
+        with urllib.request.urlopen(request, timeout=30) as answer:
+            body = answer.read()
+            return answer.status, json.loads(body) if body[:1] in b"{[" else body.decode()
+    except urllib.error.HTTPError as error:
+        with error:
+            return error.code, json.loads(error.read())
+
+
+async def test_the_official_client_gets_a_program_that_passes(url: str) -> None:
+    async with client_of(url) as client:
+        answer = await client.chat.completions.create(model="mars2", messages=SUM, extra_body=TESTS)  # type: ignore[arg-type]
+    assert answer.choices[0].message.content == "```python\nprint(sum(map(int, input().split())))\n```"
+    assert answer.choices[0].finish_reason == "stop"
+    facts: Any = answer.model_extra["mars2"]  # type: ignore[index]
+    assert (facts["num_passed"], facts["num_tests"]) == (2, 2)
+    assert answer.usage is not None
+    assert answer.usage.completion_tokens > 0
+
+
+async def test_examples_in_the_statement_are_the_tests(url: str) -> None:
+    text = "Print the sum.\n\nSample Input\n```\n1 2\n```\nSample Output\n```\n3\n```\n"
+    async with client_of(url) as client:
+        answer = await client.chat.completions.create(model="mars2", messages=[{"role": "user", "content": text}])
+    facts: Any = answer.model_extra["mars2"]  # type: ignore[index]
+    assert (facts["num_passed"], facts["num_tests"]) == (1, 1)
+
+
+@pytest.mark.parametrize("progress", ["none", "reasoning", "content"])
+async def test_a_stream_ends_with_the_answer(url: str, progress: str) -> None:
+    body = {"mars2": TESTS["mars2"] | {"progress": progress}}
+    async with client_of(url) as client:
+        stream = await client.chat.completions.create(  # type: ignore[call-overload]
+            model="mars2", messages=SUM, stream=True, stream_options={"include_usage": True}, extra_body=body
+        )
+        chunks = [chunk async for chunk in stream]
+    deltas = [c.choices[0].delta for c in chunks if c.choices]
+    content = "".join(d.content or "" for d in deltas)
+    reasoning = "".join((d.model_extra or {}).get("reasoning_content") or "" for d in deltas)
+    assert content.endswith("```python\nprint(sum(map(int, input().split())))\n```")
+    assert ("[1/6]" in content, "[1/6]" in reasoning) == (progress == "content", progress == "reasoning")
+    assert chunks[-1].usage.completion_tokens > 0
+    assert [c.choices[0].finish_reason for c in chunks if c.choices and c.choices[0].finish_reason] == ["stop"]
+
+
+def test_models_health_and_metrics(url: str) -> None:
+    root = url.removesuffix("/v1")
+    assert fetched(f"{url}/models")[1]["data"][0]["id"] == "mars2"
+    assert fetched(f"{root}/health") == (200, {"status": "ok", "searches": 0})
+    status, text = fetched(f"{root}/metrics")
+    assert status == 200
+    assert "mars2_programs_total" in text
+
+
+@pytest.mark.parametrize(
+    ("body", "status", "message"),
+    [
+        (b"{not json", 400, "not JSON"),
+        (b"[1]", 400, "JSON object"),
+        (b"{}", 400, "model"),
+        (b'{"model": "gpt", "messages": [{"role": "user", "content": "x"}]}', 404, "use 'mars2'"),
+        (b'{"model": "mars2", "messages": []}', 400, "messages"),
+        (b'{"model": "mars2", "messages": [{"role": "user", "content": " "}]}', 400, "empty"),
+        (b'{"model": "mars2", "messages": [{"role": "assistant", "content": "x"}]}', 400, "last message"),
+        (b'{"model": "mars2", "n": 2, "messages": [{"role": "user", "content": "x"}]}', 400, "n: "),
+        (b'{"model": "mars2", "tools": [{}], "messages": [{"role": "user", "content": "x"}]}', 400, "tools"),
+        (b'{"model": "mars2", "messages": [{"role": "user", "content": "x"}], "mars2": {"budgt": 1}}', 400, "budgt"),
+        (b'{"model": "mars2", "messages": [{"role": "user", "content": "x"}], "mars2": {"budget": 99}}', 400, "<= 6"),
+        (
+            b'{"model": "mars2", "messages": [{"role": "user", "content": "x"}], "mars2": {"tests": [{"in": 1}]}}',
+            400,
+            "in",
+        ),
+        (b"[" * 100_000, 400, "not JSON"),
+        (b'{"model": "mars2", "messages": "' + b"x" * 5_000_000 + b'"}', 413, "bytes long"),
+    ],
+    ids=lambda value: str(value)[:40] if isinstance(value, bytes) else None,
+)
+def test_a_bad_request_gets_an_error_that_names_the_field(url: str, body: bytes, status: int, message: str) -> None:
+    got, answer = fetched(f"{url}/chat/completions", body, {"Content-Type": "application/json"})
+    assert got == status
+    assert message in answer["error"]["message"]
+    assert answer["error"]["type"] == "invalid_request_error"
+
+
+async def test_a_backend_that_fails_is_a_502(url: str) -> None:
+    async with client_of(url) as client:
+        with pytest.raises(openai.InternalServerError) as caught:
+            await client.chat.completions.create(model="mars2", messages=[{"role": "user", "content": "broken"}])
+    assert caught.value.status_code == 502
+    assert "script says to fail" in str(caught.value)
+
+
+async def searches(url: str) -> int:
+    return (await asyncio.to_thread(fetched, url.removesuffix("/v1") + "/health"))[1]["searches"]
+
+
+@pytest.mark.parametrize("stream", [False, True])
+async def test_a_client_that_leaves_ends_its_search(url: str, stream: bool) -> None:
+    async with client_of(url) as client:
+
+        async def ask() -> None:
+            answer: Any = await client.chat.completions.create(  # type: ignore[call-overload]
+                model="mars2", messages=[{"role": "user", "content": "take forever"}], stream=stream
+            )
+            async for _ in answer:
+                pass
+
+        task = asyncio.create_task(ask())
+        for _ in range(100):
+            if await searches(url) == 1:
+                break
+            await asyncio.sleep(0.05)
+        assert await searches(url) == 1
+        task.cancel()
+        await asyncio.gather(task, return_exceptions=True)
+    for _ in range(100):
+        if await searches(url) == 0:
+            return
+        await asyncio.sleep(0.05)
+    pytest.fail("the search went on without its client")
+
+
+async def test_too_many_searches_at_once_and_a_key(tmp_path: Path) -> None:
+    with serving(tmp_path, "--max-searches", "1", MARS2_API_KEY="sesame") as (url, _):
+        async with client_of(url) as stranger:
+            with pytest.raises(openai.AuthenticationError):
+                await stranger.models.list()
+            with pytest.raises(openai.AuthenticationError):
+                await stranger.chat.completions.create(model="mars2", messages=SUM)  # type: ignore[arg-type]
+        async with client_of(url, "sesame") as client:
+            long = [{"role": "user", "content": "take forever"}]
+            first = asyncio.create_task(client.chat.completions.create(model="mars2", messages=long))  # type: ignore[arg-type]
+            for _ in range(100):
+                if await searches(url) == 1:
+                    break
+                await asyncio.sleep(0.05)
+            with pytest.raises(openai.RateLimitError) as caught:
+                await client.chat.completions.create(model="mars2", messages=SUM)  # type: ignore[arg-type]
+            assert caught.value.response.headers["retry-after"] == "5"
+            first.cancel()
+            await asyncio.gather(first, return_exceptions=True)
+
+
+@pytest.mark.slow
+async def test_clients_of_every_kind_and_flat_memory(server: tuple[str, subprocess.Popen[str]]) -> None:
+    """8 at once: one leaves midway, one sends no JSON, one 5 MB; the rest get answers; 200 requests leave nothing."""
+    url, process = server
+
+    def resident_mib() -> float:
+        text = Path(f"/proc/{process.pid}/status").read_text()
+        return int(re.search(r"VmRSS:\s+(\d+)", text).group(1)) / 1024  # type: ignore[union-attr]
+
+    def descriptors() -> int:
+        return len(os.listdir(f"/proc/{process.pid}/fd"))
+
+    async with client_of(url) as client:
+
+        async def ask(i: int) -> str | None:
+            body = {"mars2": TESTS["mars2"] | {"budget": 4}}
+            answer = await client.chat.completions.create(
+                model="mars2",
+                messages=SUM,
+                seed=i,
+                stream=False,
+                extra_body=body,  # type: ignore[arg-type]
+            )
+            return answer.choices[0].message.content
+
+        async def leave() -> None:
+            task = asyncio.create_task(
+                client.chat.completions.create(model="mars2", messages=[{"role": "user", "content": "take forever"}])
+            )
+            await asyncio.sleep(0.1)
+            task.cancel()
+            await asyncio.gather(task, return_exceptions=True)
+
+        async def eight(round_: int) -> None:
+            chat = f"{url}/chat/completions"
+            big = b'{"model": "mars2", "messages": [{"role": "user", "content": "' + b"x" * 5_000_000 + b'"}]}'
+            found = await asyncio.gather(
+                leave(),
+                asyncio.to_thread(fetched, chat, b"{nonsense"),
+                asyncio.to_thread(fetched, chat, big),
+                *(ask(8 * round_ + i) for i in range(5)),
+            )
+            assert (found[1][0], found[2][0]) == (400, 413)
+            assert all(content and content.startswith("```python") for content in found[3:])
+
+        for round_ in range(5):
+            await eight(round_)
+        early, open_early = resident_mib(), descriptors()
+        for round_ in range(5, 30):
+            await eight(round_)
+        assert await searches(url) == 0
+        assert descriptors() <= open_early + 4
+        assert resident_mib() <= early + 16
