@@ -41,10 +41,10 @@ def tiny_model(tmp_path_factory: pytest.TempPathFactory) -> Path:
     torch.manual_seed(0)
     config = LlamaConfig(
         vocab_size=len(tokenizer),
-        hidden_size=64,  # heads of 32, the smallest that vLLM's CPU attention takes
+        hidden_size=32,
         intermediate_size=64,
         num_hidden_layers=2,
-        num_attention_heads=2,
+        num_attention_heads=1,  # of 32 dimensions: the least that vLLM takes on a CPU
         max_position_embeddings=256,
         initializer_range=0.3,  # large enough that different prompts give different answers
         eos_token_id=tokenizer.eos_token_id,
