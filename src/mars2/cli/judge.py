@@ -96,7 +96,7 @@ def _lines(batch: Path) -> Iterator[str]:
     if str(batch) == "-":
         yield from sys.stdin
     else:
-        yield from _read(batch).splitlines()
+        yield from _read(batch).split("\n")  # not splitlines: a program may hold any character
 
 
 def _read(path: Path) -> str:

@@ -5,9 +5,10 @@ from __future__ import annotations
 import asyncio
 import json
 from collections.abc import AsyncIterator, Iterable
+from decimal import Decimal
 from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+from pydantic import BaseModel, ConfigDict, Field, PlainValidator, ValidationError, model_validator
 
 from mars2.core.errors import UserError
 from mars2.core.problem import AssertTest, CallTest, Checker, Comparison, Limits, NamedComparison, StdioTest, Test
@@ -15,6 +16,21 @@ from mars2.core.protocols import Sandbox
 from mars2.core.verdict import TestResult, Verdict
 
 _MOST_MESSAGE = 300
+
+
+def _text(value: object) -> str:
+    """Any text, lone surrogates included: what a model wrote is not refused for its characters."""
+    if not isinstance(value, str):
+        raise ValueError("must be a string")
+    return value
+
+
+Text = Annotated[str, PlainValidator(_text)]
+
+
+def _integer(digits: str) -> int:
+    """An integer of any length."""
+    return int(digits) if len(digits) < 4000 else int(Decimal(digits))
 
 
 class _Strict(BaseModel):
@@ -25,8 +41,8 @@ class StdioTests(_Strict):
     """Programs that read stdin and print."""
 
     kind: Literal["stdio"]
-    inputs: list[str]
-    outputs: list[str]
+    inputs: list[Text]
+    outputs: list[Text]
 
     @model_validator(mode="after")
     def _paired(self) -> StdioTests:
@@ -42,7 +58,7 @@ class CallTests(_Strict):
     """Calls of one function, with the arguments of each call as a list."""
 
     kind: Literal["call"]
-    function: str
+    function: Text
     inputs: list[list[Any]]
     outputs: list[Any]
 
@@ -61,7 +77,7 @@ class AssertTests(_Strict):
     """Python code that must not raise."""
 
     kind: Literal["assert"]
-    asserts: list[str]
+    asserts: list[Text]
 
     def tests(self) -> tuple[Test, ...]:
         return tuple(map(AssertTest, self.asserts))
@@ -79,8 +95,8 @@ class TaskLimits(_Strict):
 class Task(_Strict):
     """One line of a batch file."""
 
-    id: str | int
-    program: str | None
+    id: Text | int
+    program: Text | None
     tests: Annotated[StdioTests | CallTests | AssertTests, Field(discriminator="kind")]
     limits: TaskLimits = TaskLimits()
     comparison: NamedComparison | None = None  # None: exact
@@ -103,11 +119,17 @@ def parse_task(line: str, number: int) -> Task:
         UserError: naming the line, the field and what is wrong with it.
     """
     try:
-        return Task.model_validate_json(line)
+        return Task.model_validate(json.loads(line, parse_int=_integer))
+    except json.JSONDecodeError as error:
+        raise UserError(f"line {number}: line: not JSON: {error.msg} at column {error.colno}") from None
+    except RecursionError:
+        raise UserError(f"line {number}: line: nested too deep") from None
     except ValidationError as error:
-        first = error.errors()[0]
-        field = ".".join(str(part) for part in first["loc"]) or "line"
-        raise UserError(f"line {number}: {field}: {first['msg'][:_MOST_MESSAGE]}") from None
+        found = error.errors()
+        first = next((e for e in found if e["type"] == "extra_forbidden"), found[0])  # a misspelt name explains others
+        field = ".".join(str(part) for part in first["loc"] if "[" not in str(part)) or "line"
+        message = first["msg"].removeprefix("Value error, ")[:_MOST_MESSAGE]
+        raise UserError(f"line {number}: {field}: {message}") from None
 
 
 async def judge_tasks(

@@ -23,7 +23,11 @@ class EncodedTests:
     """Tests as bytes, and the hash that names them."""
 
     key: bytes
-    data: bytes
+    pieces: tuple[bytes, ...]  # one per test: no single large step, neither here nor on the wire
+
+    @property
+    def size(self) -> int:
+        return sum(map(len, self.pieces))
 
 
 class TestEncoder:
@@ -48,10 +52,10 @@ class TestEncoder:
         encoded = await asyncio.to_thread(_encode, tests) if _is_large(tests) else _encode(tests)
         if isinstance(tests, tuple) and id(tests) not in self._kept:
             self._kept[id(tests)] = (tests, encoded)
-            self._bytes += len(encoded.data)
+            self._bytes += encoded.size
             while self._bytes > _KEPT_BYTES:
                 _, (_, forgotten) = self._kept.popitem(last=False)
-                self._bytes -= len(forgotten.data)
+                self._bytes -= forgotten.size
         return encoded
 
 
@@ -77,12 +81,16 @@ def _encode(tests: Sequence[Test]) -> EncodedTests:
                     f"tests[{index}] must be a StdioTest, CallTest or AssertTest, got {type(test).__name__}"
                 )
     try:
-        data = marshal.dumps(plain, _MARSHAL_VERSION)
+        pieces = tuple(marshal.dumps(test, _MARSHAL_VERSION) for test in plain)
     except ValueError:
         raise UserError(
             "a call test's args and expected must be plain data (numbers, text, lists, tuples, sets, dicts)"
         ) from None
-    return EncodedTests(hashlib.sha256(data).digest(), data)
+    digest = hashlib.sha256()
+    for piece in pieces:
+        digest.update(len(piece).to_bytes(8, "little"))
+        digest.update(piece)
+    return EncodedTests(digest.digest(), pieces)
 
 
 @dataclass(frozen=True, slots=True)
@@ -100,9 +108,9 @@ class Judging:
         return hashlib.sha256(marshal.dumps(fields, _MARSHAL_VERSION)).digest()
 
     def payload(self, *, with_tests: bool) -> bytes:
-        """What is sent; without the tests if the worker has them already."""
-        tests = self.tests.data if with_tests else None
-        return marshal.dumps((self.program, self.tests.key, tests, self.options), _MARSHAL_VERSION)
+        """What is sent first; the pieces of the tests follow, each in a frame, if the worker does not have them."""
+        num_pieces = len(self.tests.pieces) if with_tests else None
+        return marshal.dumps((self.program, self.tests.key, num_pieces, self.options), _MARSHAL_VERSION)
 
 
 def options(limits: Limits, comparison: Comparison, stop_at_first_failure: bool, hermetic: bool) -> tuple[Any, ...]:
@@ -133,8 +141,9 @@ def refusal(program: str | None, limits: Limits) -> TestResult | None:
         return TestResult(Status.CE, error_type="NoProgram", error_message="the answer contains no program")
     if not program.strip():
         return TestResult(Status.CE, error_type="NoProgram", error_message="the program is empty")
-    size = len(program.encode("utf-8", "surrogatepass"))
-    if size > limits.source_kib * 1024:
+    most = limits.source_kib * 1024
+    size = len(program) if len(program) > most else len(program.encode("utf-8", "surrogatepass"))
+    if size > most:
         message = f"the program has {size} bytes, more than {limits.source_kib} KiB"
         return TestResult(Status.CE, error_type="SourceTooLong", error_message=message)
     return None

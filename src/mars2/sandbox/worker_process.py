@@ -8,6 +8,7 @@ import json
 import socket
 import subprocess
 import sys
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -20,6 +21,7 @@ from mars2.sandbox.worker import wire
 _FOLDER = Path(__file__).resolve().parent / "worker"
 _START_S = 60.0
 SAFE_TIERS = ("A", "B")
+_SENT_AT_ONCE = 1 << 18  # bytes
 _CANCEL = wire.pack(b"")
 
 
@@ -65,6 +67,7 @@ class WorkerProcess:
     ) -> None:
         self._process, self._reader, self._writer = process, reader, writer
         self._held = wire.HeldTests()
+        self._is_sending = False
         self.tier = ""
         self.missing: tuple[str, ...] = ()
 
@@ -106,17 +109,34 @@ class WorkerProcess:
         try:
             known = judging.tests.key in self._held
             if not known:
-                self._held.add(judging.tests.key, len(judging.tests.data))
+                self._held.add(judging.tests.key, judging.tests.size)
             self._writer.write(wire.pack(judging.payload(with_tests=not known)))
-            await self._writer.drain()
+            if not known:
+                await self._send_tests(judging.tests.pieces)
             return await asyncio.wait_for(self._receive(), deadline_s)
         except TimeoutError:
             raise WorkerLost(f"no answer within {deadline_s:.0f} s") from None
         except OSError as error:
             raise WorkerLost(str(error)) from error
 
+    async def _send_tests(self, pieces: Sequence[bytes]) -> None:
+        """Large tests go a little at a time: the event loop has other things to do."""
+        self._is_sending = True
+        for piece in pieces:
+            if len(piece) <= _SENT_AT_ONCE:
+                self._writer.write(wire.pack(piece))
+            else:
+                self._writer.write(wire.pack_length(len(piece)))
+                for start in range(0, len(piece), _SENT_AT_ONCE):
+                    self._writer.write(memoryview(piece)[start : start + _SENT_AT_ONCE])
+                    await self._writer.drain()
+            await self._writer.drain()
+        self._is_sending = False
+
     async def cancel(self) -> None:
         """Give up the judgement under way; returns when the worker is free again."""
+        if self._is_sending:
+            raise WorkerLost("cancelled in the middle of a message")
         try:
             self._writer.write(_CANCEL)
             await asyncio.wait_for(self._receive(), 10.0)

@@ -58,6 +58,10 @@ async def test_lone_surrogates_survive_the_round_trip() -> None:
         (_line(limits={"cpu": 1}), "line 3: limits.cpu"),
         (_line(comparison="fuzzy"), "line 3: comparison"),
         (_line(tests={"kind": "magic"}), "line 3: tests"),
+        ('{"id": 1, "progam": "x"}', "line 3: progam: Extra inputs"),  # although `program` and `tests` are missing
+        (_line(limits={"cpu": 1, "cpu_s": -1}), "line 3: limits.cpu:"),
+        (_line(id=None), "line 3: id"),
+        ("[" * 100_000, "line 3: line: nested too deep"),
         (_line(tests=STDIO | {"outputs": []}), "1 inputs but 0 outputs"),
     ],
 )
@@ -73,3 +77,29 @@ async def test_nothing_runs_if_a_line_is_wrong() -> None:
     with pytest.raises(UserError):
         [answer async for answer in judge_tasks([_line(), "{}"], sandbox, at_once=1)]
     assert sandbox.calls == 0
+
+
+def test_characters_and_numbers_of_any_kind_are_accepted() -> None:
+    """One odd program among thousands does not stop the batch."""
+    call = {"kind": "call", "function": "f", "inputs": [[]], "outputs": [7]}
+    line = _line(program="print('\ud800\x00')", tests=call).replace("[7]", f"[1{'0' * 5000}]")
+    task = parse_task(line, 1)
+    assert task.program == "print('\ud800\x00')"
+    assert task.tests.tests()[0].expected == 10**5000  # type: ignore[union-attr]
+
+
+async def test_odd_programs_are_answered_in_order() -> None:
+    programs = [
+        "print('\ud800')",
+        "print(3)\x00",
+        "print(3) #\u2028 \x0c",
+        "while True: pass",
+        "import os\nos._exit(0)",
+        "",
+        "print(3)",
+    ]
+    lines = [_line(id=i, program=p, limits={"cpu_s": 0.2, "memory_mib": 64}) for i, p in enumerate(programs)]
+    async with ZygoteSandbox(2, allow_unsafe=True) as sandbox:
+        answers = [answer async for answer in judge_tasks(lines, sandbox, at_once=8)]
+    assert [a["id"] for a in answers] == list(range(7))
+    assert [a["verdict"] for a in answers] == ["CE", "CE", "AC", "TLE", "WA", "CE", "AC"]

@@ -93,9 +93,9 @@ class _Tests:
         self.loaded: dict[bytes, list[tuple[Any, ...]]] = {}
         self._held = wire.HeldTests()
 
-    def add(self, key: bytes, data: bytes) -> None:
-        self.loaded[key] = marshal.loads(data)  # written by the trainer
-        for forgotten in self._held.add(key, len(data)):
+    def add(self, key: bytes, pieces: list[bytes]) -> None:
+        self.loaded[key] = [*map(marshal.loads, pieces)]  # written by the trainer
+        for forgotten in self._held.add(key, sum(map(len, pieces))):
             del self.loaded[forgotten]
 
 
@@ -148,9 +148,9 @@ def main(descriptor: int) -> None:
 
 
 def _answer(payload: bytes, tests: _Tests, zygotes: _Zygotes, trainer: socket.socket) -> dict[str, object]:
-    program, key, data, options = marshal.loads(payload)  # written by the trainer
-    if data is not None:
-        tests.add(key, data)
+    program, key, num_pieces, options = marshal.loads(payload)  # written by the trainer
+    if num_pieces is not None:
+        tests.add(key, [wire.receive(trainer) for _ in range(num_pieces)])
     request = Request(program, tests.loaded[key], *options)
     kind = "numpy" if _NEEDS_NUMPY.search(program) and zygotes.can_numpy() else "plain"
     tiers: set[str] = set()

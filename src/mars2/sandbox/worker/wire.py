@@ -12,7 +12,11 @@ HEADER_BYTES = _LENGTH.size
 
 def pack(payload: bytes) -> bytes:
     """A frame: 8 bytes little-endian length, then the payload."""
-    return _LENGTH.pack(len(payload)) + payload
+    return pack_length(len(payload)) + payload
+
+
+def pack_length(length: int) -> bytes:
+    return _LENGTH.pack(length)
 
 
 def unpack_length(header: bytes) -> int:
