@@ -10,6 +10,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 
+import more_programs
+
 
 @dataclass(frozen=True, slots=True)
 class Attack:
@@ -569,10 +571,15 @@ EXHAUSTING = {
 }
 
 ATTACKS: tuple[Attack, ...] = (
-    *_attacks("forging", "call", FORGING_CALL),
-    *_attacks("forging", "stdio", FORGING_STDIO),
+    *_attacks("forging", "call", FORGING_CALL | more_programs.FORGING_CALL),
+    *_attacks("forging", "stdio", FORGING_STDIO | more_programs.FORGING_STDIO),
     *_attacks("forging", "assert", FORGING_ASSERT),
-    *_attacks("lasting", "stdio", LASTING),
-    *_attacks("contained", "stdio", CONTAINED),
-    *(Attack(name, "stdio", "exhausting", source, frozenset(a.split())) for name, (source, a) in EXHAUSTING.items()),
+    *_attacks("lasting", "stdio", LASTING | more_programs.LASTING),
+    *_attacks(
+        "contained", "stdio", CONTAINED | {n: _ATTEMPT + source for n, source in more_programs.CONTAINED.items()}
+    ),
+    *(
+        Attack(name, "stdio", "exhausting", source, frozenset(allowed.split()))
+        for name, (source, allowed) in (EXHAUSTING | more_programs.EXHAUSTING).items()
+    ),
 )

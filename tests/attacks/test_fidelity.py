@@ -47,3 +47,19 @@ async def test_wrong_programs_of_the_same_styles_are_not(sandbox: ZygoteSandbox)
     tests = (StdioTest(CASES[0][0], "6\n4\n"),)
     verdicts = await asyncio.gather(*(sandbox.judge(source, tests, Limits()) for source in STDIO.values()))
     assert {name: v for name, v in zip(STDIO, verdicts, strict=True) if v.status is not Status.WA} == {}
+
+
+async def test_large_inputs_and_outputs(sandbox: ZygoteSandbox) -> None:
+    """5 MB in, 10 MB out, with and without the last newline, with every kind of line end and beyond ASCII."""
+    numbers = " ".join(["1234567"] * 650_000)
+    assert len(numbers) > 5_000_000
+    tests = (
+        StdioTest(f"{numbers}\n", f"{1234567 * 650_000}\n{'x' * 10_000_000}\n"),
+        StdioTest("1 2\r\n", f"3\r\n{'x' * 10_000_000}"),
+        StdioTest("\u0663 4", f"7\n{'x' * 10_000_000}\n\n"),
+    )
+    source = "print(sum(map(int, input().split())))\nprint('x' * 10**7)\n"
+    verdict = await sandbox.judge(source, tests, Limits())
+    assert verdict.accepted, [(t.status, t.error_message) for t in verdict.tests]
+    wrong = await sandbox.judge(source.replace("10**7", "(10**7 - 1)"), tests, Limits(), stop_at_first_failure=False)
+    assert [t.status for t in wrong.tests] == [Status.WA] * 3

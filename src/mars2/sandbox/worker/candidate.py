@@ -18,6 +18,7 @@ import struct
 import sys
 import threading
 import types
+from contextlib import suppress
 from time import monotonic, process_time
 from typing import Any
 
@@ -272,14 +273,16 @@ class Candidate:
             threading._shutdown()  # type: ignore[attr-defined]
         _make_room()
         atexit._run_exitfuncs()
-        sys.stdout.flush()
+        if sys.stdout is not None and not sys.stdout.closed:
+            sys.stdout.flush()
         namespace = self.main.__dict__
         self.main = types.ModuleType("__main__")
         namespace.clear()
         gc.collect()
         for stream in self.streams:
-            if not stream.closed:
-                stream.flush()
+            with suppress(ValueError):  # its buffer was detached
+                if not stream.closed:
+                    stream.flush()
 
     def reset(self) -> bool:
         """Whether this process is as it was before the test, and may run the next one."""
@@ -345,7 +348,7 @@ def _exit_code(error: SystemExit) -> int:
     if error.code is None:
         return 0
     if isinstance(error.code, int):
-        return int(error.code) & 0xFF
+        return int(error.code) & 0xFF if -(2**63) <= error.code < 2**63 else 255
     print(error.code, file=sys.stderr)
     return 1
 
