@@ -1,6 +1,6 @@
 """How many solutions a second the sandbox judges, beside peers written out here, in one run on one machine.
 
-    python benchmarks/sandbox.py [--json] [--quick] [--soak]
+    python benchmarks/sandbox.py [--json] [--quick] [--soak | --pool]
 
 A rate per core is solutions / CPU seconds of every process involved, so that other load on the machine changes it
 little; the wall-clock rate is shown beside it. Peers:
@@ -84,7 +84,12 @@ def _resident_mib() -> float:
 
 
 def _rate(count: int, wall_s: float, used_s: float) -> dict[str, float]:
-    return {"per_s_per_core": round(count / used_s, 1), "per_s_wall": round(count / wall_s, 1), "solutions": count}
+    return {
+        "per_s_per_core": round(count / used_s, 1),
+        "per_s_wall": round(count / wall_s, 1),
+        "cpu_ms": round(1000 * used_s / count, 2),
+        "solutions": count,
+    }
 
 
 def measure(run: Callable[[int], None], count: int) -> dict[str, float]:
@@ -216,12 +221,62 @@ async def soak(count: int) -> dict[str, Any]:
         return {"marks": marks, "worker_failures": sandbox.num_worker_failures}
 
 
+async def _watch(stop: asyncio.Event) -> dict[str, float]:
+    """The longest time, in ms, by which the event loop was late; and the most CPU time of one stretch of its work."""
+    late, busy = 0.0, 0.0
+    while not stop.is_set():
+        start, used = time.perf_counter(), time.thread_time()
+        await asyncio.sleep(0.001)
+        late = max(late, time.perf_counter() - start - 0.001)
+        busy = max(busy, time.thread_time() - used)
+    return {"largest_stall_ms": round(1000 * late, 2), "largest_stall_cpu_ms": round(1000 * busy, 2)}
+
+
+async def pool(queued: int, looping: int, limit_s: float = 1.0) -> dict[str, Any]:
+    """A pool of 2 with endless loops among the programs, then a test of 5 MB: its time, and how late the loop was."""
+    limits, wanted = Limits(cpu_s=limit_s), tests(10)
+    large = (StdioTest(" ".join(["1234567"] * 650_000), str(1234567 * 650_000)),)
+    every = queued // looping
+
+    async with ZygoteSandbox(2, cache_size=2 * queued) as sandbox:
+
+        async def judge(index: int, bad: bool) -> None:
+            source = f"while True: pass # {index}" if bad else solution(index)
+            verdict = await sandbox.judge(source, wanted, limits)
+            assert verdict.status is (Status.TLE if bad else Status.AC), (source, verdict)
+
+        await asyncio.gather(*(judge(-1 - i, bad=False) for i in range(4)))
+        start = time.perf_counter()
+        await asyncio.gather(*(judge(queued + i, bad=False) for i in range(queued - looping)))
+        honest_s = time.perf_counter() - start
+        stop = asyncio.Event()
+        watch = asyncio.create_task(_watch(stop))
+        start = time.perf_counter()
+        await asyncio.gather(*(judge(i, bad=i % every == 0) for i in range(queued)))
+        wall_s = time.perf_counter() - start
+        assert (await sandbox.judge("print(sum(map(int, input().split())))", large, Limits())).accepted
+        stop.set()
+        allowed_s = 1.2 * looping * limit_s / 2 + honest_s
+        return {
+            "wall_s": round(wall_s, 2),
+            "allowed_s": round(allowed_s, 2),
+            "honest_s": round(honest_s, 2),
+            **await watch,
+            "passed": wall_s <= allowed_s,
+        }
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--json", action="store_true", help="print one JSON object")
     parser.add_argument("--quick", action="store_true", help="a tenth of the work")
     parser.add_argument("--soak", action="store_true", help="also 10,000 judgements, a tenth of them hostile")
+    parser.add_argument("--pool", action="store_true", help="only: 500 programs on 2 workers, 50 of them endless loops")
     options = parser.parse_args()
+    if options.pool:
+        size = (50, 5) if options.quick else (500, 50)
+        print(json.dumps(asyncio.run(pool(*size))))
+        return
     scale = 0.1 if options.quick else 1.0
     ten = tests(10)
 
@@ -250,7 +305,8 @@ def main() -> None:
         print(json.dumps(result))
         return
     for name, figure in figures.items():
-        print(f"{name:32} {figure['per_s_per_core']:8.1f} /s/core {figure['per_s_wall']:8.1f} /s wall")
+        rates = f"{figure['per_s_per_core']:8.1f} /s/core {figure['per_s_wall']:8.1f} /s wall"
+        print(f"{name:32} {rates} {figure['cpu_ms']:8.2f} CPU ms")
     for name, ratio in result["ratios"].items():
         print(f"{name:32} {ratio:8.2f} x")
     for mark in result.get("soak", {}).get("marks", ()):

@@ -87,10 +87,26 @@ LASTING = {
     "state_in_string_constants": "import string\nprint(getattr(string, 'left', 1))\nsetattr(string, 'left', 2)\n",
 }
 CONTAINED = {
-    "pagemap": "attempt(lambda: open('/proc/self/pagemap', 'rb').read(8))",
+    "physical_addresses": """
+def look():
+    import struct
+    page = bytearray(b"x" * 8192)
+    with open("/proc/self/pagemap", "rb") as f:
+        f.seek((id(page) >> 12) * 8)
+        frame = struct.unpack("<Q", f.read(8))[0] & (1 << 55) - 1
+    if not frame: raise PermissionError("hidden")
+    return frame
+attempt(look)
+""",
     "kernel_messages": "attempt(lambda: call(103, 3, ctypes.create_string_buffer(64), 64))",
     "kernel_symbols": "attempt(lambda: open('/proc/kallsyms').read(10))",
-    "mount_table_of_zygote": "attempt(lambda: open('/proc/1/mountinfo').read())",
+    "mounts_of_the_host": """
+def look():
+    text = open("/proc/1/mountinfo").read()
+    if not any(word in text for word in (" /sys ", " /home", facts["folder"])): raise PermissionError("only the jail's")
+    return text
+attempt(look)
+""",
     "pidfd_of_zygote_files": "attempt(lambda: call(438, 3, 0, 0))",
     "memory_policy": "attempt(lambda: call(256, 1, 8, ctypes.create_string_buffer(8), ctypes.create_string_buffer(8)))",
     "kcmp": "attempt(lambda: call(312, 1, os.getpid(), 0, 0, 0))",
