@@ -11,8 +11,10 @@ from mars2.config.load import parse_config
 from mars2.config.schema import (
     AbMctsConfig,
     BestOfNConfig,
+    BubblewrapSandboxConfig,
     ChatPromptingConfig,
     DepthGuidedConfig,
+    DockerSandboxConfig,
     LabProblemsConfig,
     LabPromptingConfig,
     LoraConfig,
@@ -23,6 +25,7 @@ from mars2.config.schema import (
     RefineBestConfig,
     RunConfig,
     SamplingConfig,
+    SandboxFusionConfig,
     ScriptedPolicyConfig,
     SearchConfig,
     SequentialConfig,
@@ -32,6 +35,7 @@ from mars2.config.schema import (
     TreeQuestConfig,
     VllmPolicyConfig,
     VllmServerPolicyConfig,
+    ZygoteSandboxConfig,
 )
 from mars2.config.strategies import parse_strategy
 from mars2.core.completion import Sampling
@@ -274,7 +278,24 @@ def build_prompter(config: RunConfig) -> Prompter:
 def build_sandbox(config: RunConfig) -> Sandbox:
     from mars2.sandbox import ZygoteSandbox
 
-    return ZygoteSandbox(workers=config.sandbox.workers, allow_unsafe=config.sandbox.allow_unsafe)
+    match config.sandbox:
+        case ZygoteSandboxConfig() as zygote:
+            return ZygoteSandbox(zygote.workers, allow_unsafe=zygote.allow_unsafe)
+        case BubblewrapSandboxConfig() as bubblewrap:
+            from mars2.sandbox.bubblewrap import Bubblewrap
+
+            return ZygoteSandbox(bubblewrap.workers, launcher=Bubblewrap(bubblewrap.program))
+        case DockerSandboxConfig() as docker:
+            from mars2.sandbox.docker import Docker, DockerOptions
+
+            options = DockerOptions(**docker.model_dump(exclude={"backend", "workers", "limits"}))
+            return ZygoteSandbox(docker.workers, launcher=Docker(options))
+        case SandboxFusionConfig() as service:
+            from mars2.sandbox.sandboxfusion import SandboxFusion
+
+            return SandboxFusion(service.url, service.workers, timeout_s=service.timeout_s)
+        case _:
+            assert_never(config.sandbox)
 
 
 def build_search(search: SearchConfig, agents: Sequence[str]) -> Callable[[], Search]:

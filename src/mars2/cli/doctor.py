@@ -58,5 +58,6 @@ def _print(found: dict[str, Any]) -> None:
     lines += [f"  missing: {layer}" for layer in sandbox["missing"]]
     lines += [f"  remedy: {advice}" for advice in sandbox["advice"]]
     if not sandbox["safe"]:
-        lines.append("  programs are judged here only with sandbox.allow_unsafe: true, or by another sandbox backend")
+        lines.append("  programs are judged here only with sandbox.allow_unsafe: true, or sandbox.backend: docker")
+    lines += [f"sandbox.backend {name}: {why or 'available'}" for name, why in sandbox["others"].items()]
     stdout.print("\n".join(lines), markup=False, highlight=False, soft_wrap=True)

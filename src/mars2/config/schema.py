@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Annotated, Any, Literal, Self
 
-from pydantic import BaseModel, ConfigDict, Field, model_validator
+from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
 
 from mars2.config.paradigms import Paradigm, expand_paradigm
 
@@ -336,12 +336,51 @@ class LimitsConfig(Section):
     source_kib: PositiveInt = 256
 
 
-class SandboxConfig(Section):
-    """The judge."""
+class ZygoteSandboxConfig(Section):
+    """The judge: jails made by this process itself, on Linux, with nothing to install."""
 
+    backend: Literal["zygote"] = "zygote"
     workers: PositiveInt = 2
     limits: LimitsConfig | None = None
     allow_unsafe: bool = False  # judge even where only weak isolation can be had
+
+
+class BubblewrapSandboxConfig(Section):
+    """The judge in jails made by the program `bwrap`."""
+
+    backend: Literal["bubblewrap"]
+    workers: PositiveInt = 2
+    limits: LimitsConfig | None = None
+    program: str = "bwrap"
+
+
+class DockerSandboxConfig(Section):
+    """The judge in containers, one for each worker; also where there is no Linux."""
+
+    backend: Literal["docker"]
+    workers: PositiveInt = 2
+    limits: LimitsConfig | None = None
+    image: str = "python:3.12-slim"  # any image with Python 3.11 or newer as python3; pull it first
+    runtime: str | None = None  # None: the engine's default; runsc: gVisor
+    memory_mib: PositiveInt = 2048  # of one container
+    pids: PositiveInt = 256  # processes and threads of one container
+    program: str = "docker"
+
+
+class SandboxFusionConfig(Section):
+    """The judge on a SandboxFusion service, over HTTP."""
+
+    backend: Literal["sandboxfusion"]
+    url: Annotated[str, Field(pattern=r"^https?://\S+$")]  # such as http://localhost:8080
+    workers: PositiveInt = 8  # requests at once
+    limits: LimitsConfig | None = None
+    timeout_s: PositiveFloat = 60.0  # beyond a test's own limits, for a service with a queue
+
+
+SandboxConfig = Annotated[
+    ZygoteSandboxConfig | BubblewrapSandboxConfig | DockerSandboxConfig | SandboxFusionConfig,
+    Field(discriminator="backend"),
+]
 
 
 # ── training ────────────────────────────────────────────────────────────────────────────────────────────────────────
@@ -448,10 +487,15 @@ class RunConfig(Section):
     budget: BudgetConfig = BudgetConfig()
     stopping: StoppingConfig = StoppingConfig()
     selection: SelectionConfig = SelectionConfig()
-    sandbox: SandboxConfig = SandboxConfig()
+    sandbox: SandboxConfig = ZygoteSandboxConfig()
     training: TrainingConfig | None = None
     evaluation: EvaluationConfig = EvaluationConfig()
     tracking: list[Literal["wandb", "trackio"]] = []  # where training metrics also go; TensorBoard always gets them
+
+    @field_validator("sandbox", mode="before")
+    @classmethod
+    def _default_sandbox(cls, given: Any) -> Any:
+        return {"backend": "zygote"} | given if isinstance(given, dict) else given
 
     def sampling_of(self, agent: str) -> SamplingConfig:
         return self.agents[agent].sampling or self.sampling

@@ -42,10 +42,7 @@ class Docker:
     def __init__(self, options: DockerOptions | None = None) -> None:
         self._options = options or DockerOptions()
         self._is_checked = False
-
-    @property
-    def tier(self) -> str:
-        return "docker" if self._options.runtime is None else f"docker+{self._options.runtime}"
+        self.tier = "docker" if self._options.runtime is None else f"docker+{self._options.runtime}"
 
     def spawn(self, connection: socket.socket) -> LaunchedProcess:
         """See `Launcher.spawn`."""

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import asyncio
 from dataclasses import dataclass
 
 from mars2.core.errors import SandboxUnavailable
 from mars2.core.problem import Limits, StdioTest
+from mars2.sandbox import bubblewrap, docker
 from mars2.sandbox.pool import ZygoteSandbox
 from mars2.sandbox.worker_process import SAFE_TIERS
 
@@ -28,21 +30,33 @@ class SandboxReport:
     safe: bool  # judged without allow_unsafe
     missing: tuple[str, ...]  # each absent layer with the kernel's reason
     advice: tuple[str, ...]
+    others: dict[str, str]  # other values of sandbox.backend -> "" if they work here, else why not
 
 
 async def doctor() -> SandboxReport:
     """Start a worker, judge a program, and report."""
+    others = await asyncio.to_thread(other_backends)
     sandbox = ZygoteSandbox(1, allow_unsafe=True)
     try:
         verdict = await sandbox.judge(_PROGRAM, (_PROBE,), Limits())
         missing = sandbox.missing
     except SandboxUnavailable as error:
-        return SandboxReport("", str(error), False, ("worker",), ())
+        return SandboxReport("", str(error), False, ("worker",), (), others)
     finally:
         await sandbox.close()
     if not verdict.accepted:
-        return SandboxReport("", f"a right program was judged {verdict.status}", False, ("worker",), ())
-    return SandboxReport(verdict.tier, TIERS[verdict.tier], verdict.tier in SAFE_TIERS, missing, _advice(missing))
+        return SandboxReport("", f"a right program was judged {verdict.status}", False, ("worker",), (), others)
+    is_safe = verdict.tier in SAFE_TIERS
+    return SandboxReport(verdict.tier, TIERS[verdict.tier], is_safe, missing, _advice(missing), others)
+
+
+def other_backends() -> dict[str, str]:
+    """For each other backend, why it cannot be used here; "" if it can. Blocking."""
+    return {
+        "bubblewrap": bubblewrap.unavailable(),
+        "docker": docker.unavailable(),
+        "sandboxfusion": "needs a running service, named by sandbox.url",
+    }
 
 
 def _advice(missing: tuple[str, ...]) -> tuple[str, ...]:

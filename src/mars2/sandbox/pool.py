@@ -136,10 +136,12 @@ class ZygoteSandbox:
         worker.tier = self._tier_name(worker.tier)
         if not is_safe and not self._allow_unsafe:
             await self._discard(worker)
+            remedy = "set sandbox.backend: docker, or sandbox.allow_unsafe: true if you trust the programs"
+            if self._launcher is not None:
+                remedy = "let its jail allow seccomp filters"
             raise SandboxUnavailable(
                 f"this machine only offers isolation tier {worker.tier} (missing: {', '.join(worker.missing)}); "
-                "see `mars2 doctor`, or set sandbox.backend: docker, or sandbox.allow_unsafe: true if you trust the "
-                "programs"
+                f"see `mars2 doctor`, or {remedy}"
             )
         if worker.tier != self.tier:
             level = logging.INFO if worker.tier == "A" or self._launcher else logging.WARNING

@@ -118,3 +118,48 @@ def _keys(model: Any) -> set[str]:
         if name.endswith("Config"):
             names |= set(definition.get("properties", {}))
     return names | set(model.model_fields)
+
+
+def test_the_default_judge_needs_no_word_and_others_are_chosen_by_one_key() -> None:
+    assert parsed("sandbox.workers=3").sandbox.backend == "zygote"
+    assert parsed().sandbox.backend == "zygote"
+    docker = parsed("sandbox.backend=docker", "sandbox.runtime=runsc").sandbox
+    assert docker.model_dump()["runtime"] == "runsc"
+    saved = parsed("sandbox.backend=bubblewrap").as_dict()
+    assert parse_config(saved).sandbox.backend == "bubblewrap"
+
+
+@pytest.mark.parametrize(
+    ("override", "message"),
+    [
+        (
+            "sandbox.backend=podman",
+            "sandbox.backend must be one of 'zygote', 'bubblewrap', 'docker', 'sandboxfusion', got",
+        ),
+        ("sandbox.image=x", "sandbox.image: unknown key"),
+        ("sandbox={backend: docker, allow_unsafe: true}", "sandbox.allow_unsafe: unknown key"),
+        ("sandbox.backend=sandboxfusion", "sandbox.url: missing; add it"),
+        ("sandbox={backend: sandboxfusion, url: localhost}", "sandbox.url: got 'localhost'"),
+    ],
+)
+def test_mistakes_in_the_choice_of_a_judge(override: str, message: str) -> None:
+    with pytest.raises(ConfigError) as error:
+        parsed(override)
+    assert str(error.value).startswith(message)
+
+
+async def test_every_judge_is_built() -> None:
+    from mars2.build import build_sandbox
+
+    tiers = {
+        "backend=docker": "docker",
+        "={backend: docker, runtime: runsc, image: a, pids: 9, memory_mib: 99, program: podman}": "docker+runsc",
+        "backend=bubblewrap": "bubblewrap",
+    }
+    for words, tier in tiers.items():
+        sandbox: Any = build_sandbox(parsed(f"sandbox{'' if words[0] == '=' else '.'}{words}"))
+        assert sandbox._launcher.tier == tier
+        await sandbox.close()
+    remote: Any = build_sandbox(parsed("sandbox={backend: sandboxfusion, url: 'http://h:1/', workers: 3}"))
+    assert (remote.tier, remote._url, remote._threads._max_workers) == ("remote", "http://h:1", 3)
+    await remote.close()

@@ -1,0 +1,1 @@
+"""What is sent to a remote service to run one test there."""
