@@ -618,6 +618,8 @@ def build_entrants(config: RunConfig, team: Team) -> list[Entrant]:
         grower = build_grower(config, team, agents=teams[who], search=search, max_nodes=max_nodes)
         grower = replace(grower, expansions_in_flight=config.rollout.expansions_in_flight)  # the same for all
         selection = build_selection(config)
+        if search.strategy == "t_plus":  # the behaviour of programs is part of it
+            selection = replace(selection, rule="behaviour")
         return Entrant(name, who, grower, ChooseAnswer(team.sandbox, selection), is_reported)
 
     strategies = build_strategies(config)

@@ -62,6 +62,7 @@ def mean_cis(rows: ArrayLike, *, seed: int = 0, level: float = 0.95, num_resampl
         times_drawn = np.bincount(drawn.ravel(), minlength=size * n).reshape(size, n)  # [resamples, problems]
         blocks.append(around @ times_drawn.T / n)
     means = middle + np.concatenate(blocks, axis=1)  # [quantities, num_resamples]
+    means = means.clip(values.min(axis=1, keepdims=True), values.max(axis=1, keepdims=True))  # but for rounding, no-op
     lows, highs = np.quantile(means, [(1 - level) / 2, (1 + level) / 2], axis=1)
     return [Estimate(*map(float, row)) for row in zip(middle[:, 0], lows, highs, strict=True)]
 

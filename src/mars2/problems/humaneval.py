@@ -10,7 +10,7 @@ from typing import Any
 from mars2.core.errors import ProblemError
 from mars2.core.problem import AssertTest, CallTest, Problem, Test
 from mars2.problems.examples import docstring_tests
-from mars2.problems.loaded import Row, RowFault, RowFormat
+from mars2.problems.loaded import Row, RowFault, RowFormat, optional_text, reference_solution
 from mars2.problems.source import parse
 
 WRONG_EXAMPLES: dict[str, tuple[str, ...]] = {
@@ -64,7 +64,8 @@ def _to_problem(row: Row, problem_id: str) -> Problem:
         entry_point=entry_point,
         starter_code=_without_body(prompt, function),
         comparison="tolerant" if floats else "exact",
-        metadata={"task_id": row["task_id"]},
+        metadata={"task_id": row["task_id"]}
+        | reference_solution(prompt + solution if (solution := optional_text(row, "canonical_solution")) else ""),
     )
 
 

@@ -98,3 +98,9 @@ def optional_text(row: Row, name: str) -> str:
 
 def _newlines(text: str) -> str:
     return text.replace("\r\n", "\n").replace("\r", "\n")
+
+
+def reference_solution(program: str) -> dict[str, str]:
+    """The metadata of a right program that comes with a problem: for `mars2 problems validate`, never for agents."""
+    program = program.replace("\r\n", "\n")
+    return {"reference_solution": program} if program.strip() else {}

@@ -7,7 +7,7 @@ import builtins
 
 from mars2.core.problem import AssertTest, CallTest, Problem, Test
 from mars2.problems.examples import literal, literal_call
-from mars2.problems.loaded import Row, RowFault, RowFormat, optional_text, text_field
+from mars2.problems.loaded import Row, RowFault, RowFormat, optional_text, reference_solution, text_field
 from mars2.problems.source import parse
 
 
@@ -33,7 +33,7 @@ def _to_problem(row: Row, problem_id: str) -> Problem:
         public_tests=(_public_test(asserts[0], setup),),
         hidden_tests=tuple(_assert_test(code, setup) for code in hidden),
         entry_point=entry_point_of(asserts, optional_text(row, "code")),
-        metadata={"task_id": row["task_id"]},
+        metadata={"task_id": row["task_id"]} | reference_solution(optional_text(row, "code")),
     )
 
 

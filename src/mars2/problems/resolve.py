@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import difflib
 import re
+from calendar import monthrange
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import date
@@ -16,7 +17,7 @@ from mars2.problems.apps import APPS, TACO
 from mars2.problems.codecontests import CODECONTESTS
 from mars2.problems.deepcoder import DEEPCODER
 from mars2.problems.file import SUFFIXES, load_file
-from mars2.problems.hub import hub_rows
+from mars2.problems.hub import hub_rows, livecodebench_files
 from mars2.problems.humaneval import HUMANEVAL, installed_file
 from mars2.problems.jsonl import check_jsonl, read_jsonl, write_jsonl
 from mars2.problems.livecodebench import livecodebench
@@ -25,6 +26,8 @@ from mars2.problems.mbpp import MBPP
 from mars2.problems.reading import read_rows
 
 FORMATS = {f.name: f for f in (HUMANEVAL, MBPP, livecodebench(), DEEPCODER, TACO, APPS, CODECONTESTS)}
+_OPTIONS = ("version", "from", "to")
+_DAY_OR_MONTH = re.compile(r"\d{4}-\d\d(-\d\d)?")
 _WINDOW = re.compile(r"@(\d{4}-\d\d-\d\d)?\.\.(\d{4}-\d\d-\d\d)?$")
 
 
@@ -48,7 +51,9 @@ def load_problems(reference: str) -> Loaded:
     """All problems of `humaneval`, `BENCHMARK:PATH`, `hub:BENCHMARK:SPLIT`, a .jsonl file, a folder, or a problem file.
 
     Benchmarks are those of `FORMATS`. With `:ID` behind a path, only the problem of that id or number. LiveCodeBench
-    takes a date window, both days included: `livecodebench:test6.jsonl@2025-01-01..2025-04-30`.
+    takes a date window, both days included: `livecodebench:test6.jsonl@2025-01-01..2025-04-30`, or, also by month,
+    `livecodebench:test6.jsonl?from=2025-01&to=2025-04`; and of a folder with its files test.jsonl … test6.jsonl a
+    version: `livecodebench:FOLDER?version=release_v5`, `?version=v6` (its new ones) or `?version=v4_v6`.
 
     Raises:
         ProblemError: nothing there, or malformed.
@@ -102,7 +107,7 @@ class ReferenceSource:
 
 
 def _benchmark(name: str, rest: str) -> Loaded:
-    rows_format, rest = _windowed(name, rest)
+    rows_format, rest, version = _windowed(name, rest)
     if name == "humaneval" and (not rest or rest.isdigit()):
         path, wanted = installed_file(), rest
     elif rest:
@@ -113,33 +118,85 @@ def _benchmark(name: str, rest: str) -> Loaded:
         )
     source = name if name == "humaneval" and not rest.strip("0123456789") else f"{name}:{path}"
     prefix = f"{name}/"
-    return _only(rows_format.load(source, _rows(path)), wanted if not wanted or prefix in wanted else prefix + wanted)
+    if version:
+        source += f"?version={version}"
+    return _only(
+        rows_format.load(source, _rows(path, version)), wanted if not wanted or prefix in wanted else prefix + wanted
+    )
 
 
 def _from_hub(rest: str) -> Loaded:
     name, _, part = rest.partition(":")
-    rows_format, part = _windowed(name, part)
+    rows_format, part, version = _windowed(name, part)
+    if version:
+        raise ProblemError(f"hub:{rest}: on the Hub the version stands first; write hub:livecodebench:{version}")
     return rows_format.load(f"hub:{rest}", hub_rows(name, part))
 
 
-def _windowed(name: str, rest: str) -> tuple[RowFormat, str]:
-    """The format of a benchmark, LiveCodeBench's with the date window at the end of `rest`; and `rest` without it."""
+def _windowed(name: str, rest: str) -> tuple[RowFormat, str, str]:
+    """The format of a benchmark (LiveCodeBench's with its date window), `rest` without the window, and the version."""
     if name not in FORMATS:
         raise ProblemError(f'hub:{name}: unknown benchmark "{name}"; use one of {", ".join(FORMATS)}')
+    rest, query = _without_query(name, rest)
+    if query:
+        since, until = _day(query.get("from"), last=False), _day(query.get("to"), last=True)
+        return livecodebench(since, until), rest, query.get("version", "")
     match = _WINDOW.search(rest)
     if match is None:
-        return FORMATS[name], rest
+        return FORMATS[name], rest, ""
     if name != "livecodebench":
         raise ProblemError(f"{name}:{rest}: only livecodebench knows contest dates; remove {match.group()}")
     try:
         since, until = (date.fromisoformat(day) if day else None for day in match.groups())
     except ValueError as error:
         raise ProblemError(f"{name}:{rest}: {match.group()}: {error}; write YYYY-MM-DD..YYYY-MM-DD") from None
-    return livecodebench(since, until), rest[: match.start()]
+    return livecodebench(since, until), rest[: match.start()], ""
 
 
-def _rows(path: Path) -> Iterable[Row]:
-    """Rows of a file, or of all .jsonl files of a folder by name."""
+def _without_query(name: str, rest: str) -> tuple[str, dict[str, str]]:
+    """`rest` without the `?version=…&from=…&to=…` at its end, and what that says."""
+    path, sign, text = rest.partition("?")
+    if not sign or Path(rest).exists():
+        return rest, {}
+    where = f"{name}:{rest}"
+    if name != "livecodebench":
+        raise ProblemError(f"{where}: only livecodebench takes options; remove ?{text}")
+    query: dict[str, str] = {}
+    for part in text.split("&"):
+        key, _, value = part.partition("=")
+        if key not in _OPTIONS or not value or key in query:
+            raise ProblemError(f"{where}: {part!r}: write each of version=v6, from=2025-01 and to=2025-04 once at most")
+        query[key] = value
+    for key in ("from", "to"):
+        if key in query and not _DAY_OR_MONTH.fullmatch(query[key]):
+            raise ProblemError(f"{where}: {key}={query[key]}: write a month or a day, as in 2025-01 or 2025-01-31")
+    return path, query
+
+
+def _day(text: str | None, *, last: bool) -> date | None:
+    """A day, or the first or last day of a month.
+
+    Raises:
+        ProblemError: there is no such day.
+    """
+    if text is None:
+        return None
+    try:
+        if len(text) > len("YYYY-MM"):
+            return date.fromisoformat(text)
+        first = date.fromisoformat(f"{text}-01")
+    except ValueError as error:
+        raise ProblemError(f"livecodebench: {text}: {error}; write YYYY-MM or YYYY-MM-DD") from None
+    return first.replace(day=monthrange(first.year, first.month)[1]) if last else first
+
+
+def _rows(path: Path, version: str = "") -> Iterable[Row]:
+    """Rows of a file, or of all .jsonl files of a folder by name; of LiveCodeBench's, those of a version."""
+    if version:
+        if not path.is_dir():
+            raise ProblemError(f"{path}: version={version} needs the folder with test.jsonl, test2.jsonl …; name it")
+        numbers = livecodebench_files(version)
+        return (row for n in numbers for row in read_rows(path / f"test{n if n > 1 else ''}.jsonl"))
     if not path.is_dir():
         return read_rows(path)
     files = sorted(file for file in path.iterdir() if _is_json_lines(file))

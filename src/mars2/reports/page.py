@@ -16,7 +16,16 @@ from mars2.reports.reading import RunReader
 from mars2.reports.run_data import run_data
 from mars2.reports.tree_data import trees_data
 
-_SCRIPTS = ("elements.js", "results.js", "charts.js", "tree_drawing.js", "node_view.js", "tree_viewer.js", "main.js")
+_SCRIPTS = (
+    "elements.js",
+    "results.js",
+    "charts.js",
+    "comparison.js",
+    "tree_drawing.js",
+    "node_view.js",
+    "tree_viewer.js",
+    "main.js",
+)
 
 
 def write_report(folder: Path, run: RunReader) -> Path:

@@ -9,6 +9,7 @@ from datetime import datetime
 from pathlib import Path
 from typing import Any
 
+from mars2.reports.comparison import comparison_data
 from mars2.reports.evaluations import evaluation_table
 from mars2.reports.names import BY_KIND
 from mars2.reports.reading import EventLike, MetricLike, RunReader
@@ -26,6 +27,7 @@ def run_data(folder: Path, run: RunReader, trees: Sequence[Mapping[str, Any]]) -
         "facts": _facts(run, events, metrics, summary),
         "config": flatten(run.config),
         "evaluation": evaluation_table(events, summary),
+        "comparison": comparison_data(events),
         "curves": curve_groups(metrics),
         "alarms": [
             {"time": _clock(e.time_s), "text": str(e.payload.get("text", ""))} for e in events if e.kind == "alarm"

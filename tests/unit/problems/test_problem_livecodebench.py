@@ -233,3 +233,23 @@ def test_versions() -> None:
     for wrong in ("v0", "v7", "release_v1_v2", "v6_v4", "", "latest"):
         with pytest.raises(ProblemError):
             livecodebench_files(wrong)
+
+
+def test_version_and_months_choose_files_and_contests(tmp_path: Path) -> None:
+    def row(id_: str, day: str) -> str:
+        cases = json.dumps([{"input": "1", "output": "1", "testtype": "stdin"}])
+        return json.dumps(
+            {"question_id": id_, "question_content": "x", "public_test_cases": cases, "contest_date": f"{day}T00:00:00"}
+        )
+
+    (tmp_path / "test.jsonl").write_text(row("a", "2024-08-31") + "\n" + row("b", "2024-09-01") + "\n")
+    (tmp_path / "test2.jsonl").write_text(row("c", "2025-02-28") + "\n" + row("d", "2025-03-01") + "\n")
+
+    def ids(query: str) -> list[str]:
+        return [p.id.removeprefix("livecodebench/") for p in load_problems(f"livecodebench:{tmp_path}{query}").problems]
+
+    assert ids("?version=release_v2") == ["a", "b", "c", "d"]
+    assert ids("?version=v2") == ["c", "d"]
+    assert ids("?from=2024-09&to=2025-02") == ["b", "c"]
+    assert ids("?version=release_v2&to=2024-08-31") == ["a"]
+    assert ids("/test2.jsonl?from=2025-03") == ["d"]

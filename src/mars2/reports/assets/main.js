@@ -24,7 +24,7 @@ function configSection() {
     h('div', { class: 'config' }, RUN.config.map(([key, value]) => h('div', null, h('span', null, key), h('span', null, value))))));
 }
 
-const onlyTrees = RUN.trees.length > 0 && !RUN.evaluation && !RUN.curves.length; // a problem that was solved, not a training run
+const onlyTrees = RUN.trees.length > 0 && !RUN.evaluation && !RUN.comparison && !RUN.curves.length; // a problem that was solved, not a training run
 document.body.append(...[
-  pageHeader(), !onlyTrees && resultsSection(), alarmsSection(), !onlyTrees && chartsSection(), treesSection(), configSection(),
+  pageHeader(), RUN.comparison ? comparisonSection() : !onlyTrees && resultsSection(), alarmsSection(), !onlyTrees && !(RUN.comparison && !RUN.curves.length) && chartsSection(), treesSection(), configSection(),
 ].filter(Boolean));

@@ -1,0 +1,183 @@
+"""``mars2 problems``: see a problem as an agent does, check a file of problems, convert any known format to JSONL."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from mars2.cli.output import print_json, run_async, say, stdout
+from mars2.core.errors import ProblemError, UserError
+from mars2.core.problem import Problem
+
+HELP = "Show, validate and convert problems."
+REFERENCE = (
+    "humaneval, mbpp:FILE, livecodebench:FILE, a .jsonl file, a folder, a problem file; see docs/problem-format.md."
+)
+SHOW = """Print a problem as an agent sees it, and how many tests it has.
+
+Example:
+
+    mars2 problems show humaneval:17
+"""
+VALIDATE = """Check problems: what is kept, what is dropped and why. Reference solutions that come with them are judged.
+
+Exit code 1 if a problem is dropped or a reference solution fails.
+
+Examples:
+
+    mars2 problems validate my-problems.jsonl
+
+    mars2 problems validate "livecodebench:lcb/?version=v6&from=2025-01" --json
+"""
+CONVERT = """Write problems of any known format as the project's own JSONL.
+
+Example:
+
+    mars2 problems convert mbpp:mbpp.jsonl problems.jsonl
+"""
+JsonOption = Annotated[bool, typer.Option("--json", help="Print one JSON object on stdout.")]
+
+
+def register(app: typer.Typer) -> None:
+    group = typer.Typer(help=HELP, no_args_is_help=True, rich_markup_mode="markdown")
+    group.command(help=SHOW)(show)
+    group.command(help=VALIDATE)(validate)
+    group.command(help=CONVERT)(convert)
+    app.add_typer(group, name="problems")
+
+
+def show(
+    problem: Annotated[str, typer.Argument(help=REFERENCE)],
+    role: Annotated[str, typer.Option(help="The role of the agent: a shipped one, or a text file.")] = "",
+    as_json: JsonOption = False,
+) -> None:
+    from mars2.problems import load_problems
+    from mars2.prompting.chat import ChatPrompter
+    from mars2.prompting.roles import load_role
+
+    loaded = load_problems(problem)
+    if not loaded.problems:
+        raise ProblemError(f"{loaded.summary()}; nothing to show")
+    first = loaded.problems[0]
+    prompt = ChatPrompter().first_attempt(first, load_role(role))
+    facts = _facts(first)
+    if as_json:
+        print_json(facts | {"prompt": [{"role": m.role, "content": m.content} for m in prompt]})
+        return
+    stdout.rule(f"{first.id}: what an agent is asked")
+    for message in prompt:
+        stdout.print(f"[{message.role}]", style="dim", markup=False, highlight=False)
+        stdout.print(message.content, markup=False, highlight=False, soft_wrap=True)
+    stdout.rule("not shown to agents")
+    limits = first.limits
+    stdout.print(
+        f"{facts['num_public']} public and {facts['num_hidden']} hidden tests, comparison {facts['comparison']}, "
+        f"limits {limits.cpu_s:g} s CPU, {limits.memory_mib} MiB",
+        highlight=False,
+    )
+    if len(loaded.problems) > 1:
+        say(f"the first of {len(loaded.problems)}; for another one add its id, as in {problem}:ID")
+
+
+def validate(
+    problems: Annotated[str, typer.Argument(help=REFERENCE)],
+    judge: Annotated[bool, typer.Option("--judge/--no-judge", help="Judge reference solutions.")] = True,
+    workers: Annotated[int, typer.Option(min=1, help="Programs judged at once.")] = 2,
+    as_json: JsonOption = False,
+) -> None:
+    from mars2.problems import validate as check
+
+    loaded = check(problems)
+    wrong: list[dict[str, str]] = []
+    with_solution = [p for p in loaded.problems if _solution(p)]
+    if judge and with_solution:
+        wrong = run_async(_judge(with_solution, workers), when_interrupted="interrupted")
+    if as_json:
+        print_json({
+            "source": loaded.source,
+            "kept": len(loaded.problems),
+            "dropped": [{"id": d.id, "reason": d.reason, "detail": d.detail} for d in loaded.dropped],
+            "reference_solutions": len(with_solution) if judge else 0,
+            "reference_solutions_failed": wrong,
+        })  # fmt: skip
+    else:
+        stdout.print(loaded.summary(), markup=False, highlight=False, soft_wrap=True)
+        for dropped in loaded.dropped:
+            line = f"  {dropped.id}: {dropped.reason}" + (f": {dropped.detail}" if dropped.detail else "")
+            stdout.print(line, markup=False, highlight=False, soft_wrap=True)
+        if judge and with_solution:
+            right = len(with_solution) - len(wrong)
+            stdout.print(f"{right} of {len(with_solution)} reference solutions pass every test", highlight=False)
+        for failed in wrong:
+            line = f"  {failed['id']}: {failed['verdict']}: {failed['detail']}"
+            stdout.print(line, markup=False, highlight=False, soft_wrap=True)
+    if not loaded.problems and not loaded.dropped:
+        raise ProblemError(f"{problems}: holds no problems")
+    if loaded.dropped or wrong:
+        raise typer.Exit(1)
+
+
+def convert(
+    problems: Annotated[str, typer.Argument(help=REFERENCE)],
+    target: Annotated[Path, typer.Argument(help="The .jsonl file to write.")],
+    as_json: JsonOption = False,
+) -> None:
+    from mars2.problems import convert as write
+
+    if target.suffix != ".jsonl":
+        raise UserError(f"TARGET: must end in .jsonl, got {target}; for example problems.jsonl")
+    if target.exists():
+        raise UserError(f"TARGET: {target} exists; choose another name")
+    loaded = write(problems, target)
+    if as_json:
+        dropped = [{"id": d.id, "reason": d.reason, "detail": d.detail} for d in loaded.dropped]
+        print_json({"source": loaded.source, "target": str(target), "kept": len(loaded.problems), "dropped": dropped})
+        return
+    say(loaded.summary())
+    say(f"written: {target}")
+
+
+def _facts(problem: Problem) -> dict[str, Any]:
+    return {
+        "id": problem.id,
+        "num_public": len(problem.public_tests),
+        "num_hidden": len(problem.hidden_tests),
+        "entry_point": problem.entry_point,
+        "comparison": problem.comparison if isinstance(problem.comparison, str) else "a checker of its own",
+    }
+
+
+def _solution(problem: Problem) -> str:
+    """The reference solution that a problem brings along; "" if none."""
+    return str(problem.metadata.get("reference_solution") or "")
+
+
+async def _judge(problems: list[Problem], workers: int) -> list[dict[str, str]]:
+    """Those whose reference solution fails, and how."""
+    import asyncio
+
+    from mars2.prompting.completing import complete_program
+    from mars2.sandbox import ZygoteSandbox
+
+    wrong: dict[str, dict[str, str]] = {}
+    async with ZygoteSandbox(workers=workers) as sandbox:
+        queue = iter(problems)
+
+        async def work() -> None:
+            for problem in queue:
+                program = complete_program(
+                    _solution(problem), problem.starter_code, str(problem.metadata.get("implied_imports", ""))
+                )
+                tests = (*problem.public_tests, *problem.hidden_tests)
+                verdict = await sandbox.judge(program, tests, problem.limits, comparison=problem.comparison)
+                if not verdict.accepted:
+                    test = next((t for t in verdict.tests if t.status is verdict.status), None)
+                    detail = "" if test is None else f"{test.error_type} {test.error_message or test.actual}".strip()
+                    wrong[problem.id] = {"id": problem.id, "verdict": verdict.status.value, "detail": detail[:200]}
+
+        async with asyncio.TaskGroup() as group:
+            for _ in range(2 * workers):
+                group.create_task(work())
+    return [wrong[problem.id] for problem in problems if problem.id in wrong]
