@@ -37,12 +37,11 @@ Examples:
     mars2 evaluate humaneval --agents Qwen/Qwen2.5-Coder-0.5B-Instruct --limit 40 --strategies best_of_n,ab_mcts
 """
 
-GROWABLE = ("name", "threads", "problems", "search", "training")
+GROWABLE = ("name", "threads", "problems", "search", "training", "evaluation")
 """Sections that may differ between an evaluation's start and its --resume. Strategies are checked one by one."""
 
 GROWABLE_KEYS = {
     "rollout": ("max_nodes", "trees_in_flight", "lockstep"),
-    "evaluation": ("num_problems", "strategies", "seeds", "per_agent_trees", "samples_per_problem", "before", "after"),
     "sandbox": ("workers",),
 }
 
