@@ -414,7 +414,7 @@ def build_learners(config: RunConfig, models: Mapping[str, str]) -> dict[str, Le
         place, model, lora = learner_place(policy, models.get(name, ""))
         sampling = next(config.sampling_of(a) for a, agent in config.agents.items() if agent.policy == name)
         constant = sampling.max_tokens if training.objective.aggregation == "constant" else None
-        device = _device(place)
+        device = torch_device(place)
         learners[name] = TorchLearner(
             name,
             model,
@@ -423,7 +423,7 @@ def build_learners(config: RunConfig, models: Mapping[str, str]) -> dict[str, Le
             schedule=training.optimizer.lr_schedule,
             total_steps=training.steps * training.optimizer.mini_batches,
             device=device,
-            dtype=_training_dtype(training.optimizer.dtype, device),
+            dtype=training_dtype(training.optimizer.dtype, device),
             lora=None if lora is None else Lora(**lora.model_dump()),
             seed=derive_seed(config.seed, "learner", name),
             temperature=sampling.temperature,
@@ -432,7 +432,7 @@ def build_learners(config: RunConfig, models: Mapping[str, str]) -> dict[str, Le
     return learners
 
 
-def _training_dtype(dtype: Literal["auto", "float32", "bfloat16"], device: str) -> Literal["float32", "bfloat16"]:
+def training_dtype(dtype: Literal["auto", "float32", "bfloat16"], device: str) -> Literal["float32", "bfloat16"]:
     """`auto` is what a policy generates in too: bfloat16 on a GPU, float32 on the CPU."""
     if dtype != "auto":
         return dtype
@@ -454,7 +454,8 @@ def learner_place(policy: PolicyConfig, model: str) -> tuple[str, str, LoraConfi
             assert_never(policy)
 
 
-def _device(device: str) -> str:
+def torch_device(device: str) -> str:
+    """`auto` is the first GPU if there is one, else the CPU."""
     if device != "auto":
         return device
     import torch

@@ -47,7 +47,7 @@ def here(tmp_path: Path) -> Path:
     return tmp_path
 
 
-@pytest.mark.parametrize("command", ["train", "evaluate", "solve", "judge", "report", "check", "doctor"])
+@pytest.mark.parametrize("command", ["train", "sft", "evaluate", "solve", "judge", "report", "check", "doctor"])
 def test_help_has_an_example(command: str, tmp_path: Path) -> None:
     done = mars2(command, "--help", cwd=tmp_path)
     assert done.returncode == 0

@@ -6,7 +6,7 @@ import difflib
 import types
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Annotated, Any, Union, get_args, get_origin
+from typing import Annotated, Any, TypeVar, Union, get_args, get_origin
 
 import yaml
 from pydantic import BaseModel, ValidationError
@@ -21,20 +21,29 @@ def load_config(path: Path, overrides: Sequence[str] = ()) -> RunConfig:
     Raises:
         ConfigError: one line naming field, value and remedy.
     """
-    return parse_config(_read_yaml(path), overrides)
+    return parse_config(read_yaml(path), overrides)
 
 
 def parse_config(data: dict[str, Any], overrides: Sequence[str] = ()) -> RunConfig:
     """Check a configuration given as a mapping (a saved run's, say), with overrides applied."""
+    return parse_as(RunConfig, data, overrides)
+
+
+Model = TypeVar("Model", bound=BaseModel)
+
+
+def parse_as(model: type[Model], data: dict[str, Any], overrides: Sequence[str] = ()) -> Model:
+    """`parse_config` for any kind of configuration."""
     for override in overrides:
         _apply(data, override)
     try:
-        return RunConfig.model_validate(data)
+        return model.model_validate(data)
     except ValidationError as error:
-        raise ConfigError(_explain(error, data)) from None
+        raise ConfigError(_explain(error, data, model)) from None
 
 
-def _read_yaml(path: Path) -> dict[str, Any]:
+def read_yaml(path: Path) -> dict[str, Any]:
+    """A configuration file's keys and values, not checked yet."""
     if not path.is_file():
         near = difflib.get_close_matches(path.name, [p.name for p in path.parent.glob("*.y*ml")], n=1)
         hint = f"; did you mean {path.parent / near[0]}?" if near else "; give the path of a YAML file"
@@ -73,7 +82,7 @@ def _apply(data: dict[str, Any], override: str) -> None:
     place[last] = value
 
 
-def _explain(error: ValidationError, data: dict[str, Any]) -> str:
+def _explain(error: ValidationError, data: dict[str, Any], model: type[BaseModel]) -> str:
     """The first mistake, in one line; unknown keys first, since they often cause the others."""
     mistakes = sorted(error.errors(), key=lambda e: e["type"] != "extra_forbidden")
     first = mistakes[0]
@@ -83,7 +92,7 @@ def _explain(error: ValidationError, data: dict[str, Any]) -> str:
     more = f" (and {len(mistakes) - 1} more)" if len(mistakes) > 1 else ""
     match first["type"]:
         case "extra_forbidden":
-            names = _valid_names(first["loc"])
+            names = _valid_names(first["loc"], model)
             near = difflib.get_close_matches(str(first["loc"][-1]), names, n=1, cutoff=0.5)
             remedy = f"did you mean {near[0]!r}?" if near else f"valid keys here: {', '.join(names)}"
             return f"{path}: unknown key; {remedy}{more}"
@@ -116,9 +125,9 @@ def _path_in_data(loc: tuple[int | str, ...], data: Any) -> str:
     return ".".join(names)
 
 
-def _valid_names(loc: tuple[int | str, ...]) -> list[str]:
+def _valid_names(loc: tuple[int | str, ...], model: type[BaseModel]) -> list[str]:
     """Field names of the section in which `loc` ends."""
-    kinds: list[Any] = [RunConfig]
+    kinds: list[Any] = [model]
     for part in loc[:-1]:
         step: list[Any] = []
         for kind in kinds:

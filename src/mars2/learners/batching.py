@@ -4,11 +4,31 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Protocol
 
 import torch
 from torch import Tensor
 
 from mars2.core.sample import TrainingSample
+
+OVERHEAD_TOKENS = {"cpu": 64, "cuda": 1024}
+"""What a forward and backward pass costs beside its tokens (weights read, gradients added up, kernels launched), in
+tokens' worth of work: padding up to so much is better than one more pass. Rough; changes only the time."""
+
+
+class ModelInputs(Protocol):
+    """What a model is given, and which tokens it is asked about: R rows of T tokens, N predictions."""
+
+    @property
+    def input_ids(self) -> Tensor: ...  # [R, T] int64, right-padded with 0
+    @property
+    def position_ids(self) -> Tensor | None: ...  # [R, T]; None: 0 … T − 1
+    @property
+    def attention_mask(self) -> Tensor | None: ...  # [R, 1, T, T] bool, True where a query may look at a key
+    @property
+    def positions(self) -> Tensor: ...  # [N] where in the flattened [R·T] each prediction is
+    @property
+    def targets(self) -> Tensor: ...  # [N] the tokens predicted
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,16 +89,38 @@ def make_micro_batches(
         hidden_size: of the model; weighs attention (quadratic) against the rest (linear) when that is decided.
     """
     rows = _share_prompts(samples, indices, max_tokens, hidden_size) if share_prompts else _one_each(samples, indices)
-    rows.sort(key=lambda row: (len(row.indices) == 1, -row.num_inputs))  # rows that need a mask come together
-    groups: list[list[_Row]] = []
-    for row in rows:
-        longest = groups[-1][0] if groups else row
-        fits = longest.num_inputs * (len(groups[-1]) + 1) <= max_tokens if groups else False
-        if fits and (len(longest.indices) == 1) == (len(row.indices) == 1):
-            groups[-1].append(row)
-        else:
-            groups.append([row])
-    return [_make_micro_batch(samples, group, device) for group in groups]
+    rows.sort(key=lambda row: -row.num_inputs)
+    overhead = OVERHEAD_TOKENS.get(device.type, 0)
+    batches: list[MicroBatch] = []
+    for needs_mask in (True, False):
+        kind = [row for row in rows if (len(row.indices) > 1) == needs_mask]
+        for start, stop in cut_by_budget([row.num_inputs for row in kind], max_tokens, overhead):
+            batches.append(_make_micro_batch(samples, kind[start:stop], device))
+    return batches
+
+
+def cut_by_budget(lengths: Sequence[int], max_tokens: int, overhead: int = 0) -> list[tuple[int, int]]:
+    """Cut rows, given by their lengths from the longest to the shortest, into groups of at most `max_tokens`.
+
+    A group costs its rows times its longest, padding included, and `overhead` tokens for the passes themselves; the
+    cheapest cut is found by dynamic programming over prefixes. A row longer than `max_tokens` gets a group of its own.
+
+    Returns:
+        (start, stop) of each group, in order.
+    """
+    cheapest: list[tuple[int, int]] = [(0, 0)]  # for each prefix: its cost, and where its last group starts
+    first = 0  # the group of rows first … stop − 1 still fits
+    for stop in range(1, len(lengths) + 1):
+        while first < stop - 1 and lengths[first] * (stop - first) > max_tokens:
+            first += 1
+        cheapest.append(min((cheapest[i][0] + lengths[i] * (stop - i) + overhead, i) for i in range(first, stop)))
+    groups: list[tuple[int, int]] = []
+    stop = len(lengths)
+    while stop:
+        start = cheapest[stop][1]
+        groups.append((start, stop))
+        stop = start
+    return groups[::-1]
 
 
 def _one_each(samples: Sequence[TrainingSample], indices: Sequence[int]) -> list[_Row]:

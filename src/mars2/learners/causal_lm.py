@@ -13,7 +13,7 @@ from transformers import AutoModelForCausalLM
 from transformers.modeling_layers import GradientCheckpointingLayer
 
 from mars2.core.errors import ConfigError
-from mars2.learners.batching import MicroBatch
+from mars2.learners.batching import ModelInputs
 
 LOGITS_CHUNK_BYTES = 256 * 2**20  # float32 logits held at once; more tokens than fit are done in recomputed chunks
 
@@ -46,7 +46,7 @@ def load_weights(lm: Any, model: str | Path) -> None:
 
 
 def token_logprobs(
-    lm: Any, batch: MicroBatch, *, temperature: float = 1.0, entropy_gradient: bool = False
+    lm: Any, batch: ModelInputs, *, temperature: float = 1.0, entropy_gradient: bool = False
 ) -> tuple[Tensor, Tensor]:
     """Log-probs and entropies (nats, float32, [N] each) of a micro-batch's output tokens under softmax(logits / T).
 

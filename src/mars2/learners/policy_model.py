@@ -13,7 +13,7 @@ from transformers import AutoModelForCausalLM, AutoTokenizer
 
 from mars2.core.errors import ConfigError, StoreError
 from mars2.learners import lora as lora_adapters
-from mars2.learners.batching import MicroBatch
+from mars2.learners.batching import ModelInputs
 from mars2.learners.causal_lm import can_share_prompts, load_causal_lm, load_weights, token_logprobs
 from mars2.learners.flops import ModelSize
 from mars2.learners.lora import Lora
@@ -71,6 +71,21 @@ class PolicyModel:
         return can_share_prompts(self._lm)
 
     @property
+    def device(self) -> torch.device:
+        return self._device
+
+    @property
+    def stop_ids(self) -> list[int]:
+        """Tokens that end an answer: the tokenizer's and those of the generation configuration."""
+        found = self._lm.generation_config.eos_token_id
+        ids = found if isinstance(found, list) else [found]
+        return [i for i in [*ids, self._tokenizer.eos_token_id] if i is not None]
+
+    @property
+    def tokenizer(self) -> Any:
+        return self._tokenizer
+
+    @property
     def hidden_size(self) -> int:
         return self._lm.config.hidden_size
 
@@ -98,13 +113,13 @@ class PolicyModel:
         """Most input tokens the model takes; None if it does not say."""
         return getattr(self._lm.config, "max_position_embeddings", None)
 
-    def logprobs(self, batch: MicroBatch, *, entropy_gradient: bool = False) -> tuple[Tensor, Tensor]:
+    def logprobs(self, batch: ModelInputs, *, entropy_gradient: bool = False) -> tuple[Tensor, Tensor]:
         """log π_θ of the output tokens [N], and entropies [N]."""
         with self._autocast():
             return token_logprobs(self._lm, batch, temperature=self._temperature, entropy_gradient=entropy_gradient)
 
     @torch.no_grad()
-    def reference_logprobs(self, batch: MicroBatch) -> Tensor | None:
+    def reference_logprobs(self, batch: ModelInputs) -> Tensor | None:
         """log π_ref of the output tokens [N]; None without a reference."""
         if self._reference is None:
             return None

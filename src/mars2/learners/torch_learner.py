@@ -17,7 +17,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from mars2.core.errors import ConfigError, Mars2Error, StoreError
+from mars2.core.errors import ConfigError, StoreError
 from mars2.core.protocols import Metrics, Snapshot
 from mars2.core.sample import TrainingSample
 from mars2.core.seeds import derive_seed, stream
@@ -28,13 +28,10 @@ from mars2.learners.flops import peak_flops, training_flops
 from mars2.learners.lora import Lora
 from mars2.learners.metrics import BatchMetrics, sample_metrics, speed_metrics
 from mars2.learners.objective import Objective
+from mars2.learners.optimizer import TrainingDiverged, make_adamw
 from mars2.learners.policy_loss import TokenStatistics, policy_loss
 from mars2.learners.policy_model import Dtype, PolicyModel
 from mars2.learners.schedule import ScheduleKind, learning_rate_at
-
-
-class TrainingDiverged(Mars2Error):
-    """Several updates in a row had a loss or gradient that is not finite."""
 
 
 class TorchLearner:
@@ -119,7 +116,7 @@ class TorchLearner:
             lora=lora,
             seed=derive_seed(seed, "learner", policy, "lora"),
         )
-        self._make_optimizer = partial(_adamw, learning_rate=learning_rate, betas=betas, weight_decay=weight_decay)
+        self._make_optimizer = partial(make_adamw, learning_rate=learning_rate, betas=betas, weight_decay=weight_decay)
         self._model = self._load_model(str(Path(model).resolve()) if Path(model).exists() else str(model))
         self._optimizer = self._make_optimizer(self._model.parameters)
         self._version = 0
@@ -308,21 +305,6 @@ def _peak_memory_mib(device: torch.device) -> float:
         return torch.cuda.max_memory_allocated(device) / 2**20
     per_mib = 1024 if sys.platform != "darwin" else 2**20
     return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / per_mib
-
-
-def _adamw(
-    parameters: Sequence[torch.nn.Parameter], *, learning_rate: float, betas: tuple[float, float], weight_decay: float
-) -> torch.optim.AdamW:
-    """AdamW (arXiv:1711.05101) that decays matrices only, not biases and norms."""
-    return torch.optim.AdamW(
-        [
-            {"params": [p for p in parameters if p.ndim >= 2], "weight_decay": weight_decay},
-            {"params": [p for p in parameters if p.ndim < 2], "weight_decay": 0.0},
-        ],
-        lr=learning_rate,
-        betas=betas,
-        fused=True,
-    )
 
 
 @contextmanager

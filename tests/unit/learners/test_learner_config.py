@@ -18,7 +18,8 @@ from mars2.config.load import parse_config
 from mars2.config.schema import LoraConfig, OptimizerConfig
 from mars2.core.errors import ConfigError
 from mars2.learners.lora import Lora
-from mars2.learners.torch_learner import TorchLearner, TrainingDiverged
+from mars2.learners.optimizer import TrainingDiverged
+from mars2.learners.torch_learner import TorchLearner
 
 
 def settings(*overrides: str) -> Any:

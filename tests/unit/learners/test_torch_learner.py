@@ -16,7 +16,8 @@ from mars2.core.errors import ConfigError, StoreError
 from mars2.core.sample import TrainingSample
 from mars2.learners.metrics import SPEED_METRICS
 from mars2.learners.objective import Objective
-from mars2.learners.torch_learner import TorchLearner, TrainingDiverged
+from mars2.learners.optimizer import TrainingDiverged
+from mars2.learners.torch_learner import TorchLearner
 
 
 def without_speed(metrics: dict[str, float]) -> dict[str, float]:

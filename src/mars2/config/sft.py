@@ -1,0 +1,60 @@
+"""Every key of a supervised fine-tuning (`mars2 sft`): type, default, meaning."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any, Literal, Self
+
+from pydantic import model_validator
+
+from mars2.config.schema import (
+    Decay,
+    Fraction,
+    LoraConfig,
+    NonNegativeFloat,
+    NonNegativeInt,
+    PositiveFloat,
+    PositiveInt,
+    Section,
+)
+
+
+class SftConfig(Section):
+    """One model learns the assistant's side of conversations."""
+
+    data: Path  # JSONL; a line is {"messages": [{"role": ..., "content": ...}, ...]}
+    model: str  # a folder or a Hugging Face id
+    out: Path  # the folder to make
+    validation_data: Path | None = None  # JSONL; None: a part of `data` is held out
+    validation_fraction: Fraction = 0.05  # of the conversations in `data`, drawn by `seed`; 0: none
+    epochs: PositiveInt = 1
+    steps: PositiveInt | None = None  # optimizer steps; replaces `epochs`
+    batch_size: PositiveInt = 16  # conversations in one optimizer step
+    max_length: PositiveInt = 4096  # tokens; longer conversations are left out and counted
+    learning_rate: PositiveFloat = 2e-5
+    lr_schedule: Literal["constant", "linear", "cosine"] = "cosine"
+    warmup_steps: NonNegativeInt = 0
+    betas: tuple[Decay, Decay] = (0.9, 0.999)
+    weight_decay: NonNegativeFloat = 0.0
+    max_grad_norm: PositiveFloat = 1.0
+    micro_batch_tokens: PositiveInt = 16384
+    gradient_checkpointing: bool = False
+    max_skipped_in_a_row: PositiveInt = 5
+    lora: LoraConfig | None = None
+    device: str = "auto"
+    dtype: Literal["auto", "float32", "bfloat16"] = "auto"  # of matrix products; weights and AdamW stay float32
+    threads: NonNegativeInt = 0  # torch threads; 0: as many as there are cores
+    seed: NonNegativeInt = 0
+    evaluate_every: PositiveInt = 50  # optimizer steps between two validation losses
+    checkpoint_every: PositiveInt = 100  # optimizer steps between two checkpoints
+
+    @model_validator(mode="after")
+    def _some_data_is_left_to_train_on(self) -> Self:
+        if self.validation_fraction >= 1:
+            raise ValueError(
+                f"validation_fraction must be < 1, got {self.validation_fraction}; nothing would be left to train on"
+            )
+        return self
+
+    def as_dict(self) -> dict[str, Any]:
+        return self.model_dump(mode="json")
