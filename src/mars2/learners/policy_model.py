@@ -17,6 +17,7 @@ from mars2.learners.batching import ModelInputs
 from mars2.learners.causal_lm import can_share_prompts, load_causal_lm, load_weights, token_logprobs
 from mars2.learners.flops import ModelSize
 from mars2.learners.lora import Lora
+from mars2.learners.sharding import TokenLogprobs, shard, storage_key, whole
 
 Dtype = Literal["float32", "bfloat16"]
 
@@ -60,6 +61,14 @@ class PolicyModel:
             self._reference = self._lm if keep_reference else None
         elif keep_reference:
             self._reference = load_causal_lm(origin, device=device).requires_grad_(False)
+        self._root = TokenLogprobs(self._lm)
+
+    def shard(self) -> None:
+        """Spread π_θ over the processes of `torchrun` (FSDP2); then all of them must make the same calls.
+
+        Make the optimizer afterwards. Gradients become means over processes. Not for a model with adapters.
+        """
+        shard(self._root)
 
     @property
     def has_reference(self) -> bool:
@@ -116,7 +125,7 @@ class PolicyModel:
     def logprobs(self, batch: ModelInputs, *, entropy_gradient: bool = False) -> tuple[Tensor, Tensor]:
         """log π_θ of the output tokens [N], and entropies [N]."""
         with self._autocast():
-            return token_logprobs(self._lm, batch, temperature=self._temperature, entropy_gradient=entropy_gradient)
+            return self._root(batch, temperature=self._temperature, entropy_gradient=entropy_gradient)
 
     @torch.no_grad()
     def reference_logprobs(self, batch: ModelInputs) -> Tensor | None:
@@ -130,8 +139,11 @@ class PolicyModel:
     def state(self) -> dict[str, Tensor]:
         """Copies of the weights by the model's own names, adapters merged in; tied parameters share one copy."""
         state = self._lm.state_dict() if self._lora is None else lora_adapters.merged_state(self._lm)
-        copies: dict[int, Tensor] = {}
-        return {name: copies.setdefault(w.data_ptr(), w.detach().clone()) for name, w in state.items()}
+        copies: dict[tuple[str, int], Tensor] = {}
+        for name, w in state.items():
+            if storage_key(name, w) not in copies:
+                copies[storage_key(name, w)] = whole(w.detach()).clone()
+        return {name: copies[storage_key(name, w)] for name, w in state.items()}
 
     def save(self, folder: Path) -> None:
         """Write `folder/model`, an ordinary Hugging Face folder (adapters merged in), and `folder/adapters.pt`."""
