@@ -4,9 +4,11 @@
     python benchmarks/engine_busy.py --json    # a list of objects, one per row
 
 A simulated engine of 64 slots answers after a log-normal time of mean 1 s, scaled down by --scale. Trees of 64 nodes
-are grown as `mars2 evaluate` grows them: AB-MCTS-A with two agents on one policy, prompts, parsing, a judge that answers
+are grown as `mars2 evaluate` grows them: AB-MCTS-A, two agents on one policy, prompts, parsing, a judge that answers
 later without blocking, every event written to a run's SQLite store. Busy is the mean fraction of slots in use from the
-first request until the last expansion is issued to the engine. Schedules:
+first request until the last expansion is issued to the engine.
+
+Schedules:
 
 - expansion: results are told to a tree's search in order of choice (`rollout.order`, the default): trees repeat;
 - arrival: told as they come;

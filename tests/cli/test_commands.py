@@ -92,6 +92,41 @@ def test_a_mistake_is_one_line_and_exit_code_2(arguments: list[str], message: st
     assert done.stdout == ""
 
 
+def test_solve_spends_no_more_than_its_budgets_and_says_what_each_agent_took(here: Path) -> None:
+    config = here / "config.yaml"
+    script = {"rules": [{"answers": ["def f(x): return None", "def f(x): return 0"]}]}
+    (here / "script.yaml").write_text(yaml.safe_dump(script))
+    failing = {"backend": "scripted", "script": "failing.yaml"}
+    (here / "failing.yaml").write_text(yaml.safe_dump({"rules": [{"answers": ["x"], "fail": True}]}))
+    team = SCRIPTED | {
+        "policies": SCRIPTED["policies"] | {"b": failing},  # pyright: ignore[reportOperatorIssue]
+        "agents": {"a": {"policy": "a"}, "b": {"policy": "b"}},
+        "rollout": {"retry_backoff_s": 0, "lockstep": False},
+        "prompting": {"style": "chat"},
+    }
+    config.write_text(yaml.safe_dump(team))
+    refused = mars2("solve", "problem.md", "--config", "config.yaml", "--cost", "1", cwd=here)
+    assert refused.returncode == 2
+    assert "policies.a.price" in refused.stderr
+    price = "policies.{}.price={{input_per_million: 1000, output_per_million: 1000}}"
+    done = mars2(
+        *("solve", "problem.md", "--config", "config.yaml", "--budget", "50", "--tokens", "30000", "--json"),
+        *("--cost", "5", "--set", price.format("a"), "--set", price.format("b")),
+        cwd=here,
+    )
+    assert done.returncode == 0, done.stderr
+    found = json.loads(done.stdout)
+    assert found["stop"] == "cost budget spent"
+    assert 1 < found["cost"] <= 5
+    assert found["cost"] == pytest.approx((found["prompt_tokens"] + found["output_tokens"]) / 1000)
+    assert found["agents"]["a"]["cost"] == found["cost"]
+    assert set(found["lost_agents"]) == {"b"}
+    assert found["agents"]["b"]["num_failed_calls"] == found["failed_calls"] >= 9
+    out = mars2("solve", "problem.md", "--config", "config.yaml", "--budget", "2", cwd=here)
+    assert "agent b kept failing and was given up" in out.stderr + out.stdout
+    assert " failed calls" in out.stderr + out.stdout
+
+
 def test_solve_prints_one_json_object_and_writes_the_tree(here: Path) -> None:
     done = mars2("solve", "problem.md", "--config", "config.yaml", "--json", cwd=here)
     assert done.returncode == 0, done.stderr

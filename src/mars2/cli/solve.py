@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 import time
+from dataclasses import asdict
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -55,6 +56,11 @@ def solve(
     config: Annotated[Path | None, typer.Option(help="Take the team from a configuration file.")] = None,
     run: Annotated[Path | None, typer.Option(help="Take the trained team of a run.")] = None,
     budget: Annotated[int, typer.Option(help="Programs to write at most.")] = 8,
+    tokens: Annotated[int | None, typer.Option(help="Tokens to spend at most, prompts and answers.")] = None,
+    seconds: Annotated[float | None, typer.Option(help="Seconds to search at most.")] = None,
+    cost: Annotated[
+        float | None, typer.Option(help="Money to spend at most; needs --set policies.NAME.price={…}.")
+    ] = None,
     parallel: Annotated[int, typer.Option(help="Programs being written at once.")] = 4,
     max_tokens: Annotated[int | None, typer.Option(help="Longest answer, in tokens.")] = None,
     strategy: Annotated[
@@ -68,6 +74,7 @@ def solve(
     keep_going: Annotated[
         bool, typer.Option("--keep-going", help="Spend the whole budget even after a program passes all public tests.")
     ] = False,
+    set_: Annotated[list[str] | None, typer.Option("--set", help="KEY=VALUE, for example stopping.patience=8.")] = None,
     out: Annotated[Path | None, typer.Option(help="Folder for the tree; default: runs/solve/PROBLEM-N.")] = None,
     as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object on stdout.")] = False,
 ) -> None:
@@ -81,6 +88,9 @@ def solve(
     ]
     if max_tokens is not None:
         overrides.append(f"sampling.max_tokens={max_tokens}")
+    limits = {"tokens": tokens, "seconds": seconds, "cost": cost}
+    overrides += [f"budget.{name}={value}" for name, value in limits.items() if value is not None]
+    overrides += set_ or ()
     data = settings.as_dict() | {"training": None, "search": parse_strategy(strategy)}
     settings = parse_config(data, overrides)
     task = find_problem(problem, settings)
@@ -131,6 +141,8 @@ def _ad_hoc(agents: str) -> RunConfig:
             "problems": {"kind": "reference", "test": "-"},
             "policies": policies,
             "agents": {name: {"policy": name} for name in policies},
+            # In waves the batches of an engine in this process repeat; with servers nobody needs to wait.
+            "rollout": {"lockstep": any(policy["backend"] in ("transformers", "vllm") for policy in policies.values())},
         }
     )
 
@@ -168,6 +180,7 @@ def _new_folder(problem_id: str) -> Path:
 def _solve(config: RunConfig, problem: Problem, folder: Path, trained: Path | None) -> dict[str, Any]:
     from mars2 import build
     from mars2.core.tree import Tree
+    from mars2.core.usage import usage_by_agent
     from mars2.reports import write_report
     from mars2.runs.choose import Answer, choose
     from mars2.runs.recorder import Recorder
@@ -182,6 +195,7 @@ def _solve(config: RunConfig, problem: Problem, folder: Path, trained: Path | No
         team = build.build_team(config, models)
         try:
             grower = build.build_grower(config, team, judge_hidden=False)
+            recorder.open_tree(tree, phase="solve", step=0)
             recorder.event("evaluation_started", label=problem.id, num_nodes=config.rollout.max_nodes)
             (growth,) = await grow_trees(
                 [Job(tree, problem, grower)],
@@ -225,7 +239,11 @@ def _solve(config: RunConfig, problem: Problem, folder: Path, trained: Path | No
         "stop": growth.stop_reason,
         "error": growth.error,
         "failed_calls": growth.num_failed_calls,
+        "lost_agents": growth.lost_agents,
+        "agents": {name: asdict(total) for name, total in usage_by_agent([tree]).items()},
+        "prompt_tokens": sum(n.completion.prompt_tokens for n in tree),
         "output_tokens": sum(n.completion.output_tokens for n in tree),
+        "cost": sum(n.completion.cost for n in tree),
         "wall_s": round(time.monotonic() - started, 1),
         "run": str(folder),
         "tree": str(report),
@@ -258,4 +276,18 @@ def _print(result: dict[str, Any]) -> None:
         f"{result['num_nodes']} programs, {result['output_tokens']} tokens, {result['wall_s']} s, {result['stop']}; "
         f"written by {result['agent']}"
     )
+    for name, error in result["lost_agents"].items():
+        say(f"agent {name} kept failing and was given up: {error}")
+    if len(result["agents"]) > 1 or result["cost"] or result["failed_calls"]:
+        say("\n".join(_usage_lines(result["agents"])))
     say(f"tree: {result['tree']}")
+
+
+def _usage_lines(agents: dict[str, dict[str, Any]]) -> list[str]:
+    """One line an agent: programs, tokens in and out, money, failures."""
+    return [
+        f"  {name}: {used['num_nodes']} programs, {used['prompt_tokens']} tokens in, {used['output_tokens']} out"
+        + (f", cost {used['cost']:.4g}" if used["cost"] else "")
+        + (f", {used['num_failed_calls']} failed calls" if used["num_failed_calls"] else "")
+        for name, used in agents.items()
+    ]

@@ -13,9 +13,10 @@ from mars2.core.tree import Tree
 class Slots:
     """Request slots of every policy's backend, shared by all trees.
 
-    A free slot goes to the waiting tree with the fewest requests under way, then to the one with the fewest nodes, then
-    to the one that came first; within a tree, to its oldest request. So no tree starves, and trees that are behind
-    catch up. Choices are not made here: what a tree asks for never depends on when it is served.
+    A free slot goes to the waiting tree that is least far: fewest nodes and requests under way together; the one that
+    came first on ties; within a tree, to its oldest request. So no tree starves, trees held up by a slow request catch
+    up, and all come to their end together, which keeps slots busy to the last. Choices are not made here: what a tree
+    asks for never depends on when it is served.
     """
 
     def __init__(self, concurrency: Mapping[str, int | None]) -> None:
@@ -60,7 +61,7 @@ class Slots:
         queues = self._waiting[policy]
         limit = self._concurrency.get(policy)
         while queues and (limit is None or self._under_way[policy] < limit):
-            tree_id = min(queues, key=lambda t: (self._of_tree[t], len(self._trees[t])))
+            tree_id = min(queues, key=lambda t: len(self._trees[t]) + self._of_tree[t])
             future = queues[tree_id].popleft()
             if not queues[tree_id]:
                 del queues[tree_id]

@@ -52,6 +52,9 @@ def test_a_saved_configuration_reads_back_the_same() -> None:
         ("traning.steps=3", "traning: unknown key; did you mean 'training'?"),
         ("training.objective.clip_lo=3", "training.objective.clip_lo: unknown key; did you mean 'clip_low'?"),
         ("rollout.max_nodes=-1", "rollout.max_nodes: got -1; input should be greater than or equal to 1"),
+        ("rollout.order=arrival", "rollout.order is only for rollout.lockstep=false"),
+        ("budget.cost=1", "budget.cost needs a price for agent 'a', got none; set policies.a.price"),
+        ("stopping.solved=0", "stopping.solved: got 0"),
         ("rollout.max_nodes=many", "rollout.max_nodes: got 'many'"),
         ("policies.a.modl=x", "policies.a.modl: unknown key; did you mean 'model'?"),
         (
@@ -163,3 +166,28 @@ async def test_every_judge_is_built() -> None:
     remote: Any = build_sandbox(parsed("sandbox={backend: sandboxfusion, url: 'http://h:1/', workers: 3}"))
     assert (remote.tier, remote._url, remote._threads._max_workers) == ("remote", "http://h:1", 3)
     await remote.close()
+
+
+def test_growth_keys_reach_the_grower() -> None:
+    from mars2 import build
+    from mars2.runs.budget import Budget
+    from mars2.runs.grow_tree import Retries
+    from mars2.runs.stopping import StopRules
+    from mars2.runs.team import Price
+
+    price = "{input_per_million: 1, output_per_million: 2}"
+    config = parsed(
+        f"policies.a={{backend: scripted, script: s.yaml, concurrency: 3, price: {price}}}",
+        "training=null",
+        "rollout={lockstep: false, order: arrival, max_nodes: 9, expansions_in_flight: 4, max_retries: 5, "
+        "retry_backoff_s: 2, call_timeout_s: 60}",
+        "budget={tokens: 1000, seconds: 10, cost: 1}",
+        "stopping={solved: 2, consensus_margin: 3, patience: 7}",
+    )
+    assert build.build_price(config.policies["a"]) == Price(1, 2)
+    team = build.Team({"a": None}, {}, None, None, None)  # pyright: ignore[reportArgumentType]: only passed on
+    grower = build.build_grower(config, team)
+    assert (grower.order, grower.max_nodes, grower.expansions_in_flight) == ("arrival", 9, 4)
+    assert grower.retries == Retries(max_retries=5, backoff_s=2, timeout_s=60)
+    assert grower.budget == Budget(tokens=1000, seconds=10, cost=1)
+    assert grower.stop_rules == StopRules(solved=2, consensus_margin=3, patience=7)

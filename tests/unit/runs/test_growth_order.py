@@ -91,7 +91,7 @@ def test_slots_are_never_exceeded_and_all_used() -> None:
     assert backend.num_under_way == 0
 
 
-def test_a_free_slot_goes_to_the_tree_with_the_fewest_requests_then_nodes() -> None:
+def test_a_free_slot_goes_to_the_tree_that_is_least_far() -> None:
     async def served() -> list[str]:
         slots = Slots({"p": 1})
         greedy, modest = Tree("greedy", "p"), Tree("modest", "p")
