@@ -122,7 +122,7 @@ def test_solve_spends_no_more_than_its_budgets_and_says_what_each_agent_took(her
     assert found["agents"]["a"]["cost"] == found["cost"]
     assert set(found["lost_agents"]) == {"b"}
     assert found["agents"]["b"]["num_failed_calls"] == found["failed_calls"] >= 9
-    out = mars2("solve", "problem.md", "--config", "config.yaml", "--budget", "2", cwd=here)
+    out = mars2("solve", "problem.md", "--config", "config.yaml", "--budget", "12", cwd=here)
     assert "agent b kept failing and was given up" in out.stderr + out.stdout
     assert " failed calls" in out.stderr + out.stdout
 
