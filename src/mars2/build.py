@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any, Literal, assert_never
 
 from mars2.config.load import parse_config
+from mars2.config.reward_model import RewardModelConfig
 from mars2.config.schema import (
     AbMctsConfig,
     BestOfNConfig,
@@ -62,6 +63,7 @@ from mars2.runs.compare import ChooseAnswer, Entrant
 from mars2.runs.credit_tree import Credit
 from mars2.runs.evaluate import Evaluator
 from mars2.runs.grow_tree import Retries, Scoring, TreeGrower
+from mars2.runs.guidance import Guide
 from mars2.runs.recorder import Recorder, Tracker
 from mars2.runs.results import TEAM
 from mars2.runs.slots import Slots
@@ -92,6 +94,7 @@ class Team:
     prompter: Prompter
     sandbox: Sandbox
     slots: Slots  # of all backends, shared by whatever the team grows
+    guide: Guide | None = None  # the reward model
 
     def sandbox_facts(self) -> dict[str, Any]:
         """What a run's log says of its judge: the isolation it gave, and how often it failed itself."""
@@ -121,7 +124,16 @@ def build_team(config: RunConfig, models: Mapping[str, str]) -> Team:
         for name, agent in config.agents.items()
     }
     slots = Slots({name: policy.concurrency for name, policy in config.policies.items()})
-    return Team(agents, backends, build_prompter(config), build_sandbox(config), slots)
+    return Team(agents, backends, build_prompter(config), build_sandbox(config), slots, build_guide(config))
+
+
+def build_guide(config: RunConfig) -> Guide | None:
+    """The configured reward model, loaded."""
+    if config.guidance is None:
+        return None
+    from mars2.reward_model.model import load_reward_model
+
+    return Guide(load_reward_model(config.guidance.reward_model, device=torch_device(config.guidance.device)))
 
 
 def build_price(policy: PolicyConfig) -> Price | None:
@@ -200,12 +212,16 @@ def prepare_torch(config: RunConfig) -> None:
     """Threads that torch may use within one operation (0 leaves its own choice); no bars for loading weights."""
     if not any(isinstance(policy, TransformersPolicyConfig) for policy in config.policies.values()):
         return
+    _quiet_torch(config.threads)
+
+
+def _quiet_torch(threads: int) -> None:
     import torch
     from transformers.utils import logging
 
     logging.disable_progress_bar()
-    if config.threads:
-        torch.set_num_threads(config.threads)
+    if threads:
+        torch.set_num_threads(threads)
 
 
 def build_backend(name: str, policy: PolicyConfig, models: Mapping[str, str]) -> Backend:
@@ -331,8 +347,13 @@ def build_grower(
     search: SearchConfig | None = None,
     max_nodes: int | None = None,
     judge_hidden: bool = True,
+    guided: bool = True,
 ) -> TreeGrower:
-    """Grows trees with all agents, or with some of them; `search` and `max_nodes` replace the configured ones."""
+    """Grows trees with all agents, or with some of them; `search` and `max_nodes` replace the configured ones.
+
+    Args:
+        guided: let the reward model have its part in search scores. Training rollouts see public tests only.
+    """
     names = list(config.agents) if agents is None else list(agents)
     search = search or config.search
     max_nodes = max_nodes or config.rollout.max_nodes
@@ -349,6 +370,7 @@ def build_grower(
             overlong_buffer=reward.overlong_buffer if reward else 0,
             overlong_factor=reward.overlong_factor if reward else 1.0,
             judge_hidden=judge_hidden,
+            alpha=config.guidance.alpha if config.guidance and guided else 0.0,
         ),
         # Independent first attempts have nothing to wait for.
         expansions_in_flight=max_nodes if search.strategy == "best_of_n" else config.rollout.expansions_in_flight,
@@ -361,11 +383,29 @@ def build_grower(
         budget=Budget(**config.budget.model_dump()),
         stop_rules=StopRules(**config.stopping.model_dump()),
         slots=team.slots,
+        guide=team.guide if guided else None,
     )
 
 
 def build_selection(config: RunConfig) -> Selection:
-    return Selection(**config.selection.model_dump(), seed=config.seed)
+    weighted = config.guidance is not None and config.guidance.selection
+    return Selection(**config.selection.model_dump(), weighted=weighted, seed=config.seed)
+
+
+def prepare_reward_training(config: RewardModelConfig) -> tuple[str, str]:
+    """Folder or id of the backbone, and the device to train on. Sets torch's threads; makes a lab policy if needed.
+
+    Raises:
+        ConfigError: there is no such backbone.
+    """
+    _quiet_torch(config.threads)
+    if config.model.startswith(LAB_MODEL):
+        from mars2.lab.warm_start import ensure_policies
+
+        name = config.model.removeprefix(LAB_MODEL)
+        return str(ensure_policies([name], seed=0)[name]), torch_device(config.device)
+    check_model("model", config.model)
+    return config.model, torch_device(config.device)
 
 
 def build_problems(config: RunConfig, split: Split) -> Sequence[Problem]:
@@ -495,7 +535,7 @@ def build_trainer(
         seed=config.seed,
         problems=problems,
         validation=build_validation(config, team, held_out) if held_out else None,
-        grower=build_grower(config, team),
+        grower=build_grower(config, team, guided=False),
         credit=Credit(
             estimator=build_estimator(config),
             policy_of_agent={name: agent.policy for name, agent in config.agents.items()},
@@ -621,7 +661,7 @@ def build_entrants(config: RunConfig, team: Team) -> list[Entrant]:
         selection = build_selection(config)
         if search.strategy == "t_plus":  # the behaviour of programs is part of it
             selection = replace(selection, rule="behaviour")
-        return Entrant(name, who, grower, ChooseAnswer(team.sandbox, selection), is_reported)
+        return Entrant(name, who, grower, ChooseAnswer(team.sandbox, selection, team.guide), is_reported)
 
     strategies = build_strategies(config)
     budget = config.rollout.max_nodes

@@ -44,10 +44,13 @@ def here(tmp_path: Path) -> Path:
     (tmp_path / "config.yaml").write_text(yaml.safe_dump(SCRIPTED))
     (tmp_path / "script.yaml").write_text(yaml.safe_dump({"rules": [{"answers": ["def f(x): return x + 1"]}]}))
     (tmp_path / "problem.md").write_text(PROBLEM)
+    (tmp_path / "reward.yaml").write_text("runs: [runs/none]\nmodel: lab:alpha\nout: models/reward\n")
     return tmp_path
 
 
-@pytest.mark.parametrize("command", ["train", "sft", "evaluate", "solve", "judge", "report", "check", "doctor"])
+@pytest.mark.parametrize(
+    "command", ["train", "sft", "evaluate", "solve", "judge", "report", "check", "doctor", "train-reward"]
+)
 def test_help_has_an_example(command: str, tmp_path: Path) -> None:
     done = mars2(command, "--help", cwd=tmp_path)
     assert done.returncode == 0
@@ -64,6 +67,11 @@ def test_help_has_an_example(command: str, tmp_path: Path) -> None:
         (["train", "config.yaml"], "training: missing in config.yaml"),
         (["solve", "problem.md", "--agents", "./no-such-folder"], "no such model folder: ./no-such-folder"),
         (["solve", "problem.md", "--agents", "."], "has no config.json"),
+        (["train-reward", "reward.yaml"], "no run in runs/none"),
+        (["train-reward", "reward.yaml", "--set", "epoch=3"], "did you mean 'epochs'?"),
+        (["train-reward", "reward.yaml", "--set", "split.test=0.9"], "valid + calibration + test must be < 1"),
+        (["solve", "problem.md", "--config", "config.yaml", "--reward-model", "."], "no reward model in ."),
+        (["solve", "problem.md", "--config", "config.yaml", "--select", "x"], "selection.rule"),
         (["solve", "problem.md"], "give exactly one of --agents, --config and --run, got nothing"),
         (["solve", "problem.md", "--config", "config.yaml", "--budget", "-3"], "rollout.max_nodes: got -3"),
         (["solve", "problem.md", "--config", "config.yaml", "--strategy", "x"], "search.strategy must be one of"),

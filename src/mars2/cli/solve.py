@@ -70,6 +70,9 @@ def solve(
         str,
         typer.Option(help="Of programs equal on public tests: behaviour (most of them act alike), public (earliest)."),
     ] = "behaviour",
+    reward_model: Annotated[
+        Path | None, typer.Option(help="A folder made by train-reward, to weigh the programs in the choice.")
+    ] = None,
     seed: Annotated[int, typer.Option(help="Same seed, same search.")] = 0,
     keep_going: Annotated[
         bool, typer.Option("--keep-going", help="Spend the whole budget even after a program passes all public tests.")
@@ -86,6 +89,8 @@ def solve(
         f"rollout.expansions_in_flight={parallel}",
         f"stopping.solved={'null' if keep_going else 1}",
     ]
+    if reward_model is not None:
+        overrides.append(f"guidance.reward_model={reward_model}")
     if max_tokens is not None:
         overrides.append(f"sampling.max_tokens={max_tokens}")
     limits = {"tokens": tokens, "seconds": seconds, "cost": cost}
@@ -203,7 +208,9 @@ def _solve(config: RunConfig, problem: Problem, folder: Path, trained: Path | No
                 lockstep=config.rollout.lockstep,
                 log=recorder,
             )
-            answer = await choose(tree, problem, team.sandbox, selection=build.build_selection(config))
+            answer = await choose(
+                tree, problem, team.sandbox, selection=build.build_selection(config), guide=team.guide
+            )
             hidden = None
             if answer.node_id is not None and problem.hidden_tests:
                 hidden = await team.sandbox.judge(

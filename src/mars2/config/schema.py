@@ -322,6 +322,15 @@ class SelectionConfig(Section):
     cpu_s: PositiveFloat = 2.0  # for each of them; never more than the problem allows
 
 
+class GuidanceConfig(Section):
+    """A reward model that guides search and selection at test time (MARS2-T+, part 3). Training rollouts ignore it."""
+
+    reward_model: Path  # a folder that `mars2 train-reward` wrote
+    alpha: Fraction = 0.0  # its part of the search score; the rest is the fraction of public tests passed
+    selection: bool = True  # weigh the programs among which the answer is chosen
+    device: str = "auto"
+
+
 # ── sandbox ─────────────────────────────────────────────────────────────────────────────────────────────────────────
 
 
@@ -487,6 +496,7 @@ class RunConfig(Section):
     budget: BudgetConfig = BudgetConfig()
     stopping: StoppingConfig = StoppingConfig()
     selection: SelectionConfig = SelectionConfig()
+    guidance: GuidanceConfig | None = None
     sandbox: SandboxConfig = ZygoteSandboxConfig()
     training: TrainingConfig | None = None
     evaluation: EvaluationConfig = EvaluationConfig()

@@ -37,8 +37,16 @@ def raw_reward(public: Verdict, hidden: Verdict | None, kind: RewardKind = "bina
             assert_never(kind)
 
 
-def search_score(public: Verdict, kind: RewardKind = "fraction") -> float:
+def search_score(
+    public: Verdict, kind: RewardKind = "fraction", *, estimate: float | None = None, alpha: float = 0.0
+) -> float:
     """What search sees of a node, in [0, 1]: public tests only, as at test time. 0 where there are no public tests.
+
+    With a reward model: (1 − alpha) · that + alpha · estimate (MARS2-T+, part 3).
+
+    Args:
+        estimate: how likely the program is right, in [0, 1]; None: no reward model, or no program: counts as 0.
+        alpha: weight of the estimate, in [0, 1].
 
     Raises:
         SandboxUnavailable: the verdict is the judge's own fault (IE).
@@ -46,11 +54,12 @@ def search_score(public: Verdict, kind: RewardKind = "fraction") -> float:
     _refuse_internal_error(public)
     match kind:
         case "binary":
-            return float(public.accepted and len(public.tests) > 0)
+            passed = float(public.accepted and len(public.tests) > 0)
         case "fraction":
-            return public.fraction_passed
+            passed = public.fraction_passed
         case _:
             assert_never(kind)
+    return (1 - alpha) * passed + alpha * (estimate or 0.0) if alpha else passed
 
 
 def overlong_penalty(length: int, max_length: int, buffer: int, factor: float = 1.0) -> float:

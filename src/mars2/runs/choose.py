@@ -27,7 +27,7 @@ class Selection:
     rule: Literal["public", "behaviour"] = "public"  # public: finalists stand alone. behaviour: in groups of behaviour
     num_inputs: int = 16
     cpu_s: float = 2.0  # for one generated input; never more than the problem allows
-    weighted: bool = True  # by the reward model, where there is one
+    weighted: bool = True  # by the reward model, where a guide is given
     seed: int = 0
 
 

@@ -26,6 +26,7 @@ from mars2.core.tree import Expansion, Failure, Node, Tree
 from mars2.core.verdict import Verdict
 from mars2.credit.rewards import overlong_penalty, raw_reward, search_score
 from mars2.runs.budget import Budget, Ledger
+from mars2.runs.guidance import Guide
 from mars2.runs.slots import Slots
 from mars2.runs.stopping import Stopping, StopRules
 from mars2.runs.team import Agent
@@ -78,6 +79,7 @@ class Scoring:
     overlong_buffer: int = 0  # tokens
     overlong_factor: float = 1.0
     judge_hidden: bool = True  # False at solve time: hidden tests must not steer anything
+    alpha: float = 0.0  # the reward model's part of the score, where the grower has a guide
 
 
 @dataclass(frozen=True, slots=True)
@@ -119,6 +121,7 @@ class _Attempt:
     program: str | None = None
     public: Verdict | None = None
     hidden: Verdict | None = None
+    estimate: float | None = None  # the reward model's
 
 
 @dataclass(frozen=True, slots=True)
@@ -138,6 +141,7 @@ class TreeGrower:
     budget: Budget = field(default_factory=Budget)
     stop_rules: StopRules = field(default_factory=StopRules)
     slots: Slots = field(default_factory=lambda: Slots({}))
+    guide: Guide | None = None  # a reward model with a part in the score; only at test time
 
     async def grow(
         self,
@@ -178,7 +182,8 @@ class TreeGrower:
                     completion = replace(completion, cost=cost)
                 program = self.prompter.parse(completion.text, problem)
                 public, hidden = await self._judge(problem, program)
-                return _Attempt(expansion, prompt, number, error, completion, program, public, hidden)
+                estimate = await self._estimate(problem, program)
+                return _Attempt(expansion, prompt, number, error, completion, program, public, hidden, estimate)
         return _Attempt(expansion, prompt, self.retries.max_retries + 1, error)
 
     def prompt(self, tree: Tree, problem: Problem, parent_id: int | None, agent: str) -> Prompt:
@@ -209,7 +214,7 @@ class TreeGrower:
             program=attempt.program,
             public_verdict=attempt.public,
             hidden_verdict=attempt.hidden,
-            score=search_score(attempt.public),
+            score=search_score(attempt.public, estimate=attempt.estimate, alpha=self.scoring.alpha),
             reward=reward,
             elapsed_s=elapsed_s,
         )
@@ -217,6 +222,13 @@ class TreeGrower:
     def _backoff_s(self, tree: Tree, expansion: Expansion, number: int) -> float:
         longest = min(self.retries.backoff_s * 2**number, MAX_BACKOFF_S)
         return longest * (0.5 + 0.5 * stream(self.seed, "backoff", tree.tree_id, expansion.id, number).random())
+
+    async def _estimate(self, problem: Problem, program: str | None) -> float | None:
+        """How likely the reward model thinks a program right; None where it has no say."""
+        if self.guide is None or program is None or not self.scoring.alpha:
+            return None
+        (estimate,) = await self.guide.score(problem, [program])
+        return estimate
 
     async def _judge(self, problem: Problem, program: str | None) -> tuple[Verdict, Verdict | None]:
         """All public tests are run, for score and feedback; hidden ones only where they can change the reward."""

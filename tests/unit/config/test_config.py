@@ -9,7 +9,8 @@ from typing import Any
 import pytest
 import yaml
 
-from mars2.config.load import load_config, parse_config
+from mars2.config.load import load_config, parse_as, parse_config, read_yaml
+from mars2.config.reward_model import RewardModelConfig
 from mars2.config.schema import RunConfig
 from mars2.core.errors import ConfigError
 
@@ -21,6 +22,7 @@ BASE: dict[str, Any] = {
     "training": {"steps": 3},
 }
 CONFIGS = sorted((Path(__file__).parents[3] / "configs").glob("*.yaml"))
+REWARD_MODELS = sorted((Path(__file__).parents[3] / "configs" / "reward_models").glob("*.yaml"))
 
 
 def parsed(*overrides: str) -> RunConfig:
@@ -30,6 +32,11 @@ def parsed(*overrides: str) -> RunConfig:
 @pytest.mark.parametrize("path", CONFIGS, ids=lambda p: p.name)
 def test_every_shipped_configuration_is_valid(path: Path) -> None:
     assert load_config(path).name
+
+
+@pytest.mark.parametrize("path", REWARD_MODELS, ids=lambda p: p.name)
+def test_every_shipped_configuration_of_a_reward_model_is_valid(path: Path) -> None:
+    assert parse_as(RewardModelConfig, read_yaml(path)).runs
 
 
 def test_overrides_are_read_as_yaml() -> None:

@@ -48,6 +48,12 @@ def test_search_score_sees_public_tests_only() -> None:
     assert search_score(verdict(), "binary") == 0.0
 
 
+def test_a_reward_models_part_in_the_search_score_by_hand() -> None:
+    assert search_score(verdict(AC, WA, AC, AC), estimate=0.35, alpha=0.2) == pytest.approx(0.8 * 0.75 + 0.2 * 0.35)
+    assert search_score(verdict(AC, WA), estimate=None, alpha=0.2) == pytest.approx(0.4)
+    assert search_score(verdict(AC, WA), estimate=0.9) == 0.5
+
+
 @pytest.mark.parametrize(
     ("length", "expected"),
     [(0, 0.0), (80, 0.0), (81, -0.025), (90, -0.25), (100, -0.5), (101, -0.5), (10_000, -0.5)],

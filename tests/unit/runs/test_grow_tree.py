@@ -8,9 +8,12 @@ from dataclasses import replace
 import pytest
 from team_of_scripts import HALF, NOTHING, PROBLEM, RIGHT, WRONG, ExecSandbox, grower, scripted
 
+from mars2.core.problem import Problem
 from mars2.core.serial import tree_hash
 from mars2.core.tree import Tree
+from mars2.reward_model.scripted import ScriptedRewardModel
 from mars2.runs.grow_tree import MAX_CANCELLED_IN_A_ROW, Retries, Scoring
+from mars2.runs.guidance import Guide
 from mars2.runs.rollout import Job, grow_trees
 from mars2.runs.stopping import StopRules
 from mars2.search.best_of_n import BestOfN
@@ -53,6 +56,26 @@ async def test_hidden_tests_are_left_alone_when_solving() -> None:
     tree = Tree("t", PROBLEM.id)
     await grower(scripted("a", ("", [RIGHT])), scoring=Scoring(judge_hidden=False), max_nodes=2).grow(tree, PROBLEM)
     assert all(n.hidden_verdict is None and n.reward is None for n in tree)
+
+
+async def test_a_reward_model_has_its_part_in_the_score_and_none_in_the_reward() -> None:
+    seen: list[tuple[object, ...]] = []
+
+    def rule(problem: Problem, program: str) -> float:
+        seen.append(problem.hidden_tests)
+        return 0.25 if "x + 1" in program else 0.75
+
+    tree, guide = Tree("t", PROBLEM.id), Guide(ScriptedRewardModel(rule))
+    await grower(scripted("a", ANSWERS), max_nodes=24, scoring=Scoring(alpha=0.2), guide=guide).grow(tree, PROBLEM)
+    scores = {n.completion.text: (n.score, n.reward) for n in tree}
+    assert scores[RIGHT] == (pytest.approx(0.8 + 0.2 * 0.25), 1.0)
+    assert scores[HALF] == (pytest.approx(0.8 * 0.5 + 0.2 * 0.75), 0.0)
+    assert scores[NOTHING] == (0.0, 0.0)
+    assert guide.num_scored == 3, "a program was scored twice"
+    assert set(seen) == {()}, "the reward model saw hidden tests"
+    plain, silent = Tree("t", PROBLEM.id), Guide(ScriptedRewardModel(rule))
+    await grower(scripted("a", ANSWERS), max_nodes=4, guide=silent).grow(plain, PROBLEM)
+    assert silent.num_scored == 0
 
 
 async def test_the_overlong_penalty_lowers_the_reward_only() -> None:
