@@ -181,6 +181,6 @@ EXHAUSTING = {
     "deep_f_string": ("print(" + "f'{" * 40 + "1" + "}'" * 40 + ")", "CE WA"),
     "many_locals": ("def f():\n" + "".join(f"    a{i} = {i}\n" for i in range(10_000)) + "f()", "WA TLE"),
     "walrus_chain": ("(" * 150 + "x" + ")" * 150, "RE CE"),
-    "null_output": ("import sys\nsys.stdout.write('\\0' * 1000)", "WA"),
+    "nulls_output": ("import sys\nsys.stdout.write('\\0' * 1000)", "WA"),
     "carriage_returns": ("print('3\\r' * 1000)", "WA"),
 }

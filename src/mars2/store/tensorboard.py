@@ -11,6 +11,12 @@ from typing import Any, Self
 from mars2.core.tree import Node, Tree
 
 
+def _await_a_later_second(folder: Path) -> None:
+    """TensorBoard reads files in the order of their names, which start with the second they were opened in."""
+    while list(folder.glob(f"events.out.tfevents.{int(time.time()):010d}.*")):
+        time.sleep(0.05)
+
+
 class TensorBoardListener:
     """Hears metrics and writes scalars named ``scope/name``. A resumed run takes back what it does again."""
 
@@ -18,6 +24,7 @@ class TensorBoardListener:
         from tensorboard.summary.writer.event_file_writer import EventFileWriter
 
         folder.mkdir(parents=True, exist_ok=True)
+        _await_a_later_second(folder)
         self._writer: Any = EventFileWriter(str(folder))
 
     def __enter__(self) -> Self:
