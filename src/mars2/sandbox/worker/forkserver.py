@@ -10,6 +10,7 @@ import gc
 import importlib
 import os
 import random
+import re
 import resource
 import signal
 import socket
@@ -29,6 +30,8 @@ typing
 FORK = struct.Struct("<QQQ")  # CPU limit in s, memory in bytes over the base, largest file in bytes
 EXITED = struct.Struct("<iddQB")  # wait status, user s, system s, peak KiB, 1 if the zygote must be replaced
 _OPEN_FILES = 256
+_THREADS = 512  # of a candidate
+_COUNTS_PER_NAMESPACE = (5, 14)  # the kernel since which a user namespace has a count of threads to itself
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,6 +48,7 @@ def _serve(connection: socket.socket, isolation: Isolation, lock: ChildLock, pre
     resource.setrlimit(resource.RLIMIT_NOFILE, (_OPEN_FILES, _OPEN_FILES))
     gc.collect()
     gc.freeze()
+    limits_threads = isolation.namespaces and _kernel() >= _COUNTS_PER_NAMESPACE
     connection.send(READY)
     while True:
         message, descriptors, _, _ = socket.recv_fds(connection, 64, 8)
@@ -55,6 +59,8 @@ def _serve(connection: socket.socket, isolation: Isolation, lock: ChildLock, pre
         if pid == 0:
             try:
                 lock.enter_domain()
+                if limits_threads:
+                    resource.setrlimit(resource.RLIMIT_NPROC, (_THREADS, _THREADS))
                 _become_child(descriptors, cpu_s, prepared.base_bytes + memory_bytes, file_bytes)
                 lock.shut()
                 candidate.serve(prepared.candidate)
@@ -66,6 +72,11 @@ def _serve(connection: socket.socket, isolation: Isolation, lock: ChildLock, pre
         _end_everything(isolation)
         clean = isolation.scratch_is_clean()
         connection.send(EXITED.pack(status, usage.ru_utime, usage.ru_stime, usage.ru_maxrss, not clean))
+
+
+def _kernel() -> tuple[int, ...]:
+    """The kernel's version, as far as it is numbers."""
+    return tuple(int(part) for part in re.findall(r"[0-9]+", os.uname().release)[:2])
 
 
 def _become_child(descriptors: list[int], cpu_s: int, memory_bytes: int, file_bytes: int) -> None:
@@ -113,8 +124,8 @@ def _preload(library: tuple[str, str] | None) -> _Prepared:
     """Import what programs use, before the jail closes so that what must stay readable is known."""
     for name in _PRELOADED.split():
         importlib.import_module(name)
-    sentinels.remember_all()
     candidate.install_exit_builtins()
+    sentinels.remember_all()
     ready = candidate.prepared()
     random.seed(0)  # programs that draw without a seed draw the same every time: verdicts repeat
     sys.argv = [candidate.PROGRAM_NAME]

@@ -160,6 +160,7 @@ def _mount_proc(target: str) -> None:
 
 def clean_scratch() -> bool:
     """Remove the files a candidate left in SCRATCH; False if something is still there (folders, files held open)."""
+    os.utime(SCRATCH, (0, 0))  # not even when it was last changed tells the next candidate anything
     if _scratch_is_empty():
         return True
     for name in os.listdir(SCRATCH):
@@ -167,6 +168,7 @@ def clean_scratch() -> bool:
             os.unlink(f"{SCRATCH}/{name}")
         except OSError:
             return False
+    os.utime(SCRATCH, (0, 0))
     return _scratch_is_empty()
 
 

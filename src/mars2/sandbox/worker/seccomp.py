@@ -18,6 +18,7 @@ _X32_BIT = 0x40000000
 _CLONE_THREAD = 0x00010000
 _SET_MODE_FILTER = 1
 _IOCTLS = (0x5401, 0x5413, 0x541B, 0x5421, 0x5450, 0x5451)  # TCGETS TIOCGWINSZ FIONREAD FIONBIO FIONCLEX FIOCLEX
+_FCNTLS = (0, 1, 2, 3, 4, 5, 6, 7, 9, 36, 37, 38, 1030, 1031, 1032, 1034)  # no F_SETOWN, F_SETSIG: signals to others
 _PRCTLS = (3, 15, 16, 0x53564D41)  # GET_DUMPABLE, SET_NAME, GET_NAME, SET_VMA
 _AF_UNIX = 1
 
@@ -127,6 +128,7 @@ def jail_filter() -> Filter:
     actions = {table.number[name]: _PERMIT for name in table.allowed}
     actions[table.number["clone3"]] = _deny(errno.ENOSYS)  # its arguments cannot be seen; callers fall back to clone
     actions[table.number["ioctl"]] = _argument_in(_ARGUMENT_1, _IOCTLS, errno.ENOTTY)
+    actions[table.number["fcntl"]] = _argument_in(_ARGUMENT_1, _FCNTLS, errno.EPERM)
     actions[table.number["socketpair"]] = _argument_in(_ARGUMENT_0, (_AF_UNIX,), errno.EPERM)
     return _program(table, actions, _deny(errno.EPERM))
 
