@@ -7,6 +7,7 @@ Task: the first line holds n, the second n integers; print their sum, then their
 from __future__ import annotations
 
 import more_fidelity
+import third_fidelity
 
 CASES = (("3\n1 2 3\n", "6\n3\n"), ("1\n-5\n", "-5\n-5\n"), ("4\n10 20 30 40", "100\n40\n"))
 _END = "print(sum(a))\nprint(max(a))\n"
@@ -189,6 +190,7 @@ print(max(a))
     "signal_alarm_guard": "import signal\nsignal.alarm(100)\nn = int(input())\na = list(map(int, input().split()))\n"
     + _END,
     **more_fidelity.STDIO,
+    **third_fidelity.STDIO,
     "thread_pool": "from concurrent.futures import ThreadPoolExecutor\nn = int(input())\na = list(map(int, input().split()))\n"
     "with ThreadPoolExecutor(2) as pool:\n    s, m = pool.map(lambda f: f(a), (sum, max))\nprint(s)\nprint(m)\n",
 }

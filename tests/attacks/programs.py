@@ -11,6 +11,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 
 import more_programs
+import third_programs
 
 
 @dataclass(frozen=True, slots=True)
@@ -572,14 +573,16 @@ EXHAUSTING = {
 
 ATTACKS: tuple[Attack, ...] = (
     *_attacks("forging", "call", FORGING_CALL | more_programs.FORGING_CALL),
-    *_attacks("forging", "stdio", FORGING_STDIO | more_programs.FORGING_STDIO),
+    *_attacks("forging", "stdio", FORGING_STDIO | more_programs.FORGING_STDIO | third_programs.FORGING_STDIO),
     *_attacks("forging", "assert", FORGING_ASSERT),
-    *_attacks("lasting", "stdio", LASTING | more_programs.LASTING),
+    *_attacks("lasting", "stdio", LASTING | more_programs.LASTING | third_programs.LASTING),
     *_attacks(
-        "contained", "stdio", CONTAINED | {n: _ATTEMPT + source for n, source in more_programs.CONTAINED.items()}
+        "contained",
+        "stdio",
+        CONTAINED | {n: _ATTEMPT + s for n, s in (more_programs.CONTAINED | third_programs.CONTAINED).items()},
     ),
     *(
         Attack(name, "stdio", "exhausting", source, frozenset(allowed.split()))
-        for name, (source, allowed) in (EXHAUSTING | more_programs.EXHAUSTING).items()
+        for name, (source, allowed) in (EXHAUSTING | more_programs.EXHAUSTING | third_programs.EXHAUSTING).items()
     ),
 )

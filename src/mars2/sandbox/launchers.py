@@ -18,7 +18,11 @@ from typing import Any, Protocol
 
 WORKER_FOLDER = Path(__file__).resolve().parent / "worker"
 PYTHON_OPTIONS = ("-s", "-P", "-S", "-X", "utf8")  # no site packages, nothing from the current folder
-ENVIRONMENT = {"PYTHONHASHSEED": "0", "OPENBLAS_NUM_THREADS": "1", "OMP_NUM_THREADS": "1", "MKL_NUM_THREADS": "1"}
+ENVIRONMENT = {  # all that a worker finds
+    "PYTHONHASHSEED": "0",  # verdicts repeat
+    "MALLOC_ARENA_MAX": "1",  # each further arena takes 64 MiB of address space from a program with threads
+    **dict.fromkeys(("OPENBLAS_NUM_THREADS", "OMP_NUM_THREADS", "MKL_NUM_THREADS"), "1"),
+}
 CONTAINED_TIERS = ("A", "B", "C")  # of the layers inside; with seccomp at least, the supervisor is out of reach
 
 

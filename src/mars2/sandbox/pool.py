@@ -21,7 +21,7 @@ from mars2.sandbox.worker_process import WorkerLost, WorkerProcess, WorkerSettin
 _log = logging.getLogger(__name__)
 _ATTEMPTS = 3  # of one judgement, on different workers, before the sandbox is called broken
 _COMPILE_WALL_S = 15.0
-_BUSY_FACTOR = 5  # a worker on a busy machine may take this many times the wall limits
+_BUSY_FACTOR = 11  # a worker on a busy machine may take this many times the wall limits
 _GRACE_S = 60.0
 
 Mode = Literal["batch", "hermetic"]

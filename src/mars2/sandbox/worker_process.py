@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from mars2.core.errors import SandboxUnavailable
-from mars2.sandbox.launchers import CONTAINED_TIERS, LaunchedProcess, Launcher
+from mars2.sandbox.launchers import CONTAINED_TIERS, ENVIRONMENT, LaunchedProcess, Launcher
 from mars2.sandbox.messages import Judging
 from mars2.sandbox.worker import wire
 
@@ -174,6 +174,6 @@ def _spawn(connection: socket.socket) -> subprocess.Popen[bytes]:
         stdin=subprocess.DEVNULL,
         stdout=subprocess.DEVNULL,
         pass_fds=[connection.fileno()],
-        env={"PYTHONHASHSEED": "0", "OPENBLAS_NUM_THREADS": "1", "OMP_NUM_THREADS": "1", "MKL_NUM_THREADS": "1"},
+        env=ENVIRONMENT,
         start_new_session=True,
     )

@@ -55,7 +55,7 @@ class Tree:
         return isinstance(parent, ast.Call) and parent.func is node
 
     def holds_descriptor(self, node: ast.expr) -> bool:
-        """Whether a value can only be the descriptor of a standard stream: 0 to 2, `x.fileno()`, or named after that."""
+        """Whether a value can only be a standard stream's descriptor: 0 to 2, `x.fileno()`, or a name for that."""
         if isinstance(node, ast.Constant):
             return node.value in (0, 1, 2)
         if _asks_for_descriptor(node):
@@ -70,8 +70,9 @@ class Tree:
         """Whether a name, or an attribute of that name, is only given a value by `name = x.fileno()`."""
         values: list[ast.expr] = []
         for node in self.nodes:
-            if isinstance(node, ast.Name) and node.id == name or isinstance(node, ast.Attribute) and node.attr == name:
-                if isinstance(node.ctx, ast.Load):
+            if isinstance(node, (ast.Name, ast.Attribute)):
+                given = node.id if isinstance(node, ast.Name) else node.attr
+                if given != name or isinstance(node.ctx, ast.Load):
                     continue
                 assignment = self.parents[node]
                 if not isinstance(assignment, ast.Assign):

@@ -14,6 +14,7 @@ import gc
 import io
 import marshal
 import os
+import resource
 import struct
 import sys
 import threading
@@ -398,6 +399,17 @@ def prepared() -> Candidate:
     for descriptor in (*files, nothing):
         os.close(descriptor)
     return Candidate()
+
+
+def install_stack_size() -> None:
+    """Let programs ask for thread stacks of any size: they get half of the memory limit at most."""
+    set_size = threading.stack_size
+
+    def stack_size(size: int = 0, /) -> int:
+        most = resource.getrlimit(resource.RLIMIT_AS)[0] // 2
+        return set_size(size if most < 0 else min(size, most & ~0xFFFF))
+
+    threading.stack_size = _thread.stack_size = stack_size
 
 
 def install_exit_builtins() -> None:

@@ -5,13 +5,13 @@ from __future__ import annotations
 import time
 
 _POLL_S = 0.1
-_MOST_WALL = 4  # times the wall limit, however busy the machine
+_MOST_WALL = 10  # times the wall limit, however busy the machine
 
 
 class Clock:
     """The clock of one step of a process, started when it is made.
 
-    Waiting for a processor on a busy machine does not count towards the wall limit, up to four times the limit.
+    Waiting for a processor on a busy machine does not count towards the wall limit, up to ten times the limit.
     """
 
     def __init__(self, pid: int, cpu_limit_s: float, wall_limit_s: float, start_cpu_s: float | None = None) -> None:

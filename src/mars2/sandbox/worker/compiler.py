@@ -25,7 +25,7 @@ from .jailed import Cancelled, ZygoteLost
 CPU_S, WALL_S, MEMORY_BYTES = 6.0, 13.0, 512 * 2**20
 _SPENT_KIB = 192 * 2**10  # a process that has grown beyond this is replaced
 _MOST_ANSWER_BYTES = 2**26
-_PATIENCE_S = 20.0
+_PATIENCE_S = 60.0
 
 
 @dataclass(frozen=True, slots=True)

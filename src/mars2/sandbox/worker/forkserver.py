@@ -125,6 +125,7 @@ def _preload(library: tuple[str, str] | None) -> _Prepared:
     for name in _PRELOADED.split():
         importlib.import_module(name)
     candidate.install_exit_builtins()
+    candidate.install_stack_size()
     sentinels.remember_all()
     ready = candidate.prepared()
     random.seed(0)  # programs that draw without a seed draw the same every time: verdicts repeat

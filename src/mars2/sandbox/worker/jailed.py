@@ -17,7 +17,7 @@ from .clock import Clock
 
 _MIB = 2**20
 _FIRST_PAUSE_MS = 10  # a process that is to end by itself is not looked at before
-_PATIENCE_S = 20.0
+_PATIENCE_S = 60.0
 IDLE: candidate.Job = (b"", b"", None, True, 0.0, 0.0, [], True)
 _CREDENTIALS = struct.Struct("=iII")  # struct ucred
 _SO_PASSPIDFD, _SCM_PIDFD = 76, 4

@@ -12,6 +12,7 @@ from . import libc
 SCRATCH = "/tmp"
 SCRATCH_MIB = 64
 _SCRATCH_FILES = 1024
+_FROM_SCRATCH = "/from"  # where is shown what lies in SCRATCH outside, such as a virtual environment
 _DEVICES = ("/dev/null", "/dev/zero", "/dev/full", "/dev/random", "/dev/urandom")
 _HIDDEN = ("site-packages", "dist-packages")  # data sets with answers live there
 _ALL = (
@@ -74,6 +75,21 @@ def hidden_folders(folders: Iterable[str]) -> list[str]:
     return sorted(f"{parent}/{name}" for parent in parents for name in _HIDDEN if os.path.isdir(f"{parent}/{name}"))
 
 
+def place(path: str) -> str:
+    """Where an outside file or folder is shown inside: at its own path, unless SCRATCH is there."""
+    return _FROM_SCRATCH + path if path.startswith(SCRATCH + "/") else path
+
+
+def _follow_moved() -> None:
+    """Let modules that are not imported yet be found where they are shown."""
+    sys.path[:] = map(place, sys.path)
+    for module in [*sys.modules.values()]:
+        folders = getattr(module, "__path__", None)
+        if isinstance(folders, list):
+            folders[:] = map(place, folders)
+    sys.path_importer_cache.clear()
+
+
 def build_root(library_folders: Iterable[str], two_ids: bool) -> None:
     """Replace the root of this process's mount namespace, then step down to JAIL_USER."""
     folders = readable_folders()
@@ -85,14 +101,14 @@ def build_root(library_folders: Iterable[str], two_ids: bool) -> None:
     libc.mount("tmpfs", base, "tmpfs", libc.MS_NOSUID | libc.MS_NODEV, "size=1m,mode=755")
     for path in outside:
         if path in sources:
-            _bind(sources[path], path, base)
+            _bind(sources[path], base + place(path))
     for path in hidden:
-        libc.mount("tmpfs", base + path, "tmpfs", libc.MS_NOSUID | libc.MS_NODEV, "size=64k,mode=755")
+        libc.mount("tmpfs", base + place(path), "tmpfs", libc.MS_NOSUID | libc.MS_NODEV, "size=64k,mode=755")
     for path in library_folders:
         if path in sources:
-            _bind(sources[path], path, base)
+            _bind(sources[path], base + place(path))
     for path in hidden:
-        _make_read_only(base + path)
+        _make_read_only(base + place(path))
     for descriptor in sources.values():
         os.close(descriptor)
     os.makedirs(base + "/dev", exist_ok=True)
@@ -103,6 +119,7 @@ def build_root(library_folders: Iterable[str], two_ids: bool) -> None:
     options = f"size={SCRATCH_MIB}m,nr_inodes={_SCRATCH_FILES},mode=700,uid={JAIL_USER},gid={JAIL_USER}"
     libc.mount("tmpfs", base + SCRATCH, "tmpfs", libc.MS_NOSUID | libc.MS_NODEV | libc.MS_NOEXEC, options)
     libc.pivot_into(base)
+    _follow_moved()
     _make_read_only("/")
     libc.set_host_name("jail")
     libc.renounce_new_capabilities()
@@ -118,9 +135,9 @@ def _make_read_only(target: str) -> None:
     libc.mount("none", target, None, flags)
 
 
-def _bind(descriptor: int, path: str, base: str) -> None:
-    """Show an outside file or folder at its own path, read-only."""
-    source, target = f"/proc/self/fd/{descriptor}", base + path
+def _bind(descriptor: int, target: str) -> None:
+    """Show an outside file or folder at `target`, read-only."""
+    source = f"/proc/self/fd/{descriptor}"
     is_folder = os.path.isdir(source)
     os.makedirs(target if is_folder else os.path.dirname(target), exist_ok=True)
     if not is_folder:

@@ -28,14 +28,12 @@ _FORBIDDEN_ATTRIBUTES = frozenset(
     | {"gi_code", "gi_frame", "mro", "tb_frame", "tb_next"}
 )
 _READ_DUNDERS = frozenset({"__name__", "__file__", "__debug__", "__len__", "__getitem__"})
-_DEFINED_DUNDERS = frozenset(  # methods that only the program itself has a use for
-    f"__{name}__"
-    for name in (
-        "abs add and bool call contains delitem divmod enter eq exit float floordiv ge getitem gt hash iadd iand "
-        "imul index init int invert ior isub iter le len lshift lt matmul missing mod mul ne neg next or pos pow radd "
-        "rand repr reversed rmul ror rshift rsub rtruediv rxor setitem slots str sub truediv xor"
-    ).split()
-)
+_DEFINED = """
+abs add and bool call contains delitem divmod enter eq exit float floordiv ge getitem gt hash iadd iand imul index init
+int invert ior isub iter le len lshift lt matmul missing mod mul ne neg next or pos pow radd rand repr reversed rmul
+ror rshift rsub rtruediv rxor setitem slots str sub truediv xor
+"""
+_DEFINED_DUNDERS = frozenset(f"__{name}__" for name in _DEFINED.split())  # that only the program itself has a use for
 _DESCRIPTOR_CALLS = frozenset({("os", "read"), ("os", "write"), ("os", "fstat")})  # of descriptors 0 to 2 only
 _OPENING = frozenset({("io", "FileIO"), ("builtins", "open")})  # of descriptors 0 to 2 only
 _GUARDED = frozenset({"open", "super", "type"})  # builtins with a rule of their own
