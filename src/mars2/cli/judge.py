@@ -5,12 +5,13 @@ from __future__ import annotations
 import json
 import sys
 from collections.abc import Iterator
+from contextlib import aclosing
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
 import typer
 
-from mars2.cli.output import print_json, run_async, stdout
+from mars2.cli.output import print_json, run_async, say, stdout
 from mars2.core.errors import UserError
 
 HELP = """Run a program against a problem's tests and print the verdict; or many, from a file of tasks.
@@ -84,24 +85,30 @@ async def _judge_batch(batch: Path, options: dict[str, Any], every_test: bool, a
         answers = judge_tasks(
             _lines(batch), sandbox, at_once=4 * options["workers"], stop_at_first_failure=not every_test
         )
-        async for found in answers:
-            if as_json:
-                sys.stdout.write(json.dumps(found) + "\n")
-                sys.stdout.flush()
-            else:
-                _print(found)
+        async with aclosing(answers):  # where writing fails, what is under way ends before the sandbox does
+            async for found in answers:
+                if as_json:
+                    sys.stdout.write(json.dumps(found) + "\n")
+                    sys.stdout.flush()
+                else:
+                    _print(found)
+    if sandbox.num_worker_failures:
+        say(f"the judge itself failed {sandbox.num_worker_failures} times; those judgements were repeated")
 
 
 def _lines(batch: Path) -> Iterator[str]:
     if str(batch) == "-":
-        yield from sys.stdin
+        try:
+            yield from sys.stdin
+        except UnicodeDecodeError:
+            raise UserError("judge: standard input is not UTF-8 text; write it as UTF-8") from None
     else:
         yield from _read(batch).split("\n")  # not splitlines: a program may hold any character
 
 
 def _read(path: Path) -> str:
     try:
-        return path.read_text(encoding="utf-8")
+        return path.read_text(encoding="utf-8-sig")  # with or without a byte order mark
     except UnicodeDecodeError:
         raise UserError(f"judge: {path} is not UTF-8 text; save it as UTF-8") from None
     except OSError as error:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
-from collections.abc import AsyncIterator, Iterable
+from collections.abc import AsyncGenerator, Iterable
 from decimal import Decimal
 from typing import Annotated, Any, Literal
 
@@ -14,14 +14,22 @@ from mars2.core.errors import UserError
 from mars2.core.problem import AssertTest, CallTest, Checker, Comparison, Limits, NamedComparison, StdioTest, Test
 from mars2.core.protocols import Sandbox
 from mars2.core.verdict import TestResult, Verdict
+from mars2.sandbox.messages import MOST_MEMORY_MIB, MOST_OUTPUT_KIB, MOST_SECONDS
 
 _MOST_MESSAGE = 300
+_MOST_VALUE = 80  # characters of a value that an error shows
 
 
 def _text(value: object) -> str:
     """Any text, lone surrogates included: what a model wrote is not refused for its characters."""
     if not isinstance(value, str):
         raise ValueError("must be a string")
+    return value
+
+
+def _id(value: object) -> str | int:
+    if not isinstance(value, (str, int)) or isinstance(value, bool):
+        raise ValueError("must be a string or an integer")
     return value
 
 
@@ -86,16 +94,16 @@ class AssertTests(_Strict):
 class TaskLimits(_Strict):
     """Limits of one test; what is left out is the default of `mars2.core.problem.Limits`."""
 
-    cpu_s: float = Field(default=6.0, gt=0)
-    wall_s: float | None = Field(default=None, gt=0)
-    memory_mib: int = Field(default=512, ge=1)
-    stdout_kib: int = Field(default=16 * 1024, ge=1)
+    cpu_s: float = Field(default=6.0, gt=0, le=MOST_SECONDS)
+    wall_s: float | None = Field(default=None, gt=0, le=MOST_SECONDS)
+    memory_mib: int = Field(default=512, ge=1, le=MOST_MEMORY_MIB)
+    stdout_kib: int = Field(default=16 * 1024, ge=1, le=MOST_OUTPUT_KIB)
 
 
 class Task(_Strict):
     """One line of a batch file."""
 
-    id: Text | int
+    id: Annotated[str | int, PlainValidator(_id)]
     program: Text | None
     tests: Annotated[StdioTests | CallTests | AssertTests, Field(discriminator="kind")]
     limits: TaskLimits = TaskLimits()
@@ -125,16 +133,46 @@ def parse_task(line: str, number: int) -> Task:
     except RecursionError:
         raise UserError(f"line {number}: line: nested too deep") from None
     except ValidationError as error:
-        found = error.errors()
-        first = next((e for e in found if e["type"] == "extra_forbidden"), found[0])  # a misspelt name explains others
-        field = ".".join(str(part) for part in first["loc"] if "[" not in str(part)) or "line"
-        message = first["msg"].removeprefix("Value error, ")[:_MOST_MESSAGE]
-        raise UserError(f"line {number}: {field}: {message}") from None
+        raise UserError(f"line {number}: {_explained(error)}") from None
+
+
+def _explained(error: ValidationError) -> str:
+    """Field, what is wrong with it, its value and what to do."""
+    found = error.errors()
+    first = next((e for e in found if e["type"] == "extra_forbidden"), found[0])  # a misspelt name explains others
+    path = [str(part) for part in first["loc"] if "[" not in str(part)]
+    if path[:1] == ["tests"] and len(path) > 1:
+        kind = _KINDS[path.pop(1)]  # which kind of tests it is has a name in the path
+    else:
+        kind = TaskLimits if path[:1] == ["limits"] else Task
+    field = ".".join(path) or "line"
+    shown = _shown(first["input"])
+    known = ", ".join(kind.model_fields)
+    match first["type"]:
+        case "extra_forbidden":
+            return f"{field}: unknown field, got {shown}; remove it; known here are {known}"
+        case "missing":
+            return f"{field}: missing; give it; known here are {known}"
+        case _:
+            message = first["msg"].removeprefix("Value error, ")[:_MOST_MESSAGE]
+            return f"{field}: {message}, got {shown}; see docs/sandbox.md"
+
+
+def _shown(value: object) -> str:
+    """The start of a value as JSON."""
+    try:
+        text = json.dumps(value, default=str)
+    except (RecursionError, ValueError):  # deep, or an integer of thousands of digits
+        return f"a {type(value).__name__}"
+    return text if len(text) <= _MOST_VALUE else f"{text[:_MOST_VALUE]}…"
+
+
+_KINDS: dict[str, type[_Strict]] = {"stdio": StdioTests, "call": CallTests, "assert": AssertTests}
 
 
 async def judge_tasks(
     lines: Iterable[str], sandbox: Sandbox, *, at_once: int, stop_at_first_failure: bool = True
-) -> AsyncIterator[dict[str, Any]]:
+) -> AsyncGenerator[dict[str, Any], None]:
     """One answer per task, in the order of the lines; at most `at_once` are under way. Blank lines are passed over.
 
     Every line is checked before the first program runs.
@@ -178,19 +216,19 @@ def answer(task_id: str | int, verdict: Verdict) -> dict[str, Any]:
 
 
 def _test_answer(result: TestResult) -> dict[str, Any]:
+    """A test's part of the answer; `weak` is only there where it is so."""
     return {
         "verdict": result.status.value,
         "cpu_s": round(result.cpu_s, 6),
         "wall_s": round(result.wall_s, 6),
         "peak_mib": result.peak_mib,
         "detail": detail(result),
+        **({"weak": True} if result.weak else {}),
     }
 
 
 def detail(result: TestResult) -> str:
-    """What went wrong, in a few lines; "" for AC and SKIPPED."""
-    if result.status.value in ("AC", "SKIPPED"):
-        return ""
+    """What went wrong and whether the result is weak, in a few lines; "" for most AC and for SKIPPED."""
     parts = [f"{result.error_type}: {result.error_message}" if result.error_type else "", result.traceback]
     if result.status.value == "WA":
         parts.append(f"printed or returned: {json.dumps(result.actual)}")

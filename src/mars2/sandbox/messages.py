@@ -15,6 +15,7 @@ from mars2.core.problem import AssertTest, CallTest, Checker, Comparison, Limits
 from mars2.core.verdict import Status, TestResult, Verdict
 
 _MARSHAL_VERSION = 2  # without back references, so that equal tests give equal bytes
+MOST_SECONDS, MOST_MEMORY_MIB, MOST_OUTPUT_KIB = 86_400.0, 2**20, 2**20  # what limits may be at most
 _KEPT_BYTES = 256 * 2**20  # encodings of tests that are remembered
 
 
@@ -111,6 +112,21 @@ class Judging:
         """What is sent first; the pieces of the tests follow, each in a frame, if the worker does not have them."""
         num_pieces = len(self.tests.pieces) if with_tests else None
         return marshal.dumps((self.program, self.tests.key, num_pieces, self.options), _MARSHAL_VERSION)
+
+
+def check(limits: Limits) -> None:
+    """Raise UserError for limits that no process can be given."""
+    for name, most in (
+        ("cpu_s", MOST_SECONDS),
+        ("effective_wall_s", 2 * MOST_SECONDS + 1),
+        ("memory_mib", MOST_MEMORY_MIB),
+        ("stdout_kib", MOST_OUTPUT_KIB),
+        ("stderr_kib", MOST_OUTPUT_KIB),
+    ):
+        value = getattr(limits, name)
+        if not 0 < value <= most:
+            field = name.removeprefix("effective_")
+            raise UserError(f"limits.{field} must be above 0 and at most {most:g}, got {value}; set it within that")
 
 
 def options(limits: Limits, comparison: Comparison, stop_at_first_failure: bool, hermetic: bool) -> tuple[Any, ...]:

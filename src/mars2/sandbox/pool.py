@@ -14,7 +14,16 @@ from mars2.core.errors import SandboxUnavailable
 from mars2.core.problem import Checker, Comparison, Limits, Test
 from mars2.core.verdict import Verdict
 from mars2.sandbox.launchers import Launcher, tier_name
-from mars2.sandbox.messages import Judging, TestEncoder, checker_error, options, refusal, verdict_from, verdict_of
+from mars2.sandbox.messages import (
+    Judging,
+    TestEncoder,
+    check,
+    checker_error,
+    options,
+    refusal,
+    verdict_from,
+    verdict_of,
+)
 from mars2.sandbox.worker.checker import WALL_S as CHECKER_WALL_S
 from mars2.sandbox.worker_process import WorkerLost, WorkerProcess, WorkerSettings, contained
 
@@ -75,7 +84,12 @@ class ZygoteSandbox:
         comparison: Comparison = "exact",
         stop_at_first_failure: bool = True,
     ) -> Verdict:
-        """See `mars2.core.protocols.Sandbox`. With no tests, a program that compiles is AC."""
+        """See `mars2.core.protocols.Sandbox`. With no tests, a program that compiles is AC.
+
+        Raises:
+            UserError: a limit that no process can be given, or a test that holds more than plain data.
+        """
+        check(limits)
         refused = refusal(program, limits)
         if program is None or refused is not None:
             assert refused is not None

@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 
 from mars2.core.errors import UserError
+from mars2.core.problem import Limits
 from mars2.core.verdict import Status
 from mars2.sandbox import ScriptedSandbox, ZygoteSandbox, judge_tasks
 from mars2.sandbox.batch import parse_task
@@ -58,7 +59,15 @@ async def test_lone_surrogates_survive_the_round_trip() -> None:
         (_line(limits={"cpu": 1}), "line 3: limits.cpu"),
         (_line(comparison="fuzzy"), "line 3: comparison"),
         (_line(tests={"kind": "magic"}), "line 3: tests"),
-        ('{"id": 1, "progam": "x"}', "line 3: progam: Extra inputs"),  # although `program` and `tests` are missing
+        # although `program` and `tests` are missing
+        ('{"id": 1, "progam": "x"}', 'line 3: progam: unknown field, got "x"; remove it; known here are id, program'),
+        (
+            _line(tests=STDIO | {"input": []}),
+            "line 3: tests.input: unknown field, got []; remove it; known here are kind",
+        ),
+        (_line(limits={"cpu_s": float("inf")}), "line 3: limits.cpu_s"),
+        (_line(limits={"memory_mib": 10**30}), "line 3: limits.memory_mib"),
+        (_line(comparison=[1] * 1000), "got [1, 1"),
         (_line(limits={"cpu": 1, "cpu_s": -1}), "line 3: limits.cpu:"),
         (_line(id=None), "line 3: id"),
         ("[" * 100_000, "line 3: line: nested too deep"),
@@ -70,6 +79,23 @@ def test_mistakes_are_named(line: str, message: str) -> None:
         parse_task(line, 3)
     assert message in str(caught.value)
     assert "\n" not in str(caught.value)
+
+
+async def test_weak_results_say_so_even_if_accepted() -> None:
+    tests = {"kind": "assert", "asserts": ["assert f(1) == 1", "assert f.__name__ == 'f'"]}
+    async with ZygoteSandbox(1, allow_unsafe=True) as sandbox:
+        lines = [_line(program="def f(x): return x", tests=tests)]
+        (answer,) = [answer async for answer in judge_tasks(lines, sandbox, at_once=1)]
+    assert [test["verdict"] for test in answer["tests"]] == ["AC", "AC"]
+    assert [test.get("weak", False) for test in answer["tests"]] == [False, True]
+    assert "weak" in answer["tests"][1]["detail"]
+
+
+async def test_limits_that_no_process_can_be_given_are_refused() -> None:
+    async with ZygoteSandbox(1, allow_unsafe=True) as sandbox:
+        for limits in (Limits(cpu_s=float("inf")), Limits(cpu_s=float("nan")), Limits(memory_mib=10**30)):
+            with pytest.raises(UserError, match="limits"):
+                await sandbox.judge("print(3)", (), limits)
 
 
 async def test_nothing_runs_if_a_line_is_wrong() -> None:

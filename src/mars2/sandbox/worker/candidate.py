@@ -46,6 +46,7 @@ _MAX_MESSAGE = 2_000
 _MAX_TRACE_LINES = 12
 _DEFAULT_THREAD_STACK = 8 * 2**20
 _EXITED = encode(("exit", 0))
+_set_stack_size = threading.stack_size
 
 
 Tests = list[tuple[bytes, bytes, bytes]]  # kind, body, standard input (of the first it is in its file already)
@@ -229,7 +230,7 @@ class Candidate:
         sys.stderr = sys.__stderr__ = stderr  # type: ignore[misc]
         self.streams = (stdout, stderr)
         sys.setrecursionlimit(1_000)
-        threading.stack_size(_DEFAULT_THREAD_STACK)
+        _set_stack_size(_DEFAULT_THREAD_STACK)
         self.main = types.ModuleType(name)
         self.main.__dict__.update(__builtins__=builtins, __file__=PROGRAM_NAME)
         sys.modules["__main__"] = sys.modules[name] = self.main
@@ -403,11 +404,10 @@ def prepared() -> Candidate:
 
 def install_stack_size() -> None:
     """Let programs ask for thread stacks of any size: they get half of the memory limit at most."""
-    set_size = threading.stack_size
 
     def stack_size(size: int = 0, /) -> int:
         most = resource.getrlimit(resource.RLIMIT_AS)[0] // 2
-        return set_size(size if most < 0 else min(size, most & ~0xFFFF))
+        return _set_stack_size(size if most < 0 else min(size, most & ~0xFFFF))
 
     threading.stack_size = _thread.stack_size = stack_size
 
