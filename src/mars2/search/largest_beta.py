@@ -6,10 +6,11 @@ On (c, 1) the density f of an arm is nowhere above that of a measure whose tail 
     B̌(a, b) = √(2π) · a^(a − ½) · b^(b − ½) / (a + b)^(a + b − ½) <= B(a, b)
 
 because x^(a − 1) <= max(1, c^(a − 1)), and because θ(a) + θ(b) > θ(a + b) in Stirling's ln Γ(x) = (x − ½) ln x − x
-+ ½ ln 2π + θ(x), where θ is positive and falls. So a Z with the tail min(1, p), accepted with probability f(Z) / −p′(Z), is
-the arm's draw; if it is rejected, or below c, the draw is somewhere below z* = max(c, where p is 1). Every arm has its Z
-from one uniform number. The largest are looked at in turn, and the first accepted one is the largest draw, as long as
-it is above z* of every arm; if none is, all draws are below these, and are made under that condition.
++ ½ ln 2π + θ(x), where θ is positive and falls. So a Z with the tail min(1, p), accepted with probability
+f(Z) / −p′(Z), is the arm's draw; if it is rejected, or below c, the draw is somewhere below z* = max(c, where p is 1).
+Every arm has its Z from one uniform number. The largest are looked at in turn, and the first accepted one is the
+largest draw, as long as it is above z* of every arm; if none is, all draws are below these, and are made under that
+condition.
 """
 
 from __future__ import annotations

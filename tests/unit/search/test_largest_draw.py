@@ -52,7 +52,7 @@ def assert_alike(a: Array, b: Array, ours: list[tuple[int, float]], rng: np.rand
     expected = (all_draws.argmax(axis=1), all_draws.max(axis=1))
     winners, values = np.array([i for i, _ in ours]), np.array([x for _, x in ours])
     groups = np.argsort(np.argsort(-np.bincount(expected[0], minlength=len(a)), kind="stable"))
-    groups = np.where(groups < 10, groups, 10 + np.arange(len(a)) % 5)  # the ten likeliest winners, the rest in five lots
+    groups = np.where(groups < 10, groups, 10 + np.arange(len(a)) % 5)  # the ten likeliest winners, then five lots
     counts = [np.bincount(groups[chosen], minlength=15) for chosen in (winners, expected[0])]
     chi_square = float(np.sum((counts[0] - counts[1]) ** 2 / np.maximum(counts[0] + counts[1], 1)))
     assert chi_square < 37.0, counts  # at most 14 degrees of freedom
