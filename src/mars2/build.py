@@ -133,7 +133,8 @@ def build_guide(config: RunConfig) -> Guide | None:
         return None
     from mars2.reward_model.model import load_reward_model
 
-    return Guide(load_reward_model(config.guidance.reward_model, device=torch_device(config.guidance.device)))
+    model = load_reward_model(config.guidance.reward_model, device=torch_device(config.guidance.device))
+    return Guide(model, trained_on=model.trained_on)
 
 
 def build_price(policy: PolicyConfig) -> Price | None:

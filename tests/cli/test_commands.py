@@ -162,6 +162,39 @@ def test_evaluate_check_and_report(here: Path) -> None:
     assert json.loads(check.stdout)["agents"]["a"]["answer"] == "def f(x): return x + 1"
 
 
+def test_evaluate_completes_with_backends_that_misbehave_and_shows_what_failed(here: Path) -> None:
+    """One of two agents fails a third of its calls and says useless things at best."""
+    answers = [
+        "",
+        "no code",
+        "```python\n" + "x = 1\n" * 20_000 + "```",
+        "```python\ndef f(x):\n    return '\ud800'\n```",
+    ]
+    bad = {"rules": [{"answers": [*answers, answers[0], answers[0]], "fail": 0.3}]}
+    (here / "bad.yaml").write_text(json.dumps(bad))
+    (here / "script.yaml").write_text(yaml.safe_dump({"rules": [{"answers": ["def f(x): return 0"]}]}))
+    team = SCRIPTED | {
+        "problems": {"kind": "reference", "test": "problem.md"},
+        "policies": {
+            "a": {"backend": "scripted", "script": "script.yaml"},
+            "b": {"backend": "scripted", "script": "bad.yaml"},
+        },
+        "agents": {"a": {"policy": "a"}, "b": {"policy": "b"}},
+        "prompting": {"style": "chat"},
+        "rollout": {"retry_backoff_s": 0, "max_retries": 1, "lockstep": False, "max_nodes": 12},
+    }
+    (here / "config.yaml").write_text(yaml.safe_dump(team))
+    done = mars2("evaluate", "config.yaml", "--strategies", "ab_mcts,best_of_n", "--no-alone", cwd=here)
+    assert done.returncode == 0, done.stderr
+    assert " calls to backends failed" in done.stderr
+    summary = json.loads((here / "runs" / "scripted-evaluation" / "summary.json").read_text())
+    assert summary["usage"]["b"]["num_failed_calls"] == summary["failed_calls"] > 0
+    assert sum(used["num_nodes"] for used in summary["usage"].values()) == 24
+    assert sum(used["output_tokens"] for used in summary["usage"].values()) == summary["output_tokens"]
+    table = done.stdout[done.stdout.index("all trees together") :]
+    assert f"{summary['usage']['b']['prompt_tokens']:,}" in table
+
+
 def test_judge_one_and_many(here: Path) -> None:
     (here / "right.py").write_text("def f(x):\n    return x + 1\n")
     one = mars2("judge", "right.py", "problem.md", "--json", cwd=here)

@@ -20,6 +20,14 @@ COSTS = {
     "failed_calls": "failed calls",
     "cancelled": "given up",
 }
+USAGE = {
+    "num_nodes": "nodes",
+    "prompt_tokens": "tokens in",
+    "output_tokens": "tokens out",
+    "cost": "cost",
+    "num_failed_calls": "failed calls",
+    "num_cancelled": "given up",
+}
 WIDTH = 140  # where there is no terminal to ask
 
 
@@ -39,6 +47,7 @@ def print_comparison(console: Console, summary: Mapping[str, Any]) -> None:
         _main_table(cells, entrants, budget),
         _first_attempts_table(summary["first_attempts"]),
         _cost_table(cells, entrants, budget),
+        _usage_table(summary["usage"]),
         *([_curve_table(cells, entrants, budgets)] if len(budgets) > 1 else []),
         *([_difference_table(differences, budget)] if differences else []),
     ]
@@ -66,6 +75,13 @@ def _cost_table(cells: Mapping[Any, Any], entrants: list[tuple[str, str]], budge
     for strategy, who in entrants:
         values = [cells[(strategy, who, budget, name)]["value"] for name in COSTS]
         table.add_row(strategy, who, *(f"{value:,.0f}" if value >= 100 else f"{value:.3g}" for value in values))
+    return table
+
+
+def _usage_table(usage: Mapping[str, Mapping[str, Any]]) -> Table:
+    table = _table("agent", *USAGE.values(), title="all trees together")
+    for agent, total in usage.items():
+        table.add_row(agent, *(f"{total[name]:,.4g}" if name == "cost" else f"{total[name]:,}" for name in USAGE))
     return table
 
 
@@ -97,7 +113,7 @@ def _table(*columns: str, title: str | None = None) -> Table:
     """Names to the left, numbers to the right."""
     table = Table(title=title, title_justify="left")
     for name in columns:
-        is_name = name in ("strategy", "agents", "first attempts", "difference")
+        is_name = name in ("strategy", "agents", "agent", "first attempts", "difference")
         table.add_column(name, justify="left" if is_name else "right", no_wrap=True)
     return table
 

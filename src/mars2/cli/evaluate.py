@@ -6,7 +6,7 @@ import json
 import re
 import time
 from collections.abc import Mapping
-from dataclasses import replace
+from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -107,6 +107,12 @@ def evaluate(
     print_comparison(stdout, summary)
     if summary["failed_calls"]:
         say(f"{summary['failed_calls']} calls to backends failed")
+    if summary["num_problems_of_reward_model"]:
+        say(
+            f"the reward model was trained on hidden verdicts of {summary['num_problems_of_reward_model']} of these "
+            f"{summary['n_problems']} problems: figures that it guides are too good; evaluate on others, or train one "
+            "on other trees (phase)"
+        )
     say(f"tables: {folder / 'results.csv'}, {folder / 'differences.csv'}, {folder / 'problems.csv'}")
     say(f"report: {folder / 'report.html'}")
 
@@ -148,6 +154,7 @@ def _team_and_problems(
 
 def _evaluate(config: RunConfig, folder: Path, trained: Path | None, *, resume: bool) -> dict[str, Any]:
     from mars2 import build
+    from mars2.core.usage import usage_by_agent
     from mars2.reports import write_report
     from mars2.reports.tables import write_csv
     from mars2.runs.compare import Comparison, Measured
@@ -197,7 +204,8 @@ def _evaluate(config: RunConfig, folder: Path, trained: Path | None, *, resume: 
             recorder.event(
                 "evaluation_started", label=config.name, num_nodes=comparison.num_nodes, num_done=comparison.num_done
             )
-            return await comparison.run(), comparison.entrants
+            trained_on = team.guide.trained_on if team.guide else frozenset[str]()
+            return await comparison.run(), comparison.entrants, sum(p.id in trained_on for p in problems)
         finally:
             recorder.event("sandbox", **team.sandbox_facts())
             await team.close()
@@ -218,7 +226,9 @@ def _evaluate(config: RunConfig, folder: Path, trained: Path | None, *, resume: 
         for problem in problems:
             store.save_problem(problem)
         with view:
-            series, entrants = run_async(work(), when_interrupted="interrupted; the same command with --resume goes on")
+            series, entrants, num_seen = run_async(
+                work(), when_interrupted="interrupted; the same command with --resume goes on"
+            )
         reported = [s for s, e in zip(series, entrants, strict=True) if e.is_reported]
         summary = summarise_comparison(
             reported,
@@ -228,6 +238,8 @@ def _evaluate(config: RunConfig, folder: Path, trained: Path | None, *, resume: 
             commit=commit(),
             seed=config.seed,
             run=str(folder),
+            usage={name: asdict(total) for name, total in usage_by_agent(s.tree for s in store.iter_trees()).items()},
+            num_problems_of_reward_model=num_seen,
         )
         write_csv(folder / "results.csv", summary["results"])
         write_csv(folder / "differences.csv", [_named_sides(row) for row in summary["differences"]])

@@ -140,6 +140,7 @@ def _train(config: RewardModelConfig, trees: Sequence[Tree], problems: Mapping[s
             + (" (best)" if e.is_best else "")
         ),
     )
+    model.trained_on = frozenset(p for part in PARTS if part != "test" for p in parts[part])
     labels, logits = data["test"].labels, model.logits(data["test"].sequences)
     raw = list(model.platt(logits))
     calibrate(model, data["calibration"])

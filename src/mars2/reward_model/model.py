@@ -59,6 +59,7 @@ class TransformersRewardModel:
         if trainable == "head":
             self.decoder.requires_grad_(False)
         self.platt = Platt()
+        self.trained_on: frozenset[str] = frozenset()  # ids of problems whose hidden verdicts it has seen
 
     @property
     def parameters(self) -> list[nn.Parameter]:
@@ -116,7 +117,13 @@ class TransformersRewardModel:
         self._tokenizer.save_pretrained(partial / "decoder")
         torch.save(self.head.state_dict(), partial / "head.pt")
         platt = {"slope": self.platt.slope, "offset": self.platt.offset}
-        description = {"format": FORMAT, "max_tokens": self.max_tokens, "platt": platt, "facts": facts}
+        description = {
+            "format": FORMAT,
+            "max_tokens": self.max_tokens,
+            "platt": platt,
+            "facts": facts,
+            "trained_on": sorted(self.trained_on),
+        }
         (partial / DESCRIPTION).write_text(json.dumps(description, indent=2) + "\n", encoding="utf-8")
         partial.rename(folder)
 
@@ -140,6 +147,7 @@ def load_reward_model(folder: Path, *, device: str = "cpu") -> TransformersRewar
         )
         model.head.load_state_dict(torch.load(folder / "head.pt", map_location=device, weights_only=True))
         model.platt = Platt(float(description["platt"]["slope"]), float(description["platt"]["offset"]))
+        model.trained_on = frozenset(map(str, description["trained_on"]))
     except OSError as error:
         raise ConfigError(f"guidance.reward_model: no reward model in {folder}; {remedy}") from error
     except (KeyError, TypeError, ValueError, RuntimeError) as error:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
@@ -9,6 +10,7 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
+from mars2.core.errors import ConfigError
 from mars2.core.problem import Problem
 from mars2.core.seeds import stream
 from mars2.reward_model.calibration import fit_platt
@@ -71,6 +73,9 @@ def fit(
 
     Args:
         patience: epochs without a lower validation loss after which training stops.
+
+    Raises:
+        ConfigError: the loss is not a number any more.
     """
     weights = _class_weights(train.labels)
     optimizer = torch.optim.AdamW(model.parameters, lr=learning_rate, weight_decay=weight_decay)
@@ -90,6 +95,8 @@ def fit(
             schedule.step()
         logits = model.logits(valid.sequences)
         loss = float(_loss(torch.tensor(logits), torch.tensor(valid.labels), weights).mean())
+        if not math.isfinite(loss):
+            raise ConfigError(f"learning_rate: {learning_rate:g} made the loss {loss} in epoch {number}; lower it")
         epoch = Epoch(number, float(np.mean(losses)), loss, auc(valid.labels, logits), loss < best)
         history.append(epoch)
         on_epoch(epoch)

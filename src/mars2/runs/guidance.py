@@ -20,11 +20,13 @@ class Guide:
     """Asks `model` in a thread, one call at a time; equal questions are answered from memory.
 
     Programs of one problem that come while the model is busy are scored together. Hidden tests are taken off the
-    problem before the model sees it. `num_scored` counts programs that the model was asked about.
+    problem before the model sees it. `num_scored` counts programs that the model was asked about; `trained_on` holds
+    the ids of problems whose hidden verdicts the model was trained on: with these it measures nothing.
     """
 
-    def __init__(self, model: RewardModel) -> None:
+    def __init__(self, model: RewardModel, *, trained_on: frozenset[str] = frozenset()) -> None:
         self._model = model
+        self.trained_on = trained_on
         self._turn = asyncio.Lock()
         self._known: dict[tuple[str, str], float] = {}
         self._waiting: dict[str, dict[str, None]] = {}  # problem → its programs, in order of asking

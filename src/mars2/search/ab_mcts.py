@@ -116,8 +116,8 @@ class AbMcts(Strategy):
     def _draw_child(self, children: array[int], rng: np.random.Generator) -> int:
         if len(children) == 1:
             return children[0]
-        draws = self._posterior.draw_many(*self._arms.child.many(indices(children)), rng)
-        return children[int(draws.argmax())]
+        best, _ = self._posterior.draw_largest(self._arms.child, indices(children), rng)
+        return children[best]
 
     def _draw_agent(self, tree: Tree, rng: np.random.Generator) -> str:
         """node-then-model: the agent of the new node, from scores over the whole tree."""

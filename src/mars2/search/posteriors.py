@@ -5,6 +5,7 @@ Throughout, n is the number of observations of an arm, total their sum Σr and s
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from math import sqrt
 from typing import Protocol, TypeVar
@@ -13,8 +14,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from mars2.core.errors import ConfigError
+from mars2.search.largest_beta import largest_beta, log_envelope
+
+MANY = 128  # Beta arms from which on not every one is drawn
 
 Array = NDArray[np.float64]
+Rows = NDArray[np.int64]
 Observations = tuple[float, float, float]
 """n, Σr and Σr² of one arm."""
 
@@ -28,8 +33,8 @@ class Posterior(Protocol):
         """A Thompson draw for one arm, from `rng` only."""
         ...
 
-    def draw_many(self, n: Array, total: Array, squares: Array, rng: np.random.Generator) -> Array:
-        """A Thompson draw for each of several arms; all [K]."""
+    def draw_largest(self, arms: Moments, rows: Rows, rng: np.random.Generator) -> tuple[int, float]:
+        """Position in `rows` and value of the largest of Thompson draws for these arms; the first if equal."""
         ...
 
 
@@ -47,8 +52,14 @@ class Beta:
     def draw(self, n: float, total: float, squares: float, rng: np.random.Generator) -> float:
         return rng.beta(*self.parameters(n, total))
 
-    def draw_many(self, n: Array, total: Array, squares: Array, rng: np.random.Generator) -> Array:
-        return rng.beta(*self.parameters(n, total))
+    def draw_largest(self, arms: Moments, rows: Rows, rng: np.random.Generator) -> tuple[int, float]:
+        a, b = self.parameters(*arms.many(rows)[:2])
+        if len(rows) < MANY:
+            return _largest(rng.beta(a, b))
+        return largest_beta(a, b, arms.kept(rows, self._log_envelope), rng)
+
+    def _log_envelope(self, n: Array, total: Array, squares: Array) -> Array:
+        return log_envelope(*self.parameters(n, total))
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,10 +89,10 @@ class Gaussian:
         sigma_square = nu * tau_square / 2 / rng.standard_gamma(nu / 2)
         return m + sqrt(sigma_square / kappa) * rng.standard_normal()
 
-    def draw_many(self, n: Array, total: Array, squares: Array, rng: np.random.Generator) -> Array:
-        m, kappa, nu, tau_square = self.parameters(n, total, squares)
+    def draw_largest(self, arms: Moments, rows: Rows, rng: np.random.Generator) -> tuple[int, float]:
+        m, kappa, nu, tau_square = self.parameters(*arms.many(rows))
         sigma_square = nu * tau_square / 2 / rng.standard_gamma(nu / 2)
-        return m + np.sqrt(sigma_square / kappa) * rng.standard_normal(len(n))
+        return _largest(m + np.sqrt(sigma_square / kappa) * rng.standard_normal(len(rows)))
 
 
 def posterior_named(name: str) -> Posterior:
@@ -99,6 +110,11 @@ def posterior_named(name: str) -> Posterior:
             raise ConfigError(f"search.posterior must be beta or gaussian, got {name!r}; beta is the default")
 
 
+def _largest(draws: Array) -> tuple[int, float]:
+    best = int(draws.argmax())
+    return best, draws.item(best)
+
+
 class Moments:
     """A growable table of sufficient statistics: arm i has n[i], total[i] and squares[i]."""
 
@@ -107,6 +123,7 @@ class Moments:
         self._n = np.zeros(16)
         self._total = np.zeros(16)
         self._squares = np.zeros(16)
+        self._kept = np.full(16, np.nan)  # see `kept`
 
     def add_row(self) -> int:
         """Index of a new arm without observations."""
@@ -114,19 +131,32 @@ class Moments:
             self._n = np.concatenate([self._n, np.zeros(self._size)])
             self._total = np.concatenate([self._total, np.zeros(self._size)])
             self._squares = np.concatenate([self._squares, np.zeros(self._size)])
+            self._kept = np.concatenate([self._kept, np.full(self._size, np.nan)])
         self._size += 1
         return self._size - 1
 
-    def observe(self, rows: int | NDArray[np.int64], score: float | Array, weight: float = 1.0) -> None:
+    def observe(self, rows: int | Rows, score: float | Array, weight: float = 1.0) -> None:
         """Add an observation to one arm, or to each of several distinct arms; it counts as `weight` equal ones."""
         self._n[rows] += weight
         self._total[rows] += weight * score
         self._squares[rows] += weight * score * score
+        self._kept[rows] = np.nan
 
     def one(self, row: int) -> Observations:
         """n, Σr, Σr² of one arm."""
         return self._n.item(row), self._total.item(row), self._squares.item(row)
 
-    def many(self, rows: NDArray[np.int64]) -> tuple[Array, Array, Array]:
+    def many(self, rows: Rows) -> tuple[Array, Array, Array]:
         """n, Σr, Σr² of several arms, each [K]."""
         return self._n.take(rows), self._total.take(rows), self._squares.take(rows)
+
+    def kept(self, rows: Rows, compute: Callable[[Array, Array, Array], Array]) -> Array:
+        """`compute(n, Σr, Σr²)` of several arms, [K], remembered for each arm until it is observed again.
+
+        Always with the same function: one number is kept for an arm.
+        """
+        values = self._kept.take(rows)
+        stale = np.flatnonzero(np.isnan(values))
+        if stale.size:
+            values[stale] = self._kept[rows[stale]] = compute(*self.many(rows[stale]))
+        return values

@@ -80,10 +80,9 @@ class TPlus(DepthGuided):
         """`go_on` "best-child": GEN against the largest of the children's draws; GEN wins ties."""
         if not self._by_child:
             return super()._descend(tree, site, gate, children, may_generate, rng)
-        draws = self._posterior.draw_many(*self._arms.child.many(indices(children)), rng)
-        best = int(draws.argmax())
+        best, value = self._posterior.draw_largest(self._arms.child, indices(children), rng)
         if may_generate:
             generate = self._posterior.draw(*self._arms.generate.one(gate.row), rng)
-            if self.scale_generation(tree, node_at(site), generate) >= draws[best]:
+            if self.scale_generation(tree, node_at(site), generate) >= value:
                 return None
         return children[best]

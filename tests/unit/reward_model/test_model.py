@@ -71,6 +71,12 @@ def test_it_learns_and_stops_at_the_best_epoch(backbone: str) -> None:
     assert torch.nn.functional.binary_cross_entropy_with_logits(logits, labels).item() == pytest.approx(best, abs=1e-4)
 
 
+def test_a_loss_that_is_no_number_is_an_error(backbone: str) -> None:
+    model = TransformersRewardModel(backbone, max_tokens=64)
+    with pytest.raises(ConfigError, match=r"learning_rate: 1e\+30 made the loss (nan|inf) in epoch 1; lower it"):
+        fit(model, data(model, 16), data(model, 8), epochs=2, learning_rate=1e30, batch_size=4, patience=1, seed=0)
+
+
 def test_the_micro_batches_do_not_change_the_step(backbone: str) -> None:
     weights: list[torch.Tensor] = []
     for tokens in (64, 4096):
@@ -101,9 +107,12 @@ def test_with_the_backbone_frozen_only_the_head_changes(backbone: str) -> None:
 def test_saved_and_loaded_it_gives_identical_scores(backbone: str, tmp_path: Path) -> None:
     model = TransformersRewardModel(backbone, max_tokens=64, seed=3)
     calibrate(model, data(model, 16))
+    model.trained_on = frozenset({"p1", "p2"})
     model.save(tmp_path / "reward", {"note": "for people"})
     programs = ["def f(x):\n    return x + 1", "def f(x):\n    return 7"]
-    assert load_reward_model(tmp_path / "reward").score(PROBLEM, programs) == model.score(PROBLEM, programs)
+    loaded = load_reward_model(tmp_path / "reward")
+    assert loaded.score(PROBLEM, programs) == model.score(PROBLEM, programs)
+    assert loaded.trained_on == {"p1", "p2"}
     assert [p.name for p in tmp_path.iterdir()] == ["reward"]
 
 
