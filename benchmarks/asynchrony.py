@@ -10,7 +10,7 @@ reaches the target; wall time of all steps; and Pass@1 on held-out problems afte
 The bar: time to the target at most 0.75 of the synchronous one, and the interval of the difference in the final Pass@1
 holds 0.
 
-    python benchmarks/asynchrony.py                  # 5 seeds, two runs side by side, about 10 minutes
+    python benchmarks/asynchrony.py --out FILE.json  # 5 seeds, two runs side by side, about 10 minutes; again: goes on
     python benchmarks/asynchrony.py --seeds 1 --steps 4 --json
 """
 
@@ -25,7 +25,7 @@ import tempfile
 import time
 from collections import deque
 from collections.abc import Mapping
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import ThreadPoolExecutor, as_completed
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -151,7 +151,7 @@ def replace_lockstep(validation: Validation) -> Validation:
 def run_apart(schedule: str, seed: int, options: argparse.Namespace) -> dict[str, Any]:
     """`run_one` in a process of its own."""
     with tempfile.TemporaryDirectory() as folder:
-        command = [sys.executable, __file__, "--one", schedule, str(seed), "--out", f"{folder}/run"]
+        command = [sys.executable, __file__, "--one", schedule, str(seed), "--folder", f"{folder}/run"]
         command += ["--steps", str(options.steps), "--target", str(options.target)]
         done = subprocess.run(command, capture_output=True, text=True, check=False)
     if done.returncode:
@@ -164,6 +164,21 @@ def run_apart(schedule: str, seed: int, options: argparse.Namespace) -> dict[str
         file=sys.stderr,
     )
     return result
+
+
+def settings_of(options: argparse.Namespace) -> dict[str, Any]:
+    """What must be the same for two runs to be compared."""
+    return {"steps": options.steps, "target": options.target, "ms_per_token": MS_PER_TOKEN, "settings": SETTINGS}
+
+
+def read_results(options: argparse.Namespace) -> list[dict[str, Any]]:
+    """The runs that `--out` already holds."""
+    if not (options.out and options.out.exists()):
+        return []
+    found = json.loads(options.out.read_text())
+    if {name: found[name] for name in settings_of(options)} != settings_of(options):
+        raise SystemExit(f"{options.out} holds runs with other settings; give another file")
+    return found["runs"]
 
 
 def _seconds(value: float | None) -> str:
@@ -200,21 +215,27 @@ def main() -> None:
     parser.add_argument("--jobs", type=int, default=2, help="runs side by side")
     parser.add_argument("--json", action="store_true", help="print one JSON object instead of the table")
     parser.add_argument("--one", nargs=2, metavar=("SCHEDULE", "SEED"), help=argparse.SUPPRESS)
-    parser.add_argument("--out", type=Path, help=argparse.SUPPRESS)
+    parser.add_argument(
+        "--out", type=Path, help="JSON file of the finished runs; those it already holds are not repeated"
+    )
+    parser.add_argument("--folder", type=Path, help=argparse.SUPPRESS)
     options = parser.parse_args()
     if options.one:
         schedule, seed = options.one
-        print(json.dumps(asyncio.run(run_one(schedule, int(seed), options.steps, options.target, options.out))))
+        print(json.dumps(asyncio.run(run_one(schedule, int(seed), options.steps, options.target, options.folder))))
         return
     started = time.monotonic()
     build.resolve_models(load_config(CONFIG))  # not by several runs at once
+    results = read_results(options)
+    done = {(r["schedule"], r["seed"]) for r in results}
+    jobs = [(schedule, seed) for seed in range(options.seeds) for schedule in SCHEDULES if (schedule, seed) not in done]
     with ThreadPoolExecutor(options.jobs) as pool:
-        jobs = [(schedule, seed) for seed in range(options.seeds) for schedule in SCHEDULES]
-        results = list(pool.map(lambda job: run_apart(*job, options), jobs))
+        for future in as_completed([pool.submit(run_apart, *job, options) for job in jobs]):
+            results.append(future.result())
+            if options.out:
+                options.out.write_text(json.dumps({**settings_of(options), "runs": results}, indent=2))
     summary = summarise(results, options.seeds) | {
-        "steps": options.steps,
-        "target": options.target,
-        "ms_per_token": MS_PER_TOKEN,
+        **settings_of(options),
         "wall_s": round(time.monotonic() - started, 1),
         "runs": results,
     }
