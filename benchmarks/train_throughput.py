@@ -2,10 +2,12 @@
 
     python benchmarks/train_throughput.py                        # SmolLM2-135M's architecture, random weights; ~5 min
     python benchmarks/train_throughput.py --model FOLDER         # any causal language model
+    python benchmarks/train_throughput.py --dtype bfloat16       # matrix products in bfloat16, weights in float32
     python benchmarks/train_throughput.py --variants learner trl # a choice
 
-Every variant trains the same samples in float32 and runs in a process of its own, so that its peak memory is its own.
-The bars: learner-unshared (no prompt is saved, only padding) at least 1.2 × trl, and at least 0.9 × plain.
+Every variant trains the same samples and runs in a process of its own, so that its peak memory is its own.
+The bars: learner-unshared (no prompt is saved, only padding) at least 1.2 × trl, and at least 0.9 × plain;
+plain-outputs, with no more logits than the learner's and no optimizer step, is the strictest reading of the second.
 Prompts are shared by `--group` samples, as the first attempts of a tree share one; output lengths are log-normal.
 Tokens are prompt + output tokens, counted once per sample whatever a variant saves. The best of `--repeats` counts.
 """
@@ -26,20 +28,23 @@ from typing import Any
 import numpy as np
 import torch
 from tokenizers import Tokenizer, models
+from torch.nn.functional import cross_entropy
 from transformers import AutoModelForCausalLM, LlamaConfig, LlamaForCausalLM, PreTrainedTokenizerFast
 
 from mars2.core.sample import TrainingSample
-from mars2.learners.batching import make_micro_batches
+from mars2.learners.batching import MicroBatch, make_micro_batches
 from mars2.learners.objective import Objective
+from mars2.learners.policy_model import Dtype
 from mars2.learners.torch_learner import TorchLearner
 
 VARIANTS = {
     "learner": "GSPO loss without KL, logits at output tokens, sorted micro-batches, common prompts computed once",
     "learner-unshared": "the same, but every sample computes its own prompt",
     "plain": "cross-entropy with logits at every position, in the micro-batches of learner-unshared",
-    "plain-padded": "the same, unsorted, --rows samples at a time",
+    "plain-outputs": "the same, with logits at output tokens only, and without AdamW: nothing but forward and backward",
+    "plain-padded": "plain, unsorted, --rows samples at a time",
     "trl": "GRPOTrainer's training_step, sequence-level ratio without KL, --rows samples a time, padded to the batch",
-}  # all of them: forward, backward, AdamW; learner and trl also clip gradients
+}  # all but plain-outputs: forward, backward, AdamW; learner and trl also clip gradients
 
 
 def make_model(folder: Path) -> None:
@@ -89,14 +94,20 @@ def make_samples(num: int, group: int, seed: int, vocab_size: int) -> list[Train
     return samples
 
 
-def learner_update(folder: Path, samples: list[TrainingSample], max_tokens: int, share: bool) -> Callable[[], Any]:
+def learner_update(
+    folder: Path, samples: list[TrainingSample], max_tokens: int, dtype: Dtype, share: bool
+) -> Callable[[], Any]:
     objective = Objective(kl_beta=0.0, tis_cap=None)
-    learner = TorchLearner("p", folder, objective=objective, micro_batch_tokens=max_tokens, share_prompts=share)
+    learner = TorchLearner(
+        "p", folder, objective=objective, micro_batch_tokens=max_tokens, dtype=dtype, share_prompts=share
+    )
     return lambda: learner.step(samples)
 
 
-def plain_update(folder: Path, samples: list[TrainingSample], max_tokens: int, rows: int | None) -> Callable[[], Any]:
-    """Cross-entropy of all tokens. `rows`: unsorted micro-batches of so many samples; None: the learner's own."""
+def plain_update(
+    folder: Path, samples: list[TrainingSample], max_tokens: int, dtype: Dtype, rows: int | None, outputs_only: bool
+) -> Callable[[], Any]:
+    """Cross-entropy. `rows`: unsorted micro-batches of so many samples; None: the learner's own."""
     model: Any = AutoModelForCausalLM.from_pretrained(folder, dtype=torch.float32)
     optimizer = torch.optim.AdamW(model.parameters(), lr=1e-6, fused=True)
     device = torch.device("cpu")
@@ -108,17 +119,26 @@ def plain_update(folder: Path, samples: list[TrainingSample], max_tokens: int, r
             for i in range(0, len(samples), rows)
         ]
 
+    def loss(batch: MicroBatch) -> torch.Tensor:
+        if outputs_only:
+            hidden = model.base_model(input_ids=batch.input_ids, use_cache=False).last_hidden_state
+            return cross_entropy(model.lm_head(hidden.flatten(0, 1)[batch.positions]), batch.targets)
+        logits = model(input_ids=batch.input_ids, use_cache=False).logits
+        return cross_entropy(logits.flatten(0, 1), batch.input_ids.flatten())
+
     def update() -> None:
         for batch in batches:
-            logits = model(input_ids=batch.input_ids, use_cache=False).logits
-            torch.nn.functional.cross_entropy(logits.flatten(0, 1), batch.input_ids.flatten()).backward()
-        optimizer.step()
+            with torch.autocast("cpu", dtype=torch.bfloat16, enabled=dtype == "bfloat16"):
+                part = loss(batch)
+            part.backward()
+        if not outputs_only:
+            optimizer.step()
         optimizer.zero_grad(set_to_none=True)
 
     return update
 
 
-def trl_update(folder: Path, samples: list[TrainingSample], rows: int) -> Callable[[], Any]:
+def trl_update(folder: Path, samples: list[TrainingSample], dtype: Dtype, rows: int) -> Callable[[], Any]:
     """TRL's own training steps on this batch in place of a generated one: micro-batches of `rows` samples."""
     import datasets
     import trl
@@ -131,7 +151,7 @@ def trl_update(folder: Path, samples: list[TrainingSample], rows: int) -> Callab
         args=trl.GRPOConfig(
             output_dir=tempfile.mkdtemp(),
             use_cpu=True,
-            bf16=False,
+            bf16=dtype == "bfloat16",
             gradient_checkpointing=False,
             report_to=[],
             per_device_train_batch_size=rows,
@@ -185,12 +205,14 @@ def measure(variant: str, options: argparse.Namespace) -> dict[str, float]:
     samples = make_samples(options.samples, options.group, options.seed, vocab_size)
     match variant:
         case "learner" | "learner-unshared":
-            update = learner_update(folder, samples, options.micro_batch_tokens, variant == "learner")
-        case "plain" | "plain-padded":
-            rows = None if variant == "plain" else options.rows
-            update = plain_update(folder, samples, options.micro_batch_tokens, rows)
+            share = variant == "learner"
+            update = learner_update(folder, samples, options.micro_batch_tokens, options.dtype, share)
+        case "plain" | "plain-outputs" | "plain-padded":
+            rows = options.rows if variant == "plain-padded" else None
+            outputs_only = variant == "plain-outputs"
+            update = plain_update(folder, samples, options.micro_batch_tokens, options.dtype, rows, outputs_only)
         case _:
-            update = trl_update(folder, samples, options.rows)
+            update = trl_update(folder, samples, options.dtype, options.rows)
     if options.warm_up:
         update()  # allocations, optimizer state
     walls: list[float] = []
@@ -216,6 +238,7 @@ def main() -> None:
     parser.add_argument("--group", type=int, default=4, help="samples with the same prompt")
     parser.add_argument("--rows", type=int, default=4, help="samples in a micro-batch of trl and plain-padded")
     parser.add_argument("--micro-batch-tokens", type=int, default=2048)
+    parser.add_argument("--dtype", choices=["float32", "bfloat16"], default="float32", help="of the matrix products")
     parser.add_argument("--repeats", type=int, default=1)
     parser.add_argument("--warm-up", type=int, choices=[0, 1], default=1, help="an update before those measured")
     parser.add_argument("--threads", type=int, default=torch.get_num_threads())
@@ -226,16 +249,13 @@ def main() -> None:
     if options.one:
         print(json.dumps(measure(options.one, options)))
         return
+    figures: dict[str, dict[str, float]] = {}
     with tempfile.TemporaryDirectory() as scratch:
         if options.model is None:
             make_model(Path(scratch))
-        shared = ["samples", "group", "rows", "micro_batch_tokens", "repeats", "warm_up", "threads", "seed"]
+        shared = ["samples", "group", "rows", "micro_batch_tokens", "dtype", "repeats", "warm_up", "threads", "seed"]
         arguments = [a for name in shared for a in (f"--{name.replace('_', '-')}", str(getattr(options, name)))]
         arguments += ["--model", options.model or scratch]
-        figures: dict[str, dict[str, float]] = {}
-        print(
-            f"{'variant':18}{'tokens/s':>10}{'wall s':>9}{'cpu s':>9}{'peak MiB':>10}   of plain (cpu)   of trl (cpu)"
-        )
         for variant in options.variants:
             child = subprocess.run(
                 [sys.executable, __file__, "--one", variant, *arguments], capture_output=True, text=True
@@ -244,25 +264,30 @@ def main() -> None:
                 print(f"{variant:18}failed: {(child.stderr.strip().splitlines() or ['?'])[-1]}")
                 continue
             figures[variant] = json.loads(child.stdout.strip().splitlines()[-1])
-        for variant, figure in figures.items():
-            ratios = [
-                f"{figures[other]['cpu_s'] / figure['cpu_s']:14.2f}" if other in figures else f"{'–':>14}"
-                for other in ("plain", "trl")
-            ]
-            print(
-                f"{variant:18}{figure['tokens'] / figure['wall_s']:10.0f}{figure['wall_s']:9.2f}{figure['cpu_s']:9.2f}"
-                f"{figure['peak_mib']:10.0f} {ratios[0]} {ratios[1]}"
-            )
+            print(f"{variant} …: CPU {figures[variant]['cpu_s']:.2f} s", file=sys.stderr)
+    others = ("plain", "plain-outputs", "trl")
+    of = "".join(f"{'× ' + other:>16}" for other in others)
+    print(f"{'variant':18}{'tokens/s':>10}{'wall s':>9}{'cpu s':>9}{'peak MiB':>10}{of}   (by CPU time)")
+    for variant, figure in figures.items():
+        ratios = "".join(
+            f"{figures[other]['cpu_s'] / figure['cpu_s']:16.2f}" if other in figures else f"{'–':>16}"
+            for other in others
+        )
+        print(
+            f"{variant:18}{figure['tokens'] / figure['wall_s']:10.0f}{figure['wall_s']:9.2f}{figure['cpu_s']:9.2f}"
+            f"{figure['peak_mib']:10.0f}{ratios}"
+        )
     spread = make_samples(options.samples, options.group, options.seed, vocab_size=1000)
     lengths = sorted(len(s.prompt_ids) + len(s.output_ids) for s in spread)
     print(f"\n{len(lengths)} samples, {options.group} to a prompt, {sum(lengths)} tokens, lengths {lengths}")
-    print(
-        f"float32, {options.threads} threads, micro-batches: {options.micro_batch_tokens} tokens or {options.rows} rows"
-    )
+    cut = f"{options.micro_batch_tokens} tokens or {options.rows} rows"
+    print(f"{options.dtype}, {options.threads} threads, micro-batches: {cut}")
     for variant in figures:
         print(f"{variant}: {VARIANTS[variant]}")
     if options.out:
-        options.out.write_text(json.dumps({"threads": options.threads, "figures": figures}, indent=2))
+        options.out.write_text(
+            json.dumps({"threads": options.threads, "dtype": options.dtype, "figures": figures}, indent=2)
+        )
 
 
 if __name__ == "__main__":

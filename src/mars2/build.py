@@ -453,8 +453,9 @@ def build_learners(config: RunConfig, models: Mapping[str, str]) -> dict[str, Le
     for name in dict.fromkeys(agent.policy for agent in config.agents.values()):
         policy = config.policies[name]
         place, model, lora = learner_place(policy, models.get(name, ""))
-        sampling = next(config.sampling_of(a) for a, agent in config.agents.items() if agent.policy == name)
-        constant = sampling.max_tokens if training.objective.aggregation == "constant" else None
+        samplings = [config.sampling_of(a) for a, agent in config.agents.items() if agent.policy == name]
+        longest = max(sampling.max_tokens for sampling in samplings)
+        constant = longest if training.objective.aggregation == "constant" else None
         device = torch_device(place)
         learners[name] = TorchLearner(
             name,
@@ -467,7 +468,7 @@ def build_learners(config: RunConfig, models: Mapping[str, str]) -> dict[str, Le
             dtype=training_dtype(training.optimizer.dtype, device),
             lora=None if lora is None else Lora(**lora.model_dump()),
             seed=derive_seed(config.seed, "learner", name),
-            temperature=sampling.temperature,
+            temperature=samplings[0].temperature,  # that of all: RunConfig makes sure
             threads=config.threads or None,
         )
     return learners

@@ -93,7 +93,11 @@ class VllmServerBackend(OpenAIBackend):
 
     def _request(self, prompt: Prompt, sampling: Sampling) -> dict[str, Any]:
         request = super()._request(prompt, sampling)
-        return request | {"logprobs": True, "extra_body": request["extra_body"] | {"return_token_ids": True}}
+        # What a request leaves open, vllm serve takes from the model's generation_config.json: Qwen2.5-Coder's has
+        # top_k 20 and a repetition penalty, and log-probabilities would not be those that tokens were drawn from.
+        settled = {"top_k": sampling.top_k, "min_p": 0.0, "repetition_penalty": 1.0}
+        body = settled | request["extra_body"] | {"return_token_ids": True}
+        return request | {"logprobs": True, "presence_penalty": 0.0, "frequency_penalty": 0.0, "extra_body": body}
 
     def _completion(self, answer: Any) -> Completion:
         completion = super()._completion(answer)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import difflib
 import types
 from collections.abc import Sequence
+from copy import deepcopy
 from pathlib import Path
 from typing import Annotated, Any, TypeVar, Union, get_args, get_origin
 
@@ -33,7 +34,8 @@ Model = TypeVar("Model", bound=BaseModel)
 
 
 def parse_as(model: type[Model], data: dict[str, Any], overrides: Sequence[str] = ()) -> Model:
-    """`parse_config` for any kind of configuration."""
+    """`parse_config` for any kind of configuration. `data` is left as it is."""
+    data = deepcopy(data)
     for override in overrides:
         _apply(data, override)
     try:

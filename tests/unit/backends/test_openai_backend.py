@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 
 from mars2.backends.openai_ import OpenAIBackend
+from mars2.backends.vllm_server import VllmServerBackend
 from mars2.core.completion import Message, Sampling
 from mars2.core.errors import BackendError, ConfigError
 from openai_server import Script, answer, openai_server
@@ -162,3 +164,17 @@ def test_openai_itself_wants_a_key(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.delenv("OPENAI_API_KEY", raising=False)
     with pytest.raises(ConfigError, match="OPENAI_API_KEY is not set"):
         OpenAIBackend("p", "gpt")
+
+
+async def test_vllm_is_told_every_sampling_option_that_a_model_folder_could_set(server: Script, tmp_path: Path) -> None:
+    """What is left open, `vllm serve` takes from generation_config.json, and log-probs would not be the sampler's."""
+    message = {"token_ids": [5], "logprobs": {"content": [{"token": "a", "logprob": -0.5, "top_logprobs": []}]}}
+    reply = answer({"model": "m", "max_tokens": 1}) | {"prompt_token_ids": [1, 2]}
+    reply["choices"][0] |= message
+    server.replies.append((200, {}, reply))
+    backend = VllmServerBackend("p", "m", base_url=server.url, folder=tmp_path, api_key_env="MARS2_TEST_KEY")
+    await backend.generate(PROMPT, Sampling(seed=0))
+    neutral = {"temperature": 1.0, "top_p": 1.0, "top_k": 0, "min_p": 0.0, "repetition_penalty": 1.0}
+    neutral |= {"presence_penalty": 0.0, "frequency_penalty": 0.0}
+    assert {name: server.requests[0].get(name) for name in neutral} == neutral
+    await backend.close()

@@ -186,3 +186,9 @@ def test_saving_flushes_every_file_and_folder_before_the_rename(
     partial = tmp_path / "c.partial"
     assert before == {partial, *(partial / p.relative_to(tmp_path / "c") for p in (tmp_path / "c").rglob("*"))}
     assert flushed[at + 1 :] == [str(tmp_path)]
+
+
+def test_dr_grpo_divides_by_the_longest_answer_of_the_policys_agents(llama_folder: Path) -> None:
+    two = ["agents={a: {policy: p}, b: {policy: p, sampling: {max_tokens: 90}}}", "sampling.max_tokens=30"]
+    built = learner(llama_folder, "training.objective.aggregation=constant", *two)
+    assert built.objective.constant_length == 90
