@@ -40,4 +40,4 @@ lint: .venv/installed-test
 	@touch $@
 
 clean:
-	rm -rf .venv .pytest_cache .ruff_cache .hypothesis
+	rm -rf .venv .venv-vllm .pytest_cache .ruff_cache .hypothesis

@@ -9,12 +9,14 @@ from __future__ import annotations
 
 import asyncio
 import itertools
+import multiprocessing
 import shutil
 import tempfile
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
+from mars2.backends.engine_guard import EngineGuard
 from mars2.backends.snapshot_folder import snapshot_folder
 from mars2.core.completion import Completion, Prompt, Sampling
 from mars2.core.errors import BackendError, ConfigError
@@ -28,7 +30,8 @@ class VllmBackend:
     """One policy's weights in a vLLM engine, which runs in processes of its own and is started by `start`.
 
     Log-probabilities are those of the distribution sampled from (`processed_logprobs`). An engine that dies fails the
-    requests under way with BackendError and is started again, with the newest weights, by the next one.
+    requests under way with BackendError and is started again, with the newest weights, by the next one. Versions of
+    completions are the labels that the engine itself puts on its tokens.
     """
 
     def __init__(
@@ -41,12 +44,14 @@ class VllmBackend:
         tensor_parallel_size: int = 1,
         gpu_memory_utilization: float = 0.9,
         max_num_seqs: int = 64,
+        sleeps: bool = False,
         engine: Mapping[str, Any] | None = None,
     ) -> None:
         """
         Args:
             max_model_len: prompt + output tokens; None: what the model allows.
             max_num_seqs: sequences generated together.
+            sleeps: give the memory back when asked to `sleep`; False: `sleep` does nothing.
             engine: further arguments of `vllm.AsyncEngineArgs`.
         """
         try:
@@ -68,17 +73,24 @@ class VllmBackend:
             "enable_prefix_caching": True,
             "logprobs_mode": "processed_logprobs",
             "disable_log_stats": True,
+            "enable_sleep_mode": sleeps and _can_offload(),
+            **_platform_defaults(),
             **(engine or {}),
         }
         try:
             self._arguments = AsyncEngineArgs(**arguments)
         except TypeError as error:
             raise ConfigError(f"policies.{policy}.engine: {error}; see vllm.AsyncEngineArgs") from None
+        self._sleeps = sleeps
+        self._is_asleep = False
         self._engine: Any = None
+        self._guard: EngineGuard | None = None
         self._tokenizer: Any = None
         self._weights: Path | None = None  # newest snapshot on disk, for an engine that is started again
         self._version = 0
         self._num_starts = 0
+        self.num_prompt_tokens = 0  # of all requests
+        self.num_cached_tokens = 0  # of these, found in the prefix cache
         self._names = itertools.count()
         self._starting = asyncio.Lock()
         self._scratch = Path(tempfile.mkdtemp(prefix=f"mars2-{policy}-"))
@@ -109,7 +121,7 @@ class VllmBackend:
             logprobs=0,
             output_kind=RequestOutputKind.FINAL_ONLY,
         )
-        version, last = self._version, None
+        last = None
         try:
             async for output in engine.generate(
                 {"prompt_token_ids": prompt_ids}, parameters, f"{self.policy}-{next(self._names)}"
@@ -121,13 +133,16 @@ class VllmBackend:
             raise BackendError(f"policy {self.policy!r}: vLLM refused a request: {error}") from None
         if last is None or last.outputs[0].finish_reason not in ("stop", "length"):
             raise BackendError(f"policy {self.policy!r}: vLLM gave a request up")
+        self._num_starts = 0  # it works
+        self.num_prompt_tokens += len(prompt_ids)
+        self.num_cached_tokens += last.num_cached_tokens or 0
         answer = last.outputs[0]
         ids = tuple(answer.token_ids)
         return Completion(
             text=answer.text,
             finish_reason=answer.finish_reason,
             policy=self.policy,
-            policy_version=version,
+            policy_version=self._version_of(answer.weight_versions),
             prompt_ids=tuple(prompt_ids),
             output_ids=ids,
             logprobs=tuple(min(0.0, place[token].logprob) for place, token in zip(answer.logprobs, ids, strict=True)),
@@ -136,26 +151,49 @@ class VllmBackend:
         )
 
     async def load(self, snapshot: Snapshot) -> None:
-        """Let requests under way end, swap the weights, drop the prefix cache."""
+        """Let requests under way end, swap the weights, drop the prefix cache. Requests made meanwhile wait.
+
+        An engine that does not take the weights is ended, whichever it has now, and another one started with them.
+
+        Raises:
+            BackendError: neither does the other one.
+        """
         folder = await asyncio.to_thread(snapshot_folder, snapshot, self._model, self._scratch)
         engine = await self._running_engine()
-        async with asyncio.timeout(_SYNC_TIMEOUT_S):
-            await engine.pause_generation(mode="wait", clear_cache=True)
-            try:
-                await engine.collective_rpc("reload_weights", kwargs={"weights_path": str(folder)})
-                await engine.reset_prefix_cache()
-                self._version = snapshot.version
-            finally:
+        old, self._weights = self._weights, folder
+        self._version = snapshot.version
+        try:
+            async with asyncio.timeout(_SYNC_TIMEOUT_S):
+                await engine.pause_generation(mode="wait", clear_cache=True)
+                await self._put_weights(engine)
                 await engine.resume_generation()
-        if self._weights is not None and self._weights.parent == self._scratch and self._weights != folder:
-            shutil.rmtree(self._weights, ignore_errors=True)
-        self._weights = folder
+        except Exception:  # of vLLM or of its worker
+            await self._end(engine)
+            await self._running_engine()
+        if old is not None and old.parent == self._scratch and old != folder:
+            shutil.rmtree(old, ignore_errors=True)
+
+    async def sleep(self) -> None:
+        """Let requests under way end, then give the engine's memory back until the next request or `load`.
+
+        Where vLLM can move weights to the host (not on a CPU) the engine lives on; elsewhere it is ended.
+        """
+        if not self._sleeps or self._engine is None or self._is_asleep:
+            return
+        async with self._starting, asyncio.timeout(_SYNC_TIMEOUT_S):
+            if self._arguments.enable_sleep_mode:
+                await self._engine.sleep(level=1, mode="wait")
+                self._is_asleep = True
+            else:
+                await self._engine.pause_generation(mode="wait")
+                await asyncio.to_thread(self._stop)
 
     async def close(self) -> None:
-        if self._engine is not None:
-            await asyncio.to_thread(self._engine.shutdown)
-            self._engine = None
+        await asyncio.to_thread(self._stop)
         shutil.rmtree(self._scratch, ignore_errors=True)
+
+    def count_tokens(self, prompt: Prompt) -> int:
+        return len(self.encode(prompt))
 
     def encode(self, prompt: Prompt) -> list[int]:
         """Prompt token ids, through the model's chat template where it has one."""
@@ -172,22 +210,84 @@ class VllmBackend:
     async def _running_engine(self) -> Any:
         async with self._starting:
             if self._engine is not None and not self._engine.errored:
+                if self._is_asleep:
+                    await self._engine.wake_up()
+                    self._is_asleep = False
                 return self._engine
-            if self._engine is not None:
-                await asyncio.to_thread(self._engine.shutdown)
-                self._engine = None
+            await asyncio.to_thread(self._stop)
             if self._num_starts > _MAX_RESTARTS:
-                raise BackendError(f"policy {self.policy!r}: the vLLM engine died {self._num_starts} times; giving up")
+                raise BackendError(
+                    f"policy {self.policy!r}: the vLLM engine was started {self._num_starts} times and never answered; "
+                    "giving up"
+                )
             self._num_starts += 1
-            self._engine = await asyncio.to_thread(self._start)
-            if self._weights is not None:
-                await self._engine.collective_rpc("reload_weights", kwargs={"weights_path": str(self._weights)})
-            return self._engine
+            engine = await asyncio.to_thread(self._start)
+            self._engine = engine
+            try:
+                async with asyncio.timeout(_SYNC_TIMEOUT_S):
+                    await self._put_weights(engine)
+            except Exception as error:
+                await asyncio.to_thread(self._stop)
+                raise BackendError(
+                    f"policy {self.policy!r}: a new vLLM engine did not take the weights: {error}"
+                ) from error
+            return engine
+
+    async def _end(self, engine: Any) -> None:
+        """Kill it and wait until that is noticed, which fails its requests; an orderly end would leave them waiting."""
+        if self._guard is not None:
+            self._guard.kill()
+        async with asyncio.timeout(_SYNC_TIMEOUT_S):
+            while not engine.errored:  # noqa: ASYNC110
+                await asyncio.sleep(0.05)
+
+    async def _put_weights(self, engine: Any) -> None:
+        """The newest weights, no keys and values of older ones, and the label that the engine puts on its answers."""
+        if self._weights is not None:
+            await engine.collective_rpc("reload_weights", kwargs={"weights_path": str(self._weights)})
+            if not await engine.reset_prefix_cache():
+                raise BackendError("its prefix cache could not be reset")
+        await engine.update_weight_version(str(self._version))
+
+    def _version_of(self, spans: Iterable[Any] | None) -> int:
+        """The version by which the engine says it generated an answer."""
+        labels = {span.version for span in spans or ()}
+        if len(labels) != 1 or not (label := labels.pop()).isdecimal():
+            raise BackendError(
+                f"policy {self.policy!r}: an answer comes from weights {sorted(labels)}, not one version"
+            )
+        return int(label)
 
     def _start(self) -> Any:
         from vllm.v1.engine.async_llm import AsyncLLM
 
+        before = set(multiprocessing.active_children())
         try:
-            return AsyncLLM.from_engine_args(self._arguments)
+            engine = AsyncLLM.from_engine_args(self._arguments)
         except Exception as error:  # whatever the engine's start may raise: the user needs one line of it
             raise BackendError(f"policy {self.policy!r}: the vLLM engine did not start: {error}") from error
+        started = set(multiprocessing.active_children()) - before
+        self._guard = EngineGuard(child.pid for child in started if child.pid is not None)
+        return engine
+
+    def _stop(self) -> None:
+        if self._engine is not None:
+            self._engine.shutdown()
+            self._engine, self._is_asleep = None, False
+        if self._guard is not None:
+            self._guard.release()
+            self._guard = None
+
+
+def _platform_defaults() -> dict[str, Any]:
+    """On a CPU a prompt is never prefilled in part: vLLM 0.32 then rewinds the request's random generator, which CPU
+    generators cannot do, and the engine dies (`CPU Generator does not use offset`)."""
+    from vllm.platforms import current_platform
+
+    return {"enable_chunked_prefill": False} if current_platform.is_cpu() else {}
+
+
+def _can_offload() -> bool:
+    from vllm.platforms import current_platform
+
+    return current_platform.is_sleep_mode_available()

@@ -8,6 +8,7 @@ from __future__ import annotations
 import asyncio
 import shutil
 import tempfile
+import uuid
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -37,6 +38,9 @@ class VllmServerBackend(OpenAIBackend):
         self._folder = Path(folder or model)
         self._root = base_url.rstrip("/").removesuffix("/v1")
         self._version = 0
+        self._weights: Path | None = None  # newest snapshot on disk, for a server that lost it
+        self._name = uuid.uuid4().hex
+        self._swapping = asyncio.Lock()
         self._requests = 0
         self._is_free = asyncio.Event()
         self._is_free.set()
@@ -49,44 +53,77 @@ class VllmServerBackend(OpenAIBackend):
         return self._version
 
     async def generate(self, prompt: Prompt, sampling: Sampling) -> Completion:
+        """See `Backend`. Once weights were loaded, the server is asked after each answer which ones it has."""
         await self._may_ask.wait()
         self._requests += 1
         self._is_free.clear()
         try:
-            return await super().generate(prompt, sampling)
+            completion = await super().generate(prompt, sampling)
+            is_current = self._weights is None or await self._has_weights()
         finally:
             self._requests -= 1
             if not self._requests:
                 self._is_free.set()
+        if not is_current:
+            await self._swap()
+            raise BackendError(
+                f"policy {self.policy!r}: {self._root} answered with other weights than version {self._version} (it "
+                "was started again, or somebody else uses it); they were loaded again"
+            )
+        return completion
 
     async def load(self, snapshot: Snapshot) -> None:
         """Wait for requests under way, swap the weights, and drop the prefix cache, which is the old weights'."""
         from mars2.backends.snapshot_folder import snapshot_folder
 
-        self._may_ask.clear()
-        try:
-            await self._is_free.wait()
-            folder = await asyncio.to_thread(snapshot_folder, snapshot, self._folder, self._scratch)
-            await self._control("collective_rpc", {"method": "reload_weights", "kwargs": {"weights_path": str(folder)}})
-            await self._control("reset_prefix_cache", {})
-            self._version = snapshot.version
-            if snapshot.folder is None:
-                shutil.rmtree(folder, ignore_errors=True)
-        finally:
-            self._may_ask.set()
+        folder = await asyncio.to_thread(snapshot_folder, snapshot, self._folder, self._scratch)
+        old = self._weights
+        await self._swap(folder, snapshot.version)
+        if old is not None and old.parent == self._scratch and old != folder:
+            shutil.rmtree(old, ignore_errors=True)
+
+    async def _swap(self, weights: Path | None = None, version: int = 0) -> None:
+        """To `weights`, or, without, to the newest ones if the server lost them."""
+        async with self._swapping:
+            self._may_ask.clear()
+            try:
+                await self._is_free.wait()
+                if weights is not None:
+                    self._weights, self._version = weights, version
+                elif await self._has_weights():  # another request saw to it
+                    return
+                await self._control("update_weight_version", {"new_version": "incomplete"})
+                reload = {"method": "reload_weights", "kwargs": {"weights_path": str(self._weights)}}
+                await self._control("collective_rpc", reload)
+                await self._control("reset_prefix_cache", {})
+                await self._control("update_weight_version", {"new_version": self._label})
+            finally:
+                self._may_ask.set()
+
+    @property
+    def _label(self) -> str:
+        """By which the server tells these weights from any others: of this run's client, of this version."""
+        return f"{self._name}/{self._version}"
+
+    async def _has_weights(self) -> bool:
+        found = await self._control("weight_info")
+        return isinstance(found, dict) and found.get("weight_version") == self._label
 
     async def close(self) -> None:
         await super().close()
         shutil.rmtree(self._scratch, ignore_errors=True)
 
-    async def _control(self, route: str, body: dict[str, Any]) -> None:
+    async def _control(self, route: str, body: dict[str, Any] | None = None) -> Any:
+        """POST `body`, or GET without one."""
         client = self._client.with_options(base_url=self._root, timeout=_SYNC_TIMEOUT_S, max_retries=0)
         try:
-            await client.post(f"/{route}", body=body, cast_to=object)
+            if body is None:
+                return await client.get(f"/{route}", cast_to=object)
+            return await client.post(f"/{route}", body=body, cast_to=object)
         except openai.NotFoundError:
             raise ConfigError(
-                f"policies.{self.policy}: {self._root} has no /{route}; start vllm serve with VLLM_SERVER_DEV_MODE=1 "
-                "so that its weights can follow training"
+                f"policies.{self.policy}: {self._root} has no /{route}; start vllm serve (0.32 or newer) with "
+                "VLLM_SERVER_DEV_MODE=1 so that its weights can follow training"
             ) from None
         except openai.OpenAIError as error:
             raise BackendError(f"policy {self.policy!r}: /{route} of {self._root} failed: {error}") from None

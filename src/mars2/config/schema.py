@@ -101,6 +101,7 @@ class VllmPolicyConfig(PolicySettings):
     max_num_seqs: PositiveInt = 64
     tensor_parallel_size: PositiveInt = 1
     gpu_memory_utilization: Annotated[float, Field(gt=0, le=1)] = 0.9
+    sleeps: bool = False  # gives its memory back while its policy learns: for one GPU that does both in turn
     engine: dict[str, Any] = {}  # further arguments of vllm.AsyncEngineArgs
     lora: LoraConfig | None = None  # None: training changes all weights
 
@@ -552,6 +553,11 @@ class RunConfig(Section):
                 raise ValueError(
                     f"policies.{name}.backend cannot be trained, got {policy.backend!r}; use transformers, vllm or "
                     "vllm-server, or remove the training section"
+                )
+            if policy.backend == "vllm" and policy.sleeps and self.training.schedule == "async":
+                raise ValueError(
+                    f"policies.{name}.sleeps is for training.schedule rounds: with async the engine generates while "
+                    "the policy learns; remove one of the two"
                 )
         temperatures: dict[str, float] = {}
         for name, agent in self.agents.items():

@@ -79,6 +79,15 @@ class TrainableBackend(Backend, Protocol):
         ...
 
 
+@runtime_checkable
+class CanSleep(Protocol):
+    """A backend that can give its memory back; the next request or `load` wakes it."""
+
+    async def sleep(self) -> None:
+        """Returns when the memory is free, or at once if the backend is not set to do so."""
+        ...
+
+
 class Sandbox(Protocol):
     """Runs programs against tests."""
 

@@ -16,7 +16,7 @@ from typing import Any, TypeVar
 from mars2.config.schema import RolloutConfig, TrainingConfig
 from mars2.core.errors import BackendError, Mars2Error
 from mars2.core.problem import Problem
-from mars2.core.protocols import Learner, TrainableBackend
+from mars2.core.protocols import CanSleep, Learner, TrainableBackend
 from mars2.core.sample import TrainingSample
 from mars2.core.seeds import stream
 from mars2.core.tree import Tree
@@ -271,6 +271,9 @@ class Trainer:
         fill, batch = len(buffer), buffer.take()
         ages = [learner.version - s.policy_version for s in batch]
         self.progress.is_best = False
+        backend = self.backends[name]
+        if isinstance(backend, CanSleep):
+            await backend.sleep()
         metrics = await asyncio.to_thread(learner.step, batch)
         await self._sync(name)
         self._enter(batch, name, "trained")

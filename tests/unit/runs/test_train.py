@@ -372,3 +372,18 @@ async def test_failures_of_the_judge_are_counted(tmp_path: Path) -> None:
         (share,) = {m.value for m in store.metrics() if m.name == "sandbox_failure_fraction"}
         assert share == 0.5
         assert any("the sandbox itself failed on 50.0%" in e.payload["text"] for e in store.events("alarm"))
+
+
+async def test_engines_that_can_sleep_do_so_while_their_policy_learns(tmp_path: Path) -> None:
+    with RunStore.create(tmp_path, config={}) as store:
+        run = trainer(tmp_path, store)
+        seen: list[str] = []
+
+        async def sleep() -> None:
+            seen.append("sleep")
+
+        step = run.learners["a"].step
+        run.backends["a"].sleep = sleep  # type: ignore[attr-defined]
+        run.learners["a"].step = lambda samples: seen.append("step") or step(samples)  # type: ignore[method-assign]
+        await run.run()
+    assert seen == ["sleep", "step"] * 4
