@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import asyncio
-import ipaddress
 import os
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from mars2.cli.addresses import is_loopback
 from mars2.cli.output import run_async, say
 from mars2.cli.solve import team_config
 from mars2.config import RunConfig
@@ -67,7 +67,7 @@ def serve(
     except ImportError as error:
         raise ConfigError(f"mars2 serve: {error.name} is not installed; pip install 'mars2[serve]'") from None
     api_key = os.environ.get(api_key_env) or None
-    if api_key is None and not _is_loopback(host):
+    if api_key is None and not is_loopback(host):
         say(f"warning: listening on {host} without a key: anybody who reaches it can run searches; set {api_key_env}")
     settings, trained = team_config(agents, config, run)
     overrides = [
@@ -121,10 +121,3 @@ async def _announce(server: uvicorn.Server, config: RunConfig) -> None:
         await asyncio.sleep(0.05)
     host, port = server.servers[0].sockets[0].getsockname()[:2]
     say(f"serving {', '.join(config.agents)} at http://{host}:{port}/v1 (Ctrl-C stops)")
-
-
-def _is_loopback(host: str) -> bool:
-    try:
-        return ipaddress.ip_address(host).is_loopback
-    except ValueError:
-        return host == "localhost"
