@@ -20,6 +20,8 @@ from mars2.core.errors import ConfigError
 if TYPE_CHECKING:
     import uvicorn
 
+_GRACE_S = 5  # after Ctrl-C, for searches under way
+
 HELP = """Serve a team behind an OpenAI-compatible chat endpoint; every answer is a tree search.
 
 The last user message is the problem. Its examples become public tests, or tests come in the request's field `mars2`.
@@ -106,7 +108,10 @@ async def _serve(config: RunConfig, trained: Path | None, address: tuple[str, in
     team = build.build_team(config, await asyncio.to_thread(build.resolve_models, config, trained=trained))
     try:
         app = Server(config, team, **options).app()
-        server = uvicorn.Server(uvicorn.Config(app, host=host, port=port, log_level="warning", access_log=False))
+        settings = uvicorn.Config(
+            app, host=host, port=port, log_level="warning", access_log=False, timeout_graceful_shutdown=_GRACE_S
+        )
+        server = uvicorn.Server(settings)
         announcing = asyncio.create_task(_announce(server, config))
         await server.serve()
         announcing.cancel()
