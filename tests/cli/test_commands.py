@@ -49,7 +49,7 @@ def here(tmp_path: Path) -> Path:
 
 
 @pytest.mark.parametrize(
-    "command", ["train", "sft", "evaluate", "solve", "judge", "report", "check", "doctor", "train-reward"]
+    "command", ["train", "sft", "evaluate", "solve", "judge", "report", "view", "check", "doctor", "train-reward"]
 )
 def test_help_has_an_example(command: str, tmp_path: Path) -> None:
     done = mars2(command, "--help", cwd=tmp_path)

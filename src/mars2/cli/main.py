@@ -7,7 +7,7 @@ from collections.abc import Iterator
 import typer
 
 from mars2 import __version__
-from mars2.cli import check, doctor, evaluate, judge, problems, report, serve, sft, solve, train, train_reward
+from mars2.cli import check, doctor, evaluate, judge, problems, report, serve, sft, solve, train, train_reward, view
 from mars2.cli.output import fail
 from mars2.core.errors import Mars2Error, UserError
 
@@ -19,7 +19,7 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     context_settings={"help_option_names": ["-h", "--help"]},
 )
-for module in (train, sft, evaluate, solve, serve, judge, problems, report, train_reward, check, doctor):
+for module in (train, sft, evaluate, solve, serve, judge, problems, report, view, train_reward, check, doctor):
     module.register(app)
 
 

@@ -9,7 +9,7 @@ from typing import Annotated
 import typer
 
 from mars2.cli.output import print_json, say, stdout, summary_table
-from mars2.cli.run_folder import open_run
+from mars2.cli.run_folder import open_store
 
 HELP = """Write the report of a run (one HTML file: curves, tables, tree viewer) and print its table.
 
@@ -31,8 +31,7 @@ def report(
 ) -> None:
     from mars2.reports import write_report
 
-    store, _ = open_run(run)
-    with store:
+    with open_store(run) as store, store.snapshot():
         path = write_report(run, store)
     summary_file = run / "summary.json"
     summary = json.loads(summary_file.read_text(encoding="utf-8")) if summary_file.is_file() else None

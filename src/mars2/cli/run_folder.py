@@ -45,10 +45,19 @@ def open_run(folder: Path, *, read_only: bool = True) -> tuple[RunStore, RunConf
     Raises:
         ConfigError: there is no run in `folder`.
     """
+    store = open_store(folder, read_only=read_only)
+    return store, parse_config(dict(store.config))
+
+
+def open_store(folder: Path, *, read_only: bool = True) -> RunStore:
+    """The store of an existing run, whatever configuration it has: also of one that this version would refuse.
+
+    Raises:
+        ConfigError: there is no run in `folder`.
+    """
     if not is_run(folder):
         raise ConfigError(f"run: no run in {folder}; give the folder of a run, such as {RUNS}/quickstart")
-    store = RunStore.open(folder, read_only=read_only)
-    return store, parse_config(dict(store.config))
+    return RunStore.open(folder, read_only=read_only)
 
 
 def latest_checkpoint(folder: Path) -> Path:

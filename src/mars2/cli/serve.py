@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import asyncio
-import ipaddress
 import os
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from mars2.cli.addresses import is_loopback
 from mars2.cli.output import run_async, say
 from mars2.cli.solve import team_config
 from mars2.config import RunConfig
@@ -19,6 +19,8 @@ from mars2.core.errors import ConfigError
 
 if TYPE_CHECKING:
     import uvicorn
+
+_GRACE_S = 5  # after Ctrl-C, for searches under way
 
 HELP = """Serve a team behind an OpenAI-compatible chat endpoint; every answer is a tree search.
 
@@ -67,7 +69,7 @@ def serve(
     except ImportError as error:
         raise ConfigError(f"mars2 serve: {error.name} is not installed; pip install 'mars2[serve]'") from None
     api_key = os.environ.get(api_key_env) or None
-    if api_key is None and not _is_loopback(host):
+    if api_key is None and not is_loopback(host):
         say(f"warning: listening on {host} without a key: anybody who reaches it can run searches; set {api_key_env}")
     settings, trained = team_config(agents, config, run)
     overrides = [
@@ -106,7 +108,10 @@ async def _serve(config: RunConfig, trained: Path | None, address: tuple[str, in
     team = build.build_team(config, await asyncio.to_thread(build.resolve_models, config, trained=trained))
     try:
         app = Server(config, team, **options).app()
-        server = uvicorn.Server(uvicorn.Config(app, host=host, port=port, log_level="warning", access_log=False))
+        settings = uvicorn.Config(
+            app, host=host, port=port, log_level="warning", access_log=False, timeout_graceful_shutdown=_GRACE_S
+        )
+        server = uvicorn.Server(settings)
         announcing = asyncio.create_task(_announce(server, config))
         await server.serve()
         announcing.cancel()
@@ -121,10 +126,3 @@ async def _announce(server: uvicorn.Server, config: RunConfig) -> None:
         await asyncio.sleep(0.05)
     host, port = server.servers[0].sockets[0].getsockname()[:2]
     say(f"serving {', '.join(config.agents)} at http://{host}:{port}/v1 (Ctrl-C stops)")
-
-
-def _is_loopback(host: str) -> bool:
-    try:
-        return ipaddress.ip_address(host).is_loopback
-    except ValueError:
-        return host == "localhost"

@@ -6,6 +6,7 @@ import ast
 import doctest
 import re
 from collections.abc import Iterator
+from itertools import islice
 from typing import Any
 
 from mars2.core.problem import AssertTest, CallTest, Test
@@ -21,6 +22,10 @@ _DESCRIBED = re.compile(
 _NAMED = re.compile(r"(?:^|[,\n])\s*[A-Za-z_]\w*\s*[:=]\s*")
 _WORDS = {"true": "True", "false": "False", "none": "None", "null": "None"}
 _CLOSING = {"(": ")", "[": "]", "{": "}"}
+_MAX_CALLS = 200  # and descriptions, of one text
+_MAX_CHARS = 4_000  # of one call, or of the brackets of one value
+_MAX_LINE = 400  # of a value without brackets
+"""Bounds on the work that a hostile statement can cause."""
 _AFTER_VALUE = re.compile(r"\s*(?:[.,;]?\s*(?:$|\#|\()|[.,;]\s|\s+[A-Za-z])")
 
 
@@ -86,7 +91,7 @@ def _doctests(docstring: str) -> Iterator[tuple[str, Any]]:
 
 
 def _written_out(docstring: str, function: str) -> Iterator[tuple[str, Any]]:
-    for match in re.finditer(rf"(?<![\w.]){re.escape(function)}\(", docstring):
+    for match in islice(re.finditer(rf"(?<![\w.]){re.escape(function)}\(", docstring), _MAX_CALLS):
         end = _end_of_brackets(docstring, match.end() - 1)
         arrow = _ARROW.match(docstring, end) if end else None
         if end and arrow:
@@ -96,7 +101,7 @@ def _written_out(docstring: str, function: str) -> Iterator[tuple[str, Any]]:
 
 
 def _described(docstring: str, num_args: int) -> Iterator[tuple[tuple[Any, ...], Any]]:
-    for match in _DESCRIBED.finditer(docstring):
+    for match in islice(_DESCRIBED.finditer(docstring), _MAX_CALLS):
         parts = [part for part in _NAMED.split(match.group(1)) if part.strip()]
         args = [_literal(part) for part in parts]
         value = _value_at(docstring, match.end())
@@ -107,11 +112,11 @@ def _described(docstring: str, num_args: int) -> Iterator[tuple[tuple[Any, ...],
 def _value_at(text: str, start: int) -> tuple[Any] | None:
     """The literal that starts at `text[start]`; of ``8 - 1 = 7`` the last part. In a tuple, as None is a value."""
     end = _end_of_brackets(text, start) if text[start : start + 1] in _CLOSING else None
-    if end and _AFTER_VALUE.match(text[end:].split("\n")[0]):
+    if end and _AFTER_VALUE.match(text[end : end + _MAX_LINE].split("\n")[0]):
         found = _literal(text[start:end])
         if found:
             return found
-    line = text[start:].split("\n")[0].rstrip().removesuffix(".")
+    line = text[start : start + _MAX_LINE].split("\n")[0].rstrip().removesuffix(".")
     if "=" in line and _literal(line) is None:
         line = line.rpartition("=")[2].strip()
     for cut in range(len(line), 0, -1):
@@ -127,11 +132,11 @@ def _literal(text: str) -> tuple[Any] | None:
 
 
 def _end_of_brackets(text: str, start: int) -> int | None:
-    """Index after the bracket that closes the one at `text[start]`, strings skipped; None if it stays open."""
+    """Index after the bracket that closes the one at `text[start]`, strings skipped; None if it stays open (long)."""
     expected: list[str] = []
     quote = ""
     position = start
-    while position < len(text):
+    while position < min(len(text), start + _MAX_CHARS):
         char = text[position]
         if quote:
             if char == "\\":

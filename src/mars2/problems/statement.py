@@ -13,11 +13,24 @@ from mars2.problems.source import parse
 
 _DEF = re.compile(r"^[ \t]*(?:async )?def[ \t]+([A-Za-z_]\w*)[ \t]*\(", re.MULTILINE)
 _FENCE = re.compile(r"^```[\w+-]*[ \t]*\n(.*?)^```[ \t]*$", re.MULTILINE | re.DOTALL)
-_LABEL = r"^[ \t>*#]*(?:(?:sample|example)[ \t]+)?{word}(?:[ \t]*\#?\d+)?[ \t*]*:?[ \t*]*"
-_INPUT = re.compile(_LABEL.format(word="input") + r"$", re.IGNORECASE | re.MULTILINE)
-_OUTPUT = re.compile(_LABEL.format(word="output") + r"$", re.IGNORECASE | re.MULTILINE)
-_FENCED = re.compile(r"\s*```[\w+-]*[ \t]*\n(.*?)\n?```", re.DOTALL)
-_PARAGRAPH = re.compile(r"\n*(.*?)(?:\n[ \t]*\n|\Z)", re.DOTALL)
+_CLASS = re.compile(r"^[ \t]*class[ \t]+Solution\b.*?(?=^\S|\Z)", re.MULTILINE | re.DOTALL)
+_LABEL = re.compile(
+    r"^[ \t>*#-]*(?P<sample>(?:sample|example)[ \t]+)?(?P<kind>input|output)(?P<number>[ \t]*#?\d+)?[ \t*-]*"
+    r"(?::(?P<inline>[^\n]*))?$",
+    re.IGNORECASE | re.MULTILINE,
+)
+_EXAMPLES = re.compile(
+    r"^[ \t>*#-]*(?:sample|example)s?(?:[ \t]+(?:test cases?|tests?|cases?))?(?:\(s\))?[ \t#\d:*-]*$",
+    re.IGNORECASE | re.MULTILINE,
+)
+_AFTERWARDS = re.compile(
+    r"^(?:[ \t>*#-]*(?:explanations?|notes?|constraints?|hints?|scoring|samples?|examples?)\b.*|[ \t]*#+ .*|---.*)$",
+    re.IGNORECASE | re.MULTILINE,
+)
+_FENCED = re.compile(r"\s*```[\w+-]*[ \t]*\n(.*?)\n?^[ \t]*```", re.DOTALL | re.MULTILINE)
+_BLANK = re.compile(r"\n[ \t]*\n")
+_WORD = re.compile(r"(?<![^\s(])[A-Za-z]{2,}(?=[\s,.;:)]|$)")
+_PROSE_WORDS = 4  # on one line: rather a sentence than data
 _MAX_CHARS = 200_000  # longer statements are not searched: no example is there that an expression would not choke on
 
 
@@ -34,64 +47,95 @@ def read_statement(statement: str, entry_point: str | None = None) -> Found:
     """The function that is asked for and the tests that the examples make.
 
     A function is asked for where the statement has a ``def``, of `entry_point` if given, else the last one; its
-    examples are read as in a docstring. Otherwise sections headed "Input" and "Output" (Sample Input 1, Example
-    output:) become stdio tests: a fenced block, or the paragraph after the heading.
+    examples are read as in a docstring. A method of ``class Solution`` is named ``Solution.METHOD``. Otherwise the
+    examples headed "Input" and "Output" (Sample Input 1, Example output:, Input and Output below "Examples") become
+    stdio tests. A test that is none would mislead every search, so what may be prose is left out.
     """
     if len(statement) > _MAX_CHARS:
         return Found(entry_point, "", ())
+    wanted = (entry_point or "").removeprefix("Solution.")
     names = [m.group(1) for m in _DEF.finditer(statement)]
-    if entry_point in names or (entry_point is None and names):
-        name = entry_point or names[-1]
+    if wanted in names or (not wanted and names):
+        name = wanted or names[-1]
         code = _starter(statement, name)
-        function = _function(code, name)
-        num_args = len(function.args.args) if function else 1
+        function, is_method = _function(code, name)
+        num_args = len(function.args.args) - is_method if function else 1
         docstring = ast.get_docstring(function) or "" if function else ""
         prose = statement.replace(code.strip("\n"), "")
         tests = [*docstring_tests(docstring, name, num_args), *docstring_tests(prose, name, num_args)]
-        return Found(name, code, tuple(test for i, test in enumerate(tests) if test not in tests[:i]))
+        found = tuple(test for i, test in enumerate(tests) if test not in tests[:i])
+        return Found(f"Solution.{name}" if is_method else entry_point or name, code, found)
     if entry_point is not None:
-        return Found(entry_point, "", docstring_tests(statement, entry_point, 1))
+        return Found(entry_point, "", docstring_tests(statement, wanted, 1))
     return Found(None, "", _stdio_tests(statement))
 
 
 def _starter(statement: str, name: str) -> str:
-    """The code that defines `name`: a fenced block, or the statement itself where it is Python (HumanEval's are)."""
-    for source in (*_FENCE.findall(statement), statement):
-        if _function(code := textwrap.dedent(source), name) is not None:
+    """The code that defines `name`: a fenced block, the statement itself where it is Python (HumanEval's are), or the
+    part from ``class Solution`` on."""
+    for source in (*_FENCE.findall(statement), statement, *_CLASS.findall(statement)):
+        if _function(code := textwrap.dedent(source), name)[0] is not None:
             return code.strip("\n") + "\n"
     return ""
 
 
-def _function(code: str, name: str) -> ast.FunctionDef | None:
-    tree = parse(code)
-    return next((n for n in tree.body if isinstance(n, ast.FunctionDef) and n.name == name), None) if tree else None
+def _function(code: str, name: str) -> tuple[ast.FunctionDef | None, bool]:
+    """The function `name` in `code`, and whether it is a method of ``class Solution``. A body may be missing."""
+    tree = parse(code) or parse(code.rstrip() + " pass")
+    for scope in tree.body if tree else ():
+        if isinstance(scope, ast.FunctionDef) and scope.name == name:
+            return scope, False
+        if isinstance(scope, ast.ClassDef) and scope.name == "Solution":
+            for node in scope.body:
+                if isinstance(node, ast.FunctionDef) and node.name == name:
+                    return node, True
+    return None, False
 
 
 def _stdio_tests(statement: str) -> tuple[StdioTest, ...]:
+    """A test for every input heading directly followed by an output heading.
+
+    "Input" and "Output" alone also head the sections that say what the input looks like. They head data if an
+    "Examples" heading came before; without one, if what is below is not prose.
+    """
+    labels = [m for m in _LABEL.finditer(statement) if not _is_sentence(m)]
+    examples = _EXAMPLES.search(statement)
     tests: list[StdioTest] = []
-    position = 0
-    while (given := _INPUT.search(statement, position)) is not None:
-        wanted = _OUTPUT.search(statement, given.end())
-        if wanted is None:
-            break
-        after = _INPUT.search(statement, wanted.end())
-        following = _INPUT.search(statement, given.end())
-        position = wanted.end()
-        if following is not None and following.start() < wanted.start():  # "Input" was a heading of prose
-            position = following.start()
+    for given, wanted, after in zip(labels, labels[1:], [*labels[2:], None], strict=False):
+        if (given["kind"].lower(), wanted["kind"].lower()) != ("input", "output"):
             continue
         end = after.start() if after else len(statement)
-        test = StdioTest(
-            _block(statement[given.end() : wanted.start()]) + "\n", _block(statement[wanted.end() : end]) + "\n"
-        )
-        if test.output.strip() and test not in tests:
-            tests.append(test)
+        inputs = _data(given, statement[given.end() : wanted.start()], is_output=False)
+        outputs = _data(wanted, statement[wanted.end() : end], is_output=True)
+        marked = bool(given["sample"] or given["number"]) or (examples is not None and examples.start() < given.start())
+        looks_like_data = examples is None and not (_is_prose(inputs) or _is_prose(outputs))
+        if outputs.strip() and (marked or looks_like_data):
+            test = StdioTest(inputs + "\n", outputs + "\n")
+            if test not in tests:
+                tests.append(test)
     return tuple(tests)
 
 
-def _block(text: str) -> str:
-    fenced = _FENCED.match(text)
-    if fenced:
+def _is_sentence(label: re.Match[str]) -> bool:
+    """ "Output: print the number of …" is no heading of an example."""
+    return _is_prose(label["inline"] or "")
+
+
+def _data(label: re.Match[str], below: str, *, is_output: bool) -> str:
+    """What a heading heads: the rest of its line, a fenced block, or the lines below, up to an explanation.
+
+    An input goes on over blank lines until prose begins; after a blank line, an output is over: what follows is rather
+    an explanation.
+    """
+    inline = (label["inline"] or "").strip(" \t*")
+    fenced = _FENCED.match(below)
+    if fenced and not inline:
         return fenced.group(1)
-    paragraph = _PARAGRAPH.match(text)
-    return paragraph.group(1).strip("\n") if paragraph else ""
+    text = _AFTERWARDS.split(f"{inline}\n{below}", maxsplit=1)[0]
+    paragraphs = [part.strip("\n") for part in _BLANK.split(text.strip())]
+    kept = next((i for i, part in enumerate(paragraphs) if i and (is_output or _is_prose(part))), len(paragraphs))
+    return "\n\n".join(paragraphs[:kept])
+
+
+def _is_prose(text: str) -> bool:
+    return any(len(_WORD.findall(line)) >= _PROSE_WORDS for line in text.split("\n"))

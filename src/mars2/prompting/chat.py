@@ -39,7 +39,8 @@ class ChatPrompter:
 
     def parse(self, text: str, problem: Problem | None = None) -> str | None:
         """The program in an answer; with `problem`, what its benchmark runs around it is put back if missing."""
-        program = extract_program(text)
+        entry_point = (problem.entry_point or "").partition(".")[0] if problem else ""
+        program = extract_program(text, entry_point or None)
         if program is None or problem is None:
             return program
         return complete_program(program, problem.starter_code, str(problem.metadata.get("implied_imports", "")))

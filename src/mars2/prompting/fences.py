@@ -69,7 +69,8 @@ def fenced_blocks(text: str) -> list[Block]:
 
 
 def _block(opening: _Opening, lines: list[str], end: int, *, closed: bool) -> Block:
-    code = "\n".join(line.removeprefix(opening.indent) for line in lines)
+    bare = opening.indent.rstrip()  # of a quotation, "> ": an empty line in it is ">"
+    code = "\n".join("" if bare and line == bare else line.removeprefix(opening.indent) for line in lines)
     return Block(opening.tag, code, closed, (end - len(lines) + closed, end))
 
 
@@ -85,16 +86,17 @@ def _opening(line: str) -> _Opening | None:
         return None
     info = _INFO.match(rest)
     tag = info.group(1).lower() if info else ""
-    if before.strip() and not is_python_tag(tag):
+    quoted = before.strip(" \t>") == ""  # the whole block is quoted: > ```
+    if not quoted and not is_python_tag(tag):
         return None  # "put it between ```": prose, unless a Python block plainly opens
     after_tag = rest[info.end() :].strip() if info else ""
     first_line = after_tag if is_python_tag(tag) and after_tag.startswith(_FIRST_CODE) else ""
-    return _Opening(fence, tag, "" if before.strip() else before, first_line)
+    return _Opening(fence, tag, before if quoted else "", first_line)
 
 
 def _closing(line: str, fence: str) -> str | None:
     """The code before the closing fence on this line ("" mostly); None if the block does not close here."""
-    line = line.rstrip()
+    line = line.rstrip(" \t\r\u200b\ufeff")
     if not line.endswith(fence):
         return None
     return line.rstrip(fence[0]).rstrip()

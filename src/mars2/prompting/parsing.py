@@ -6,16 +6,20 @@ import ast
 import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from itertools import islice
 
 from mars2.prompting.fences import Block, fenced_blocks
 from mars2.prompting.python_source import (
     bound_names,
     calls_print,
     defined_names,
+    imports_foreign,
     parse_python,
     reads_input,
     repaired,
     used_names,
+    without_imports_of,
+    writes_output,
 )
 
 MAX_ANSWER_CHARS = 400_000
@@ -23,10 +27,18 @@ MAX_ANSWER_CHARS = 400_000
 MAX_BLOCKS = 64
 MAX_REJOINED = 3
 MAX_HEADS = 40
-MAX_HEAD_CHARS = 400_000
+MAX_HEAD_CHARS = 200_000
 """Bounds on the search for a valid head of a damaged answer: how many are tried, and their length together."""
 
-_REASONING_TAG = re.compile(r"<(/?)(?:think|thinking|thought|reasoning)>", re.IGNORECASE)
+_REASONING_TAG = re.compile(
+    r"<(/?)(?:seed:)?(?:think|thinking|thought|reasoning)>|\[(/?)THINK\]|◁(/?)think▷|<\|(begin|end)_of_thought\|>",
+    re.IGNORECASE,
+)
+_QUOTES = ("'", '"', "`")
+_HTML_CODE = re.compile(r"<code[^<>\n]{0,200}>", re.IGNORECASE)
+_TAG_LINE = re.compile(r"^[ \t]*(?:</?\w+>|\[/?[A-Z]+\]|<\|\w+\|>)[ \t]*$", re.MULTILINE)
+_INDENTED = re.compile(r"(?:^(?:    |\t).*(?:\n|\Z)(?:[ \t]*\n)*)+", re.MULTILINE)
+_COMMENT = re.compile(r"\s#.*$")
 _CODE_LINE = re.compile(r"^(?:(?:def|class|async def|import|from|if __name__)\b|@\w)", re.MULTILINE)
 _MARGIN_LINE = re.compile(r"\n(?=\S)")
 
@@ -37,28 +49,29 @@ class _Candidate:
     tree: ast.Module
 
 
-def extract_program(text: str) -> str | None:
+def extract_program(text: str, entry_point: str | None = None) -> str | None:
     """The program in `text`, or None if there is none. Never raises, never runs anything.
 
     1. Reasoning (`<think>…</think>`, closed, unopened or unclosed) is removed; what is in it is never graded.
-    2. Of the fenced Python blocks that parse, the last that solves something: one with a definition that is not a
-       test, or one that reads input; else one that prints, imports or calls; else the last. A block whose definitions
-       are only some of an earlier block's is an excerpt, and the earlier one is taken. Blocks that the chosen one
-       needs (it uses names they define) are put before it. A block cut by a fence in its docstring is made whole first.
+    2. Of the fenced Python blocks that parse, the last that defines `entry_point`, if that is given; else the last
+       that solves something: one with a definition that is not a test, or one that reads input and writes output;
+       else one that prints, imports or calls; else the last. A block whose definitions or lines are only some of an
+       earlier block's is an excerpt, and the earlier one is taken. Blocks that the chosen one needs (it uses names
+       they define) are put before it. A block cut by a fence in its docstring is made whole first.
     3. No block parses: the last that was meant as code, as it stands, so that the verdict is CE and the syntax error
        is fed back. If nobody closed a block, what follows the program (prose, a cut-off part) is trimmed first.
-    4. No block at all: the whole text, or the part from its first line of code on, if that is valid Python that
-       defines, imports or prints something.
+    4. No block at all: the whole text, the part from its first line of code on, or an indented part, if that is valid
+       Python that defines, imports or prints something.
 
     Tests and examples at the top level of the chosen block stay: they are part of what the model wrote.
     """
     text = without_reasoning(text[-MAX_ANSWER_CHARS:].replace("\r\n", "\n").replace("\r", "\n"))
-    blocks = [b for b in fenced_blocks(text) if b.may_be_python and b.code.strip()][-MAX_BLOCKS:]
+    blocks = _python_blocks(text)
     if not blocks:
         return _unfenced(text)
-    candidates = [c for b in _rejoined(blocks, text) if (c := _candidate(b)) is not None]
+    candidates = [c for b in blocks if (c := _candidate(b)) is not None]
     if candidates:
-        return _tidy(_choose(candidates))
+        return _tidy(_choose(candidates, entry_point))
     invalid = [b for b in blocks if b.tag or _CODE_LINE.search(b.code)]
     if not blocks[0].tag:
         before = re.split(r"^[ \t]*(?:```|~~~)", text, maxsplit=1, flags=re.MULTILINE)[0]
@@ -68,11 +81,18 @@ def extract_program(text: str) -> str | None:
 
 
 def without_reasoning(text: str) -> str:
-    """`text` without what a reasoning model thought aloud, whether its tags are paired or one of them is missing."""
+    """`text` without what a reasoning model thought aloud, whether its tags are paired or one of them is missing.
+
+    A tag right behind a quote is a string of a program, or a tag that is talked about; unless a thought is open.
+    """
     kept: list[str] = []
     position, thinking = 0, False
     for tag in _REASONING_TAG.finditer(text):
-        if not tag.group(1):  # an opening tag
+        closes = any(group in ("/", "end") for group in tag.groups())
+        before = text[max(0, tag.start() - 3) : tag.start()]
+        if not thinking and before.endswith(_QUOTES) and before != "```":
+            continue
+        if not closes:
             if not thinking:
                 kept.append(text[position : tag.start()])
             thinking = True
@@ -86,21 +106,42 @@ def without_reasoning(text: str) -> str:
     return "\n".join(kept)
 
 
-def _rejoined(blocks: Sequence[Block], text: str) -> Iterator[Block]:
-    """The blocks, where one that a fence inside its docstring had cut is put together again."""
-    lines = text.split("\n")
-    position = 0
-    while position < len(blocks):
-        block = blocks[position]
-        position += 1
-        if block.closed and any(block.code.count(quotes) % 2 for quotes in ('"""', "'''")):
-            for later in range(position, min(position + MAX_REJOINED, len(blocks))):
-                whole = "\n".join(lines[block.lines[0] : blocks[later].lines[1]])
-                if parse_python(whole) is not None:
-                    block = Block(block.tag, whole, closed=True)
-                    position = later + 1
-                    break
-        yield block
+def _python_blocks(text: str) -> list[Block]:
+    """The last blocks that may be Python; those inside a block of Markdown if there are no others."""
+    blocks = _whole_blocks(text)
+    found = [b for b in blocks if b.may_be_python and b.code.strip()]
+    if not found:
+        inner = "\n".join(b.code for b in blocks if b.tag in ("markdown", "md"))
+        found = [b for b in fenced_blocks(inner) if b.may_be_python and b.code.strip()]
+    return found[-MAX_BLOCKS:]
+
+
+def _whole_blocks(text: str) -> list[Block]:
+    """All blocks, where one that a fence inside its docstring had cut is put together again."""
+    found: list[Block] = []
+    for _ in range(MAX_REJOINED):
+        blocks = fenced_blocks(text)
+        lines = text.split("\n")
+        for position, block in enumerate(blocks):
+            end = _true_end(block, lines) if block.may_be_python and position + 1 < len(blocks) else None
+            if end is not None:
+                found += [*blocks[:position], Block(block.tag, "\n".join(lines[block.lines[0] : end]), closed=True)]
+                text = "\n".join(lines[end + 1 :])
+                break
+        else:
+            return found + blocks
+    return found + fenced_blocks(text)
+
+
+def _true_end(block: Block, lines: Sequence[str]) -> int | None:
+    """The line of the fence that closes a block with a fence in its docstring; None if it was not cut there."""
+    if not any(block.code.count(quotes) % 2 for quotes in ('"""', "'''")):
+        return None
+    fences = (n for n in range(block.lines[1], len(lines)) if lines[n].strip() in ("```", "~~~"))
+    for end in islice(fences, 2 * MAX_REJOINED):
+        if parse_python("\n".join(lines[block.lines[0] : end])) is not None:
+            return end
+    return None
 
 
 def _candidate(block: Block) -> _Candidate | None:
@@ -133,23 +174,39 @@ def _heads(code: str) -> Iterator[str]:
         yield code[:cut]
 
 
-def _choose(candidates: Sequence[_Candidate]) -> str:
-    ranks = [_rank(c.tree) for c in candidates]
+def _choose(candidates: Sequence[_Candidate], entry_point: str | None) -> str:
+    ranks = [_rank(c.tree, entry_point) for c in candidates]
     best = max(ranks)
     index = max(i for i, rank in enumerate(ranks) if rank == best)
-    names = defined_names(candidates[index].tree)
     for earlier in range(index - 1, -1, -1):
-        if names and ranks[earlier] == best and names < defined_names(candidates[earlier].tree):
+        if ranks[earlier] == best and _is_excerpt(candidates[index], candidates[earlier]):
             index = earlier
-            names = defined_names(candidates[index].tree)
     return _with_needed_blocks(candidates, index)
 
 
-def _rank(tree: ast.Module) -> int:
+def _is_excerpt(part: _Candidate, whole: _Candidate) -> bool:
+    """Whether `part` shows again, to explain it, some of what `whole` has."""
+    names = defined_names(part.tree)
+    if names:
+        return names < defined_names(whole.tree)
+    lines, others = _bare_lines(part.code), _bare_lines(whole.code)
+    return len(lines) < len(others) and set(lines) <= set(others)
+
+
+def _bare_lines(code: str) -> list[str]:
+    """Lines without indentation, comments, and blank ones."""
+    bare = (_COMMENT.sub("", f" {line}").strip() for line in code.split("\n"))
+    return [line for line in bare if line]
+
+
+def _rank(tree: ast.Module, entry_point: str | None = None) -> int:
     names = defined_names(tree)
-    if any(not _names_a_test(name) for name in names) or reads_input(tree):
+    if entry_point is not None and entry_point in bound_names(tree):
+        return 3
+    if any(not _names_a_test(name) for name in names) or (reads_input(tree) and writes_output(tree)):
         return 2
-    return int(bool(names) or calls_print(tree) or any(isinstance(n, ast.Import | ast.ImportFrom) for n in tree.body))
+    imports = any(isinstance(n, ast.Import | ast.ImportFrom) for n in tree.body)
+    return int(bool(names) or imports or calls_print(tree) or reads_input(tree))
 
 
 def _names_a_test(name: str) -> bool:
@@ -157,9 +214,18 @@ def _names_a_test(name: str) -> bool:
 
 
 def _with_needed_blocks(candidates: Sequence[_Candidate], index: int) -> str:
-    """The chosen block after those earlier ones, nearest first, that bind names it uses and does not bind."""
-    parts = [candidates[index].code]
-    missing = used_names(candidates[index].tree)
+    """The chosen block after those earlier ones, nearest first, that bind names it uses and does not bind.
+
+    Names that it imports from another file of the answer count as used, and that import is left out.
+    """
+    code, tree = candidates[index].code, candidates[index].tree
+    shown = set[str]().union(*(bound_names(c.tree) for c in candidates[:index]))
+    foreign = [n for n in tree.body if isinstance(n, ast.ImportFrom) and imports_foreign(n)]
+    imported = {alias.name for node in foreign for alias in node.names} & shown
+    if imported:
+        code = without_imports_of(code, tree, imported)
+    parts = [code]
+    missing = used_names(tree) | imported
     for earlier in reversed(candidates[:index]):
         bound = bound_names(earlier.tree)
         if _rank(earlier.tree) > 0 and missing & bound:
@@ -181,12 +247,19 @@ def _unfenced(text: str) -> str | None:
 
 
 def _unfenced_parts(text: str) -> Iterator[str]:
-    """The whole text; then from its first line of code on, with fewer and fewer lines at the end."""
+    """The whole text; what a web page marks as code; then the text from its first line of code on, with fewer and fewer
+    lines at the end; then what is indented."""
+    for code in _HTML_CODE.split(text)[1:][: -MAX_REJOINED - 1 : -1]:
+        code, end, _ = code.partition("</code>")
+        if end and "\n" in code.strip():
+            yield code
+    text = _TAG_LINE.sub("", text)
     yield text
     start = _CODE_LINE.search(text)
     if start is not None:
         yield text[start.start() :]
         yield from _heads(text[start.start() :])
+    yield from _INDENTED.findall(text)[: -MAX_REJOINED - 1 : -1]
 
 
 def _tidy(code: str) -> str | None:

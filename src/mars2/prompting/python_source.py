@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import ast
+import html
+import re
+import sys
 import textwrap
 import warnings
 from collections.abc import Iterator
@@ -10,6 +13,11 @@ from collections.abc import Iterator
 MAX_PARSE_CHARS = 100_000
 """Longer source is not parsed (and so counts as invalid here; the judge has its own size limit)."""
 
+_ENTITY = re.compile(r"&(?:lt|gt|amp|quot|#39|#x27);")
+_TYPEWRITER = str.maketrans("“”‘’：，（）；", "\"\"'':,();")
+_MAGIC = re.compile(r"^[ \t]*[%!](?!=).*$", re.MULTILINE)
+_PROMPT = re.compile(r"[ \t]*(?:>>>|\.\.\.)(?: |$)")
+_NUMBER = re.compile(r"^[ \t]*\d+[ \t]?\|[ ]?")
 _DEFINITIONS = (ast.FunctionDef, ast.AsyncFunctionDef, ast.ClassDef)
 
 
@@ -29,7 +37,8 @@ def repaired(source: str) -> tuple[str, ast.Module] | None:
     """`source`, or its first mechanical repair, that is valid Python, with its tree; None if none is.
 
     Repairs: a stray language name on the first line, no-break spaces and byte-order marks, indentation of the whole
-    block, tabs mixed with spaces.
+    block, tabs mixed with spaces; then, for text that went through a web page, a notebook or an interactive session:
+    HTML entities, curly quotes and full-width punctuation, lines of IPython magic, ``>>>`` prompts, line numbers.
     """
     if len(source) > MAX_PARSE_CHARS:
         return None
@@ -51,6 +60,18 @@ def _repairs(source: str) -> Iterator[str]:
     if "\t" in source:
         yield textwrap.dedent(source.expandtabs(4))
         yield textwrap.dedent(source.expandtabs(8))
+    source = textwrap.dedent(source)
+    if _ENTITY.search(source):
+        source = html.unescape(source)
+        yield source
+    if (plain := source.translate(_TYPEWRITER)) != source:
+        yield plain
+    if _MAGIC.search(source):
+        yield _MAGIC.sub("", source)
+    if source.lstrip().startswith(">>> "):
+        yield "\n".join(line.strip()[4:] for line in source.split("\n") if _PROMPT.match(line))
+    if _NUMBER.match(source):
+        yield "\n".join(_NUMBER.sub("", line) for line in source.split("\n"))
 
 
 def bound_names(tree: ast.Module) -> set[str]:
@@ -94,8 +115,8 @@ def reads_input(tree: ast.Module) -> bool:
     for node in ast.walk(tree):
         if isinstance(node, ast.Name) and node.id in {"input", "raw_input", "fileinput", "stdin"}:
             return True
-        if isinstance(node, ast.Attribute) and node.attr == "stdin":
-            return True
+        if isinstance(node, ast.Attribute) and node.attr == "stdin" and isinstance(node.ctx, ast.Load):
+            return True  # to replace it is what a test does
         if isinstance(node, ast.Call) and isinstance(node.func, ast.Name) and node.func.id == "open" and node.args:
             first = node.args[0]
             if isinstance(first, ast.Constant) and first.value in (0, "/dev/stdin"):
@@ -107,6 +128,32 @@ def calls_print(tree: ast.Module) -> bool:
     return any(
         isinstance(node, ast.Call) and isinstance(node.func, ast.Name) and node.func.id == "print"
         for node in ast.walk(tree)
+    )
+
+
+def writes_output(tree: ast.Module) -> bool:
+    """Whether the program prints, or has standard output in its hands in another way."""
+    return calls_print(tree) or any(
+        (isinstance(node, ast.Name) and node.id in {"print", "stdout"})
+        or (isinstance(node, ast.Attribute) and node.attr in {"stdout", "write"})
+        for node in ast.walk(tree)
+    )
+
+
+def without_imports_of(code: str, tree: ast.Module, names: set[str]) -> str:
+    """`code` without its top-level ``from … import`` lines that import nothing but `names` from a foreign module."""
+    lines = code.split("\n")
+    for node in tree.body:
+        if isinstance(node, ast.ImportFrom) and imports_foreign(node) and {a.name for a in node.names} <= names:
+            for number in range(node.lineno - 1, node.end_lineno or node.lineno):
+                lines[number] = ""
+    return "\n".join(lines)
+
+
+def imports_foreign(node: ast.ImportFrom) -> bool:
+    """Whether it imports from a module that does not come with Python: a file that the answer may have shown."""
+    return (node.module or "").partition(".")[0] not in sys.stdlib_module_names and not any(
+        a.asname for a in node.names
     )
 
 

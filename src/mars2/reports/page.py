@@ -25,6 +25,7 @@ _SCRIPTS = (
     "node_view.js",
     "tree_viewer.js",
     "main.js",
+    "live.js",
 )
 
 
@@ -38,27 +39,42 @@ def write_report(folder: Path, run: RunReader) -> Path:
     Returns:
         Path of the page.
     """
-    trees, problems = trees_data(run)
-    data = run_data(folder, run, trees)
-    data |= {"trees": trees, "problems": problems, "tree_counts": dict(run.tree_counts())}
+    data = page_data(folder, run)
     path, draft = folder / "report.html", folder / "report.html.tmp"
-    draft.write_bytes(render(data).encode("utf-8", "replace"))
+    draft.write_bytes(render(data["name"], embeddable_json(data)).encode("utf-8", "replace"))
     os.replace(draft, path)
     return path
 
 
-def render(data: dict[str, Any]) -> str:
-    """The page. Only the style and script of this package may run in it: the policy names their hashes."""
+def page_data(folder: Path, run: RunReader) -> dict[str, Any]:
+    """Everything the page shows."""
+    trees, problems = trees_data(run)
+    data = run_data(folder, run, trees)
+    return data | {"trees": trees, "problems": problems, "tree_counts": dict(run.tree_counts())}
+
+
+def render(name: str, data: str, *, etag: str | None = None) -> str:
+    """The page. Only the style and script of this package may run in it: the policy names their hashes.
+
+    Args:
+        name: of the run.
+        data: as `embeddable_json` gives it.
+        etag: of the data, where the page is served live (see `live.py`): it then asks its server for newer data.
+    """
     style = _asset("page.css")
     script = "'use strict';\n" + "".join(_asset(name) for name in _SCRIPTS)
     policy = f"default-src 'none'; style-src {_hash_source(style)}; script-src {_hash_source(script)}"
+    version = ""
+    if etag is not None:
+        policy += "; connect-src 'self'"
+        version = f' data-etag="{html.escape(etag)}"'
     return (
         '<!doctype html>\n<html lang="en">\n<head>\n<meta charset="utf-8">\n'
         f'<meta http-equiv="Content-Security-Policy" content="{policy}">\n'
         '<meta name="viewport" content="width=device-width, initial-scale=1">\n'
-        f"<title>{html.escape(data['name'])} · mars2</title>\n<style>{style}</style>\n</head>\n<body>\n"
+        f"<title>{html.escape(name)} · mars2</title>\n<style>{style}</style>\n</head>\n<body>\n"
         "<noscript>This report draws itself with JavaScript; please allow it for this file.</noscript>\n"
-        f'<script type="application/json" id="run-data">{embeddable_json(data)}</script>\n'
+        f'<script type="application/json" id="run-data"{version}>{data}</script>\n'
         f"<script>{script}</script>\n</body>\n</html>\n"
     )
 

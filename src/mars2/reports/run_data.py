@@ -108,12 +108,13 @@ def _facts(
     wall_s = known.get("wall_s") or max((row.wall_s for row in metrics), default=None)
     counts = run.tree_counts()
     rounds = max((row.step for row in metrics), default=None)
+    planned = (run.config.get("training") or {}).get("steps") if rounds is not None else None
     commit = known.get("commit") or started.get("commit")
     seed = run.config.get("seed", started.get("seed"))
     facts = {
         "started": datetime.fromtimestamp(run.created_s).strftime("%Y-%m-%d %H:%M"),
         "wall time": None if wall_s is None else _duration(float(wall_s)),
-        "steps": rounds,
+        "steps": f"{rounds} of {planned}" if planned and run_state(events) != "finished" else rounds,
         "trees": f"{sum(counts.values()):,}" if counts else None,
         "seed": seed,
         "peak memory": f"{known['peak_mib']:,.0f} MiB" if known.get("peak_mib") else None,

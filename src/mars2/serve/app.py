@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import hmac
+import ipaddress
 import json
 import logging
 import time
@@ -12,9 +13,11 @@ import uuid
 from collections.abc import AsyncIterator, Callable
 from dataclasses import asdict
 from typing import Any
+from urllib.parse import urlsplit
 
 from fastapi import FastAPI, Request, Response
 from fastapi.responses import JSONResponse, PlainTextResponse, StreamingResponse
+from starlette.exceptions import HTTPException
 
 from mars2.build import Team
 from mars2.config.schema import RunConfig
@@ -67,9 +70,11 @@ class Server:
         app = FastAPI(title="mars2", docs_url=None, redoc_url=None, openapi_url=None)
         app.add_api_route("/v1/chat/completions", self.chat, methods=["POST"])
         app.add_api_route("/v1/models", self.models, methods=["GET"])
-        app.add_api_route("/v1/models/{name}", self.model, methods=["GET"])
+        app.add_api_route("/v1/models/{name:path}", self.model, methods=["GET"])
         app.add_api_route("/health", self.health, methods=["GET"])
         app.add_api_route("/metrics", self.metrics, methods=["GET"])
+        app.add_exception_handler(HTTPException, _not_here)
+        app.add_exception_handler(Exception, _own_fault)
         return app
 
     async def health(self) -> Response:
@@ -213,7 +218,11 @@ class Server:
 
     def _unauthorised(self, http: Request) -> Response | None:
         if self.api_key is None:
-            return None
+            origin = http.headers.get("origin")
+            if origin is None or _is_local(origin):
+                return None
+            foreign = f"a page of {origin[:200]} may not start searches here; start the server with an API key"
+            return _error(403, foreign, kind="permission_error")
         given = http.headers.get("authorization", "").removeprefix("Bearer ")
         if hmac.compare_digest(given.encode(), self.api_key.encode()):
             return None
@@ -266,6 +275,26 @@ def _error(
     """An error as OpenAI's clients read it."""
     body = {"error": {"message": message, "type": kind, "param": param, "code": None}}
     return JSONResponse(body, status_code=status, headers=headers)
+
+
+async def _not_here(http: Request, error: Exception) -> Response:
+    """No such address, or not this method."""
+    assert isinstance(error, HTTPException)
+    known = "/v1/chat/completions (POST), /v1/models, /health, /metrics"
+    return _error(error.status_code, f"{http.method} {http.url.path[:200]}: {error.detail}; there are {known}")
+
+
+async def _own_fault(http: Request, error: Exception) -> Response:
+    return _error(500, f"the server failed: {type(error).__name__}; see its log", kind="server_error")
+
+
+def _is_local(origin: str) -> bool:
+    """Whether a page comes from this machine: a foreign one could make its reader's browser start searches here."""
+    try:
+        host = urlsplit(origin).hostname or ""
+        return host == "localhost" or ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return False
 
 
 async def _end(work: asyncio.Task[Solution]) -> None:

@@ -6,6 +6,7 @@ import math
 import sqlite3
 import time
 from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -38,6 +39,16 @@ class RunReader:
     def wall_s(self) -> float:
         """Seconds this run has been worked on so far; the time between an interruption and its resume is left out."""
         return time.monotonic() - self._clock_zero_s
+
+    @contextmanager
+    def snapshot(self) -> Iterator[None]:
+        """Inside, every question is answered from one moment, however much the writer writes meanwhile; it is not
+        held up. For a store that is only read."""
+        self._execute("BEGIN")
+        try:
+            yield
+        finally:
+            self._execute("ROLLBACK")
 
     def events(self, kind: str | None = None, since: int = 0) -> list[Event]:
         """Events in order, with ids above `since`; only those of `kind` if given."""

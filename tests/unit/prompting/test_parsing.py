@@ -69,6 +69,9 @@ def test_warnings_about_model_code_stay_silent() -> None:
 FRAGMENTS = [
     "```python\n", "```\n", "~~~\n", "```", "`", "def f(x):\n", "    return x\n", "\t", "<think>", "</think>",
     "import os\n", "print(1)\n", "class A:\n", "prose. ", "\n", '"""', "(", "{", "\\", "\x00", "\ud800", "é", "if 1:\n",
+    ">>> ", "&lt;", "[THINK]", "<code>", "</code>", "“", "    ", "%magic\n", "1 | ", "> ", "````markdown\n",
+    "n = input()\n",
+    "from solution import f\n", "'",
 ]  # fmt: skip
 
 
@@ -116,6 +119,12 @@ HOSTILE = {
     "large integer": "```python\nx = " + "9" * 90_000 + "\nprint(x)\n```",
     "valid lines then an error": "```python\n" + "x = 1\n" * 60_000 + "def f(:",
     "valid lines then an error, unfenced": "import x\n" + "x = 1\n" * 15_000 + "def f(:",
+    "docstrings with fences": '```python\n"""\n```\n' * 20_000,
+    "open tags": "<code>" * 60_000 + "</code>" + "<code" * 60_000,
+    "indented spaces": "    \n" * 80_000,
+    "prompts": "```\n" + ">>> (\n" * 15_000,
+    "entities": "```python\n" + "&lt;" * 20_000,
+    "imports of files": "```python\nx = 1\n```\n" + "```python\nfrom y import x\n```\n" * 5_000,
     "lone fences": "```\n" * 100_000,
 }
 
@@ -134,3 +143,22 @@ def test_fences_report_tag_and_closure() -> None:
         ("js", "b", True),
         ("", "c", False),
     ]
+
+
+USAGE = """```python
+def add(a, b):
+    return a + b
+```
+Use it:
+```python
+a, b = map(int, input().split())
+print(add(a, b))
+```"""
+
+
+def test_where_a_function_is_asked_for_the_block_that_defines_it_is_the_program() -> None:
+    """A usage example would read standard input when the tests import the function."""
+    program = "def add(a, b):\n    return a + b\n"
+    script = f"{program}\na, b = map(int, input().split())\nprint(add(a, b))\n"
+    assert extract_program(USAGE, "add") == program
+    assert extract_program(USAGE) == extract_program(USAGE, "elsewhere") == script

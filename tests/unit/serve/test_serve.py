@@ -175,6 +175,22 @@ def test_a_bad_request_gets_an_error_that_names_the_field(url: str, body: bytes,
     assert answer["error"]["type"] == "invalid_request_error"
 
 
+def test_what_is_not_there_is_an_error_as_clients_read_it(url: str) -> None:
+    for path, data, status in (("/nothing", None, 404), ("/chat/completions", None, 405), ("/models/gpt/4", None, 404)):
+        got, answer = fetched(url + path, data)
+        assert got == status
+        assert answer["error"]["message"]
+
+
+@pytest.mark.parametrize(
+    ("origin", "status"), [("http://localhost:3000", 200), ("https://evil.example", 403), ("null", 403)]
+)
+def test_a_foreign_web_page_cannot_start_a_search(url: str, origin: str, status: int) -> None:
+    body = json.dumps({"model": "mars2", "messages": SUM} | TESTS).encode()
+    got, answer = fetched(f"{url}/chat/completions", body, {"Content-Type": "text/plain", "Origin": origin})
+    assert got == status, answer
+
+
 async def test_a_backend_that_fails_is_a_502(url: str) -> None:
     async with client_of(url) as client:
         with pytest.raises(openai.InternalServerError) as caught:
@@ -235,55 +251,97 @@ async def test_too_many_searches_at_once_and_a_key(tmp_path: Path) -> None:
 
 
 @pytest.mark.slow
-async def test_clients_of_every_kind_and_flat_memory(server: tuple[str, subprocess.Popen[str]]) -> None:
+async def test_ctrl_c_does_not_wait_for_long_searches(tmp_path: Path) -> None:
+    with serving(tmp_path) as (url, process):
+        body = json.dumps({"model": "mars2", "messages": [{"role": "user", "content": "take forever"}]}).encode()
+        asking = asyncio.ensure_future(asyncio.to_thread(fetched, f"{url}/chat/completions", body))
+        while await searches(url) == 0:
+            await asyncio.sleep(0.05)
+        process.send_signal(signal.SIGINT)
+        await asyncio.to_thread(process.wait, 25)  # one program takes 30 s
+        assert process.returncode == 130
+        assert isinstance((await asyncio.gather(asking, return_exceptions=True))[0], Exception | tuple)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("limit_kib", [1024, 16384], ids=["5MB refused", "5MB answered"])
+async def test_clients_of_every_kind_and_flat_memory(tmp_path: Path, limit_kib: int) -> None:
     """8 at once: one leaves midway, one sends no JSON, one 5 MB; the rest get answers; 200 requests leave nothing."""
-    url, process = server
+    options = ("--budget", "6", "--max-searches", "20", "--max-request-kib", str(limit_kib))
+    with serving(tmp_path, *options) as (url, process):
+        async with client_of(url) as client:
 
-    def resident_mib() -> float:
-        text = Path(f"/proc/{process.pid}/status").read_text()
-        return int(re.search(r"VmRSS:\s+(\d+)", text).group(1)) / 1024  # type: ignore[union-attr]
+            async def ask(seed: int, text: str = "Read numbers, print their sum.") -> str | None:
+                answer = await client.chat.completions.create(
+                    model="mars2",
+                    messages=[{"role": "user", "content": text}],
+                    seed=seed,
+                    extra_body={"mars2": TESTS["mars2"] | {"budget": 4}},
+                )
+                return answer.choices[0].message.content
 
-    def descriptors() -> int:
-        return len(os.listdir(f"/proc/{process.pid}/fd"))
+            async def leave(round_: int) -> None:
+                """After the first delta of a stream, or during a search that would take half a minute."""
+                messages: Any = [{"role": "user", "content": "take forever"}]
+                work = client.chat.completions.create(model="mars2", messages=messages, stream=bool(round_ % 2))
+                task = asyncio.ensure_future(work)
+                if round_ % 2:
+                    stream: Any = await task
+                    async for _ in stream:
+                        break
+                    await stream.close()
+                else:
+                    await asyncio.sleep(0.1)
+                    task.cancel()
+                    await asyncio.gather(task, return_exceptions=True)
 
-    async with client_of(url) as client:
+            async def big(seed: int) -> None:
+                question = ask(seed, "Read numbers, print their sum. " + "x" * 5_000_000)
+                if limit_kib > 5000:
+                    assert (await question or "").startswith("```python")
+                else:
+                    with pytest.raises(openai.APIStatusError, match="bytes long"):
+                        await question
 
-        async def ask(i: int) -> str | None:
-            body = {"mars2": TESTS["mars2"] | {"budget": 4}}
-            answer = await client.chat.completions.create(
-                model="mars2",
-                messages=SUM,
-                seed=i,
-                stream=False,
-                extra_body=body,  # type: ignore[arg-type]
-            )
-            return answer.choices[0].message.content
+            async def eight(round_: int) -> None:
+                found = await asyncio.gather(
+                    leave(round_),
+                    asyncio.to_thread(fetched, f"{url}/chat/completions", b"{nonsense"),
+                    big(8 * round_ + 7),
+                    *(ask(8 * round_ + i) for i in range(5)),
+                )
+                assert found[1][0] == 400
+                assert all(content and content.startswith("```python") for content in found[3:])
 
-        async def leave() -> None:
-            task = asyncio.create_task(
-                client.chat.completions.create(model="mars2", messages=[{"role": "user", "content": "take forever"}])
-            )
-            await asyncio.sleep(0.1)
-            task.cancel()
-            await asyncio.gather(task, return_exceptions=True)
+            async def idle() -> None:
+                for _ in range(200):
+                    if await searches(url) == 0:
+                        return
+                    await asyncio.sleep(0.05)
+                pytest.fail("a search goes on without its client")
 
-        async def eight(round_: int) -> None:
-            chat = f"{url}/chat/completions"
-            big = b'{"model": "mars2", "messages": [{"role": "user", "content": "' + b"x" * 5_000_000 + b'"}]}'
-            found = await asyncio.gather(
-                leave(),
-                asyncio.to_thread(fetched, chat, b"{nonsense"),
-                asyncio.to_thread(fetched, chat, big),
-                *(ask(8 * round_ + i) for i in range(5)),
-            )
-            assert (found[1][0], found[2][0]) == (400, 413)
-            assert all(content and content.startswith("```python") for content in found[3:])
+            for round_ in range(5):
+                await eight(round_)
+            await idle()
+            early, open_early, tasks_early = resident_mib(process), descriptors(process), threads(process)
+            for round_ in range(5, 30):
+                await eight(round_)
+            await idle()
+            late = resident_mib(process)
+            print(f"resident {early:.1f} MiB, after 200 requests {late:.1f} MiB")
+            assert descriptors(process) <= open_early + 4
+            assert threads(process) <= tasks_early + 4
+            assert late <= early + 16
 
-        for round_ in range(5):
-            await eight(round_)
-        early, open_early = resident_mib(), descriptors()
-        for round_ in range(5, 30):
-            await eight(round_)
-        assert await searches(url) == 0
-        assert descriptors() <= open_early + 4
-        assert resident_mib() <= early + 16
+
+def resident_mib(process: subprocess.Popen[str]) -> float:
+    text = Path(f"/proc/{process.pid}/status").read_text()
+    return int(re.search(r"VmRSS:\s+(\d+)", text).group(1)) / 1024  # type: ignore[union-attr]
+
+
+def descriptors(process: subprocess.Popen[str]) -> int:
+    return len(os.listdir(f"/proc/{process.pid}/fd"))
+
+
+def threads(process: subprocess.Popen[str]) -> int:
+    return len(os.listdir(f"/proc/{process.pid}/task"))

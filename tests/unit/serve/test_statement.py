@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import time
+
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -75,3 +78,148 @@ def test_prose_has_no_tests() -> None:
 def test_no_text_breaks_it(text: str) -> None:
     read_statement(text)
     read_statement(text, "f")
+
+
+CODEFORCES = """Divide w kilos into two even parts.
+
+Input
+The first (and the only) input line contains integer number w (1 ≤ w ≤ 100).
+
+Output
+Print YES, or NO in the opposite case.
+
+Examples
+Input
+8
+Output
+YES
+Note
+For example, the boy and his friend may divide it.
+"""
+TACO = """Given n numbers.
+
+-----Input-----
+
+First line n.
+
+-----Output-----
+
+The sum.
+
+-----Examples-----
+Input
+3
+1 2 3
+
+Output
+6
+
+Input
+1
+5
+
+Output
+5
+
+-----Note-----
+
+Nothing.
+"""
+ATCODER = """Constraints
+
+Input
+
+The input is given from Standard Input in the following format:
+
+N
+
+Output
+
+Print the answer.
+
+Sample Input 1
+
+2
+
+ab
+
+Sample Output 1
+
+ok
+
+Two is even, so the answer is ok.
+
+Sample Input 2
+
+4
+
+Sample Output 2
+
+no
+"""
+LEETCODE = """Given an array of integers nums and an integer target, return indices.
+
+Example 1:
+
+Input: nums = [2,7,11,15], target = 9
+Output: [0,1]
+Explanation: Because nums[0] + nums[1] == 9, we return [0, 1].
+
+Example 2:
+
+Input: nums = [3,2,4], target = 6
+Output: [1,2]
+
+class Solution:
+    def twoSum(self, nums: List[int], target: int) -> List[int]:
+"""
+INLINE = "Print the double.\n\nExample:\nInput: 4\nOutput: 8\nExplanation: 4 + 4\n"
+BOLD = "Print the sum.\n\n**Input:**\n```\n1 2\n\n3\n```\n**Output:**\n```text\n6\n```\n"
+PROSE = "Input\nOne line with two integers a and b.\n\nOutput\nPrint their sum on one line.\n"
+PROSE_INLINE = "Input: one line with two integers.\nOutput: their sum on a line.\n"
+
+
+@pytest.mark.parametrize(
+    ("statement", "pairs"),
+    [
+        (CODEFORCES, [("8", "YES")]),
+        (TACO, [("3\n1 2 3", "6"), ("1\n5", "5")]),
+        (ATCODER, [("2\n\nab", "ok"), ("4", "no")]),
+        (INLINE, [("4", "8")]),
+        (BOLD, [("1 2\n\n3", "6")]),
+        (PROSE, []),
+        (PROSE_INLINE, []),
+    ],
+    ids=["Codeforces", "TACO", "AtCoder", "inline", "bold", "prose", "prose inline"],
+)
+def test_examples_of_contests_and_nothing_else_become_tests(statement: str, pairs: list[tuple[str, str]]) -> None:
+    found = read_statement(statement)
+    assert found.entry_point is None
+    assert found.tests == tuple(StdioTest(given + "\n", wanted + "\n") for given, wanted in pairs)
+
+
+def test_a_method_of_class_solution_is_called_with_the_examples() -> None:
+    found = read_statement(LEETCODE)
+    assert found.entry_point == "Solution.twoSum"
+    assert found.starter_code.startswith("class Solution:\n    def twoSum(")
+    assert found.tests == (CallTest("twoSum", ([2, 7, 11, 15], 9), [0, 1]), CallTest("twoSum", ([3, 2, 4], 6), [1, 2]))
+
+
+STUB = "def f(x): pass\n"
+HOSTILE = {
+    "spaces after a heading": "input" + " " * 190_000 + "x",
+    "spaces after a colon": "input:" + " " * 190_000 + "x",
+    "headings": "input\n1\noutput\n2\n" * 10_000,
+    "open brackets": STUB + "f(" * 90_000,
+    "open definitions": "def f(\n" * 27_000,
+    "a long value": STUB + "f(1) == " + "1 " * 90_000,
+    "open values": STUB + "f(1) == [" * 20_000,
+    "doctests": STUB + ">>> f(1)\n2\n" * 17_000,
+}
+
+
+@pytest.mark.parametrize("name", HOSTILE)
+def test_a_hostile_statement_takes_bounded_time(name: str) -> None:
+    started_s = time.process_time()
+    read_statement(HOSTILE[name])
+    assert time.process_time() - started_s < 10

@@ -341,3 +341,13 @@ def test_the_store_is_what_the_training_loop_asks_for(store: RunStore) -> None:
             offered = inspect.signature(getattr(RunStore, name)).parameters
             for wanted in inspect.signature(member).parameters.values():
                 assert offered[wanted.name].kind == wanted.kind, name
+
+
+def test_a_snapshot_answers_from_one_moment_and_holds_up_no_writer(tmp_path: Path) -> None:
+    with RunStore.create(tmp_path, config={}) as writer, RunStore.open(tmp_path, read_only=True) as reader:
+        writer.append_event("first")
+        with reader.snapshot():
+            assert len(reader.events()) == 1
+            writer.append_event("second")
+            assert len(reader.events()) == 1
+        assert len(reader.events()) == 2

@@ -5,28 +5,37 @@ const W = 300, H = 150, LEFT = 44, RIGHT = 6, TOP = 8, BOTTOM = 20;
 const GROUP_TITLES = { agent: 'Agents', policy: 'Policies', run: 'Run' };
 
 function chartsSection() {
-  const groups = RUN.curves;
-  if (!groups.length) return section('Learning', h('p', { class: 'note' }, 'Nothing was logged: this run has not trained (yet).'));
-  const longest = Math.max(...groups.flatMap((g) => g.charts).flatMap((c) => c.lines).map((l) => l.points.length));
-  const options = { group: groups[0], byTime: false, smooth: longest > 30 };
+  const kinds = RUN.curves.map((group) => group.kind);
+  if (!kinds.length) return section('Learning', h('p', { class: 'note' }, 'Nothing was logged: this run has not trained (yet).'));
+  const longest = Math.max(...RUN.curves.flatMap((g) => g.charts).flatMap((c) => c.lines).map((l) => l.points.length));
+  const options = { kind: kinds[0], byTime: false, smooth: longest > 30 };
+  let readingAt = null;
   const grid = h('div', { class: 'charts' }), legend = h('div', { class: 'legend' });
-  const tabs = h('div', { class: 'tabs' }, groups.map((group) => h('button', {
-    type: 'button', click: () => { options.group = group; draw(); },
-  }, GROUP_TITLES[group.kind] || group.kind)));
+  const tabs = h('div', { class: 'tabs' }, kinds.map((kind) => h('button', {
+    type: 'button', click: () => { options.kind = kind; draw(); },
+  }, GROUP_TITLES[kind] || kind)));
   const checkbox = (name, text) => h('label', null, h('input', {
     type: 'checkbox', checked: options[name], change: (event) => { options[name] = event.target.checked; draw(); },
   }), text);
 
+  function readAt(x) {
+    readingAt = x;
+    for (const figure of grid.children) figure.readAt(x);
+  }
+
   function draw() {
-    groups.forEach((group, i) => tabs.children[i].setAttribute('aria-pressed', group === options.group));
-    const charts = options.group.charts.map((chart) => lineChart(chart, options, (x) => charts.forEach((c) => c.readAt(x))));
-    const owners = [...new Set(options.group.charts.flatMap((chart) => chart.lines.map((line) => line.owner)))];
-    legend.replaceChildren(...owners.filter(Boolean).map((owner) => lineSample(options.group.kind, owner)));
-    grid.replaceChildren(...charts.map((c) => c.figure));
+    const { charts } = RUN.curves.find((group) => group.kind === options.kind);
+    kinds.forEach((kind, i) => tabs.children[i].setAttribute('aria-pressed', kind === options.kind));
+    const owners = [...new Set(charts.flatMap((chart) => chart.lines.map((line) => line.owner)))];
+    legend.replaceChildren(...owners.filter(Boolean).map((owner) => lineSample(options.kind, owner)));
+    patch(grid, charts.map((chart) => [chart.name, JSON.stringify([chart, options]), () => lineChart(chart, options, readAt)]));
+    readAt(readingAt);
   }
   draw();
-  return section('Learning', tabs,
+  const element = section('Learning', tabs,
     h('div', { class: 'section-head' }, legend, h('div', { class: 'options push' }, checkbox('smooth', 'smooth'), checkbox('byTime', 'against minutes'))), grid);
+  element.update = draw;
+  return element;
 }
 
 function lineSample(kind, owner) {
@@ -35,7 +44,7 @@ function lineSample(kind, owner) {
 }
 
 function lineChart(chart, options, onHover) {
-  const kind = options.group.kind;
+  const { kind } = options;
   const lines = chart.lines.map((line) => {
     const raw = line.points.filter((p) => p[2] !== null).map((p) => ({ x: options.byTime ? p[1] / 60 : p[0], y: p[2] }));
     return { owner: line.owner, raw, shown: options.smooth ? smoothed(raw) : raw };
@@ -85,8 +94,8 @@ function lineChart(chart, options, onHover) {
       ...(at ? [h('span', { class: 'at' }, options.byTime ? `${at.x.toFixed(1)} min` : `step ${at.x}`)] : []),
       ...lines.map((line, i) => h('span', { color: colorOf(kind, line.owner), title: line.owner || null }, number(found[i] ? found[i].y : null))));
   }
-  readAt(null);
-  return { figure, readAt };
+  figure.readAt = readAt;
+  return figure;
 }
 
 // Mean of neighbours on both sides (about 1/24 of the curve each way), nearer ones counting more: no lag.

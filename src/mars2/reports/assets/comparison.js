@@ -3,20 +3,21 @@
 
 const AXES = [['nodes', 'generations'], ['tokens', 'tokens'], ['seconds', 'seconds']];
 
+const COMPARISON = { who: 'team' }; // what is shown; stays when the section is drawn anew
+
 function comparisonSection() {
   const data = RUN.comparison;
   const names = [...new Set(data.entrants.map((e) => e.strategy))];
   const color = (entrant) => `var(--c${names.indexOf(entrant.strategy) % 8})`;
   const teams = data.entrants.filter((e) => e.who === 'team');
-  const options = { who: 'team' };
   const whos = [...new Set(data.entrants.map((e) => e.who))];
   const grid = h('div', { class: 'charts' });
   const tabs = h('div', { class: 'tabs' }, whos.map((who) => h('button', {
-    type: 'button', click: () => { options.who = who; draw(); },
+    type: 'button', click: () => { COMPARISON.who = who; draw(); },
   }, who)));
   function draw() {
-    whos.forEach((who, i) => tabs.children[i].setAttribute('aria-pressed', who === options.who));
-    const shown = data.entrants.filter((e) => e.who === options.who);
+    whos.forEach((who, i) => tabs.children[i].setAttribute('aria-pressed', who === COMPARISON.who));
+    const shown = data.entrants.filter((e) => e.who === COMPARISON.who);
     grid.replaceChildren(...AXES.map(([key, title]) => successChart(key, title, shown, color)));
   }
   draw();

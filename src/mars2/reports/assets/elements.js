@@ -1,7 +1,9 @@
 
 // Small helpers. Text from the run only ever becomes text nodes and attributes, never markup.
 
-const RUN = JSON.parse(document.getElementById('run-data').textContent);
+let RUN = JSON.parse(document.getElementById('run-data').textContent);
+const LIVE = { etag: document.getElementById('run-data').dataset.etag, idle_s: 0, trouble: '' };
+const IS_LIVE = LIVE.etag !== undefined; // served by `mars2 view`, not opened as a file
 const SVG_NS = 'http://www.w3.org/2000/svg';
 
 function h(tag, attributes, ...children) {
@@ -24,6 +26,38 @@ function fill(element, attributes, children) {
     element.append(child instanceof Node ? child : String(child));
   }
   return element;
+}
+
+// Puts parts, each [name, key, make], into a container in this order. A part whose key is as before keeps its element,
+// and with it what the reader has scrolled, selected and unfolded there; the element's `update`, if it has one, is called.
+function patch(container, parts) {
+  const former = container.parts || new Map();
+  container.parts = new Map();
+  for (const [name, key, make] of parts) {
+    const old = former.get(name);
+    if (!old || old.key !== key) container.parts.set(name, { key, element: make() || null });
+    else container.parts.set(name, old);
+    if (old && old.key === key) old.element?.update?.();
+  }
+  former.forEach((old, name) => { if (container.parts.get(name) !== old) old.element?.remove(); });
+  let at = container.firstChild;
+  container.parts.forEach(({ element }) => {
+    if (!element) return;
+    if (element === at) at = at.nextSibling;
+    else container.insertBefore(element, at);
+  });
+}
+
+// Does something that may change heights, and scrolls so that the first of the children in view stays where it was.
+// At the very top the reader stays there.
+function keepingPlace(scroller, children, work) {
+  const top = scroller === document.scrollingElement ? 0 : scroller.getBoundingClientRect().top;
+  const anchor = scroller.scrollTop > 0 && [...children].find((child) => child.getBoundingClientRect().bottom > top + 1);
+  const offset = anchor && anchor.getBoundingClientRect().top;
+  const scrolled = scroller.scrollTop;
+  work();
+  if (anchor && anchor.isConnected) scroller.scrollTop += anchor.getBoundingClientRect().top - offset;
+  else if (scroller.scrollTop !== scrolled) scroller.scrollTop = scrolled;
 }
 
 function section(title, note, ...children) {

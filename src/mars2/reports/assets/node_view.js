@@ -1,7 +1,7 @@
 
 // Everything known about one node: who wrote it, what it was asked, what it wrote, what the tests said, what it earned.
 
-function nodeView(tree, node) {
+function nodeView(tree, node, problem) {
   const from = node.parent === null ? 'first attempt' : `refines node ${node.parent}`;
   return h('div', { class: 'node-view' },
     h('div', { class: 'node-head' },
@@ -10,7 +10,7 @@ function nodeView(tree, node) {
     numbers(node),
     h('h3', null, 'Program'),
     node.program === null ? h('p', { class: 'note' }, 'No program was found in the answer.') : h('pre', { class: 'program' }, highlighted(node.program)),
-    testsTable(tree, node),
+    testsTable(node, problem || { public: [], hidden: [] }),
     h('div', { class: 'block' },
       node.answer.trim() !== (node.program || '').trim() && folded('Whole answer', h('pre', null, node.answer)),
       node.prompt.length > 0 && folded('Prompt', node.prompt.map(([role, content]) => [h('div', { class: 'role' }, role), h('pre', null, content)]))));
@@ -54,8 +54,7 @@ function numbers(node) {
   return h('dl', { class: 'numbers' }, shown.map(([name, value]) => h('div', null, h('dt', null, name), h('dd', null, value))));
 }
 
-function testsTable(tree, node) {
-  const problem = RUN.problems[tree.problem] || { public: [], hidden: [] };
+function testsTable(node, problem) {
   const rows = [];
   for (const kind of ['public', 'hidden']) {
     const verdict = node[kind];
