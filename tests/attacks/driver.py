@@ -107,6 +107,14 @@ def processes() -> set[tuple[int, str]]:
     return found
 
 
+def busy() -> float:
+    """How many times longer than its CPU time a little work takes here and now."""
+    start, used = time.monotonic(), time.process_time()
+    while time.process_time() < used + 0.05:
+        pass
+    return max(1.0, (time.monotonic() - start) / 0.05)
+
+
 async def judge_all(
     mode: Any, attacks: list[Attack], facts: dict[str, Any], settings: WorkerSettings
 ) -> list[dict[str, Any]]:
@@ -118,6 +126,7 @@ async def judge_all(
             start = time.monotonic()
             verdict = await sandbox.judge(attack.source, tests_for(attack, facts), LIMITS)
             wall_s = time.monotonic() - start
+            slowdown = await asyncio.to_thread(busy) if wall_s > LIMITS.effective_wall_s else 1.0
             after = await sandbox.judge(HONEST, SUMS, LIMITS)
             results.append(
                 {
@@ -128,6 +137,7 @@ async def judge_all(
                     "error": f"{verdict.tests[0].error_type}: {verdict.tests[0].error_message}",
                     "weak": any(test.weak for test in verdict.tests),
                     "wall_s": wall_s,
+                    "slowdown": slowdown,
                     "next_honest": str(after.status),
                     "tier": verdict.tier,
                     "worker_failures": sandbox.num_worker_failures,

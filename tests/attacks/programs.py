@@ -572,9 +572,9 @@ EXHAUSTING = {
 }
 
 ATTACKS: tuple[Attack, ...] = (
-    *_attacks("forging", "call", FORGING_CALL | more_programs.FORGING_CALL),
+    *_attacks("forging", "call", FORGING_CALL | more_programs.FORGING_CALL | third_programs.FORGING_CALL),
     *_attacks("forging", "stdio", FORGING_STDIO | more_programs.FORGING_STDIO | third_programs.FORGING_STDIO),
-    *_attacks("forging", "assert", FORGING_ASSERT),
+    *_attacks("forging", "assert", FORGING_ASSERT | third_programs.FORGING_ASSERT),
     *_attacks("lasting", "stdio", LASTING | more_programs.LASTING | third_programs.LASTING),
     *_attacks(
         "contained",

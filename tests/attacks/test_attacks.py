@@ -77,9 +77,14 @@ def test_attempt_was_made_and_denied(outcome: dict[str, Any], attack: Attack) ->
 
 
 def test_judged_in_time(outcome: dict[str, Any]) -> None:
-    """Each attack's worst test ends within its wall limit + 1 s (loading and both tests are in the measured time)."""
+    """Each attack's worst test ends within its wall limit + 1 s (loading and both tests are in the measured time).
+
+    On a busy machine processes wait for a processor, and that much more is allowed.
+    """
     allowed_s = 2 * (LIMITS.effective_wall_s + 1.0)
-    late = {r["name"]: r["wall_s"] for r in outcome["results"] if r.get("wall_s", 0.0) > allowed_s}
+    late = {
+        r["name"]: r["wall_s"] for r in outcome["results"] if r["wall_s"] > allowed_s * 2 * r["slowdown"] - allowed_s
+    }
     assert not late
 
 

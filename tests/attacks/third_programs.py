@@ -3,6 +3,24 @@
 
 from __future__ import annotations
 
+FORGING_CALL = {
+    "wide_answer": "def add(a,b):\n    x=[]\n    for _ in range(190): x=[x,x]\n    return x\n",
+    "huge_list_answer": "def add(a,b): return [[]]*(10**7)\n",
+    "huge_str_answer": "def add(a,b): return 'x'*(10**8)\n",
+    "fraction_bomb_answer": "from fractions import Fraction\ndef add(a,b): return Fraction(3**(10**6),2**(10**6))\n",
+    "complex_answer": "def add(a,b): return complex(a+b,1e-300)\n",
+    "np_obj_answer": "import numpy as np\nclass X:\n    def __eq__(s,o): return True\ndef add(a,b): return np.array(X(),dtype=object)\n",
+    "np_fake_scalar_answer": "import numpy as np\nclass F(np.float64):\n    def item(self): return 3\n    def __eq__(s,o): return True\ndef add(a,b): return F(9)\n",
+    "enum_eq_answer": "import enum\nclass E(enum.IntEnum):\n    A=99\n    def __eq__(s,o): return True\n    __hash__=int.__hash__\ndef add(a,b): return E.A\n",
+    "str_enum_answer": "import enum\nclass E(str,enum.Enum):\n    A='zzz'\n    def __eq__(s,o): return True\n    __hash__=str.__hash__\ndef add(a,b): return E.A\n",
+    "namedtuple_eq_answer": "from collections import namedtuple\nclass T(namedtuple('T','a')):\n    def __eq__(s,o): return True\ndef add(a,b): return T(1)\n",
+    "defaultdict_hook_answer": "from collections import defaultdict\nclass D(defaultdict):\n    def __eq__(s,o): return True\ndef add(a,b): return D(int)\n",
+    "ctypes_patch_type_of_result_answer": "import ctypes\nclass X: pass\ndef add(a,b):\n    x=X()\n    ctypes.c_void_p.from_address(id(x)+8).value=id(int)\n    return x\n",
+    "opaque_forge_answer": "import sys\nfor m in list(sys.modules.values()):\n    O=getattr(m,'Opaque',None)\n    if O: break\ndef add(a,b): return O('int')\n",
+    "opaque_sub_answer": "import sys\nfor m in list(sys.modules.values()):\n    O=getattr(m,'Opaque',None)\n    if O: break\nclass P(O):\n    def __eq__(s,o): return True\ndef add(a,b): return P('3')\n",
+    "wrong_then_right_answer": "n=[0]\ndef add(a,b):\n    n[0]+=1\n    return a+b+1\n",
+    "frame_pydict_answer": "import sys,gc\ndef add(a,b):\n    out=[]\n    f=sys._getframe(1)\n    while f:\n        for v in f.f_locals.values():\n            out.append(str(type(v)))\n        f=f.f_back\n    return out\n",
+}
 FORGING_STDIO = {
     "settrace_left": "import sys\nsys.settrace(lambda *a: None)\nsys.setprofile(lambda *a: None)\nprint(4)\n",
     "settrace_edit": "import sys\ndef tr(f,e,a):\n    if f.f_code.co_name in('_run_tests','run_tests','run'):\n        for k in list(f.f_locals):\n            try: f.f_locals[k]=None\n            except Exception: pass\n    return tr\nsys.settrace(tr)\nf=sys._getframe()\nwhile f: f.f_trace=tr; f=f.f_back\nprint(4)\n",
@@ -52,6 +70,18 @@ FORGING_STDIO = {
     "stdout_closed_fd": "import os\nos.close(1)\nprint(4)\n",
     "answers_all": "print('\\n'.join(map(str,range(10))))\n",
     "unicode_line_sep": "print('3\\u2028\\n\\x85')\n",
+}
+FORGING_ASSERT = {
+    "assert_pass_forged_in_a_call": "import os, struct, time\ndata = b't' + struct.pack('<I', 1) + b's' + struct.pack('<I', 4) + b'done'\ndef add(a, b):\n    os.ftruncate(4, 0)\n    os.pwrite(4, data, 0)\n    os.write(3, struct.pack('<cIB', b'd', len(data), 1))\n    time.sleep(0.5)\n    return 0\n",
+    "assert_pass_forged_at_load": "import os, struct, time\ndata = b't' + struct.pack('<I', 1) + b's' + struct.pack('<I', 4) + b'done'\nos.ftruncate(4, 0)\nos.pwrite(4, data, 0)\nos.write(3, struct.pack('<cIB', b'd', len(data), 1))\ntime.sleep(0.5)\ndef add(a, b): return 0\n",
+    "assert_pass_forged_as_list": "import os, struct, time\ndata = b'l' + struct.pack('<I', 1) + b's' + struct.pack('<I', 4) + b'done'\ndef add(a, b):\n    os.ftruncate(4, 0)\n    os.pwrite(4, data, 0)\n    os.write(3, struct.pack('<cIB', b'd', len(data), 1))\n    time.sleep(0.5)\n    return 0\n",
+    "assert_weakness_forged": "import os, struct, time\ndata = b't' + struct.pack('<I', 1) + b's' + struct.pack('<I', 4) + b'weak'\ndef add(a, b):\n    os.ftruncate(4, 0)\n    os.pwrite(4, data, 0)\n    os.write(3, struct.pack('<cIB', b'd', len(data), 1))\n    time.sleep(0.5)\n    return 0\n",
+    "assert_call_forged": "import os, struct, time\ndata = b't' + struct.pack('<I', 1) + b's' + struct.pack('<I', 4) + b'done'\ndef add(a, b):\n    os.ftruncate(4, 0)\n    os.pwrite(4, data, 0)\n    os.write(3, struct.pack('<cIB', b'k', len(data), 1))\n    time.sleep(0.5)\n    return 0\n",
+    "assert_pass_forged_and_killed": "import os, struct, time\ndata = b't' + struct.pack('<I', 1) + b's' + struct.pack('<I', 4) + b'done'\ndef add(a, b):\n    os.ftruncate(4, 0)\n    os.pwrite(4, data, 0)\n    os.write(3, struct.pack('<cIB', b'd', len(data), 1))\n    os._exit(0)\n",
+    "assert_patched_tester": "import sys\nfor name, module in list(sys.modules.items()):\n    if name.endswith('tester'): module.run = lambda *a: ('done',)\ndef add(a, b): return 0\n",
+    "assert_everything_object": "class X:\n    def __eq__(s, o): return True\n    def __ne__(s, o): return False\n    def __abs__(s): return s\n    def __sub__(s, o): return s\n    def __bool__(s): return True\n    def __call__(s, *a): return s\n    def __getattr__(s, n): return s\ndef add(a, b): return X()\n",
+    "assert_raises_assertion": "def add(a, b): raise AssertionError\n",
+    "assert_class_for_function": "class add:\n    def __new__(c, a, b): return object.__new__(c)\n    def __eq__(s, o): return True\n",
 }
 LASTING = {
     "state_by_counter_method": "from collections import Counter\nf=Counter.most_common\nprint(2 if hasattr(f,'left') else 1)\nf.left=2\n",

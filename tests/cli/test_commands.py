@@ -81,7 +81,7 @@ def test_help_has_an_example(command: str, tmp_path: Path) -> None:
         (["report", "."], "run: no run in ."),
         (["judge", "gone.py", "problem.md"], "judge: gone.py: No such file or directory"),
         (["judge", "problem.md"], "judge: give a program file and a problem"),
-        (["judge", "--batch", "tasks.jsonl"], "line 2: tests.call.out"),
+        (["judge", "--batch", "tasks.jsonl"], "line 2: tests.outptus: unknown field, got []; remove it"),
         (["check", "config.yaml", "--set", "policies.a.script=gone.yaml"], "no such file: gone.yaml"),
     ],
     ids=lambda value: " ".join(value[:2]) if isinstance(value, list) else "",

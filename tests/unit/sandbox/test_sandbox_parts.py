@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import errno
+import os
 import struct
 
 import pytest
@@ -11,6 +12,7 @@ from mars2.core.problem import Limits, StdioTest
 from mars2.core.verdict import Status, TestResult, Verdict
 from mars2.sandbox import ScriptedSandbox
 from mars2.sandbox.worker import seccomp
+from mars2.sandbox.worker.clock import Clock
 from mars2.sandbox.worker.syscalls import ARCHITECTURES
 from mars2.sandbox.worker.wire import HeldTests
 
@@ -51,7 +53,7 @@ def test_jail_filter_allows_exactly_the_list(machine: str) -> None:
     table = ARCHITECTURES[machine]
     program = seccomp.jail_filter()
     allowed = {table.number[name] for name in table.allowed}
-    conditional = {table.number[name] for name in ("ioctl", "socketpair", "clone3")}
+    conditional = {table.number[name] for name in ("ioctl", "fcntl", "socketpair", "clone3")}
     for number in range(500):
         answer = run_filter(program, number, audit=table.audit)
         if number in allowed:
@@ -61,6 +63,8 @@ def test_jail_filter_allows_exactly_the_list(machine: str) -> None:
     assert run_filter(program, table.number["clone3"], audit=table.audit) == 0x50000 | errno.ENOSYS
     assert run_filter(program, table.number["socketpair"], 1, audit=table.audit) == _ALLOW
     assert run_filter(program, table.number["socketpair"], 2, audit=table.audit) == 0x50000 | errno.EPERM
+    for command, answer in ((1, _ALLOW), (4, _ALLOW), (8, 0x50001), (10, 0x50001), (15, 0x50001), (1024, 0x50001)):
+        assert run_filter(program, table.number["fcntl"], 0, command, audit=table.audit) == answer
     assert run_filter(program, table.number["ioctl"], 0, 0x5401, audit=table.audit) == _ALLOW
     assert run_filter(program, table.number["ioctl"], 0, 0x5412, audit=table.audit) == 0x50000 | errno.ENOTTY
 
@@ -88,13 +92,16 @@ def test_candidate_filter_refuses_what_only_the_zygote_needs(machine: str) -> No
     assert answer("prlimit64", 1) == refused
     assert answer("prctl", 15) == _ALLOW
     assert answer("prctl", 4) == refused
-    for name in ("seccomp", "landlock_restrict_self", "setsid"):
+    for name in ("seccomp", "landlock_restrict_self", "setsid", "utimensat"):
         assert answer(name) == refused
     assert answer("read") == _ALLOW
 
 
 def test_dangerous_calls_are_in_no_table() -> None:
     dangerous = {
+        "chmod",
+        "fchmod",
+        "fchmodat",
         "socket",
         "connect",
         "execve",
@@ -140,3 +147,10 @@ async def test_scripted_sandbox() -> None:
     assert await sandbox.judge("exact", tests, Limits()) is verdict
     assert (await sandbox.judge("unknown", tests, Limits())).status is Status.WA
     assert sandbox.calls == 3
+
+
+def test_a_process_that_is_yet_to_start_is_not_charged_for_that() -> None:
+    clock = Clock(0, 1.0, 0.5, 0.0)
+    clock.start -= 100.0  # it was asked for long ago
+    clock.begin(os.getpid(), 0.01)
+    assert 0.01 <= clock.wall_s() < 50.0

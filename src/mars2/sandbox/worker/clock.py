@@ -11,7 +11,8 @@ _MOST_WALL = 10  # times the wall limit, however busy the machine
 class Clock:
     """The clock of one step of a process, started when it is made.
 
-    Waiting for a processor on a busy machine does not count towards the wall limit, up to ten times the limit.
+    Waiting for a processor or the disk on a busy machine does not count towards the wall limit, up to ten times the
+    limit. `start_cpu_s` is given for a process that has yet to start.
     """
 
     def __init__(self, pid: int, cpu_limit_s: float, wall_limit_s: float, start_cpu_s: float | None = None) -> None:
@@ -20,10 +21,15 @@ class Clock:
         self.start = time.monotonic()
         self.set_pid(pid)
         self.start_cpu_s = (self.cpu_s() or 0.0) if start_cpu_s is None else start_cpu_s
-        self._start_delay_s: float | None = None  # read at the first pause: most programs are done before
+        self._start_delay_s = None if start_cpu_s is None else 0.0  # None: read at the first pause, few get there
+
+    def begin(self, pid: int, latest_s: float) -> None:
+        """A process that was yet to start has done so, no more than `latest_s` seconds ago."""
+        self.start = max(self.start, time.monotonic() - latest_s)
+        self.set_pid(pid)
 
     def set_pid(self, pid: int) -> None:
-        """The process, where it is not known from the start; 0 while it is not known."""
+        """The process; 0 while it is not known."""
         self._pid = pid
         self._clock = (~pid << 3) | 2 if pid else None  # CPU clock of a process; see clock_getcpuclockid(3)
 
@@ -55,10 +61,20 @@ class Clock:
         if self._allowed_s <= self.wall_s():  # the limit is on sleeping and computing, not on waiting
             waited_s = self._run_delay_s() - self._start_delay_s
             self._allowed_s = min(self._wall_limit_s + waited_s, _MOST_WALL * self._wall_limit_s)
-            if self._allowed_s <= self.wall_s():
+            if self._allowed_s <= self.wall_s() and not self._waits_for_disk():
                 return "wall"
         self._cpu_left_s = self._cpu_limit_s - self.used_s()
         return "cpu" if self._cpu_left_s <= 0 else ""
+
+    def _waits_for_disk(self) -> bool:
+        """Whether the process waits for a page of its own code to be read, which is not its doing."""
+        if self.wall_s() > _MOST_WALL * self._wall_limit_s:
+            return False
+        try:
+            with open(f"/proc/{self._pid}/stat", "rb") as stat:
+                return stat.read().rpartition(b")")[2].split()[0] == b"D"
+        except (OSError, IndexError):
+            return False
 
     def _run_delay_s(self) -> float:
         """How long the process has been ready to run but was given no processor; 0 where the kernel does not say."""

@@ -145,7 +145,7 @@ class Jailed:
         poll = self._poll(self._zygote)
         if not self._ready(poll, _FIRST_PAUSE_MS):
             self._greet()
-            clock.set_pid(self._pid)
+            clock.begin(self._pid, _FIRST_PAUSE_MS / 1000)
             poll.register(self._control, select.POLLIN)
         return self._ran(clock, self._wait(poll, clock, stdout_bytes), num_tests)
 

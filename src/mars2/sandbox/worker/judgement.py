@@ -282,7 +282,7 @@ class Judgement:
         """An assertion test with tester and candidate in two jails, calls going from one to the other by value."""
         ended = self._step(jailed, candidate.BEGIN, b"", b"")
         cpu_s, wall_s = ended.cpu_s, ended.wall_s
-        report = ended.report
+        report, passed = ended.report, False  # only the tester can say that a test passed
         if ended.reply == candidate.DONE and not ended.limit and _is(report, ("exit", 0)):
             testing = self._ask_tester(candidate.RUN_TESTER, marshal.dumps((test[1], names)))
             while testing.reply == candidate.CALLING and not testing.limit:
@@ -296,11 +296,12 @@ class Judgement:
                 return self._run_together(test, jailed)
             if testing.reply == candidate.DONE and not _is(testing.report, ("candidate",)):
                 report = testing.report
+                passed = not testing.limit and _is(report, ("done",))
             elif testing.reply is None:  # the test itself broke or never ended, on the values it was given
                 report = encode(("error", "AssertionError", "the test did not come to an end", ""))
             if testing.reply != candidate.DONE or testing.limit:
                 self._retire_tester()
-        outcome = self._decide(test, replace(ended, report=report, cpu_s=cpu_s, wall_s=wall_s), jailed)
+        outcome = self._decide(test, replace(ended, report=report, cpu_s=cpu_s, wall_s=wall_s), jailed, passed=passed)
         if outcome.status == "WA":
             outcome.actual = _last_value(ended.report)
         if ended.reply == candidate.DONE and not ended.limit:
@@ -336,8 +337,12 @@ class Judgement:
         jailed: Jailed,
         stdout: bytes | None = None,
         stderr: bytes | None = None,
+        passed: bool = True,
     ) -> Outcome:
-        """What a test came to. `stdout` and `stderr` are None if they are in the process's files."""
+        """What a test came to. `stdout` and `stderr` are None if they are in the process's files.
+
+        An assertion test is not passed unless `passed`, whatever the report says.
+        """
         outcome = Outcome("", cpu_s=ended.cpu_s, wall_s=ended.wall_s)
         stdout, size = jailed.stdout() if stdout is None else (stdout, len(stdout))
         text = stdout.decode("utf-8", "surrogateescape")
@@ -356,7 +361,7 @@ class Judgement:
             return outcome
         if ended.reply is None:
             return self._decide_death(test, outcome, jailed, text)
-        self._decide_report(test, outcome, ended.report, text)
+        self._decide_report(test, outcome, ended.report, text, passed)
         return outcome
 
     def _decide_death(self, test: tuple[Any, ...], outcome: Outcome, jailed: Jailed, text: str) -> Outcome:
@@ -373,7 +378,7 @@ class Judgement:
             outcome.error_message = f"the process ended with {how} before the test was over"
         return outcome
 
-    def _decide_report(self, test: tuple[Any, ...], outcome: Outcome, report: bytes, text: str) -> None:
+    def _decide_report(self, test: tuple[Any, ...], outcome: Outcome, report: bytes, text: str, passed: bool) -> None:
         try:
             match decode(report):
                 case ("exit", int(code)):
@@ -387,7 +392,7 @@ class Judgement:
                     value = decode(data)
                     outcome.actual = brief(value, _SHOWN_CHARACTERS)
                     outcome.status = self._compare(values_equal, value, test[3])
-                case ("done",) if test[0] == "assert":
+                case ("done",) if test[0] == "assert" and passed:
                     outcome.status = "AC"
                 case ("error", str(name), str(message), str(lines)):
                     outcome.error_type, outcome.error_message, outcome.traceback = name, message, lines
