@@ -33,14 +33,17 @@ def test_it_prints_its_address_warns_if_others_reach_it_and_ends_on_ctrl_c(run: 
         preexec_fn=lambda: signal.signal(signal.SIGINT, signal.default_int_handler),
     )
     assert process.stderr is not None
-    said = [process.stderr.readline()]
-    while not (found := re.search(r"http://\S+:(\d+)/", said[-1])):
-        assert process.poll() is None, said
-        said.append(process.stderr.readline())
-    with urllib.request.urlopen(f"http://127.0.0.1:{found.group(1)}/data.json", timeout=60) as answer:
-        assert json.loads(answer.read())["name"] == "small"
-    process.send_signal(signal.SIGINT)
-    _, rest = process.communicate(timeout=60)
+    try:
+        said = [process.stderr.readline()]
+        while not (found := re.search(r"http://\S+:(\d+)/", said[-1])):
+            assert process.poll() is None, said
+            said.append(process.stderr.readline())
+        with urllib.request.urlopen(f"http://127.0.0.1:{found.group(1)}/data.json", timeout=60) as answer:
+            assert json.loads(answer.read())["name"] == "small"
+        process.send_signal(signal.SIGINT)
+        _, rest = process.communicate(timeout=60)
+    finally:
+        process.kill()
     assert process.returncode == 0
     assert rest.strip() == "stopped"
     assert ("warning" in "".join(said)) == warned

@@ -29,7 +29,8 @@ function treesSection() {
   }
 
   function shownTrees() {
-    return RUN.trees.filter((tree) => matches(tree, choice));
+    const shown = RUN.trees.filter((tree) => matches(tree, choice));
+    return IS_LIVE ? [...shown.filter((tree) => !tree.finished), ...shown.filter((tree) => tree.finished)] : shown;
   }
 
   function showList() {
@@ -104,7 +105,8 @@ function treesSection() {
   showNumbers();
   const first = showpiece();
   choose(first, null);
-  showPhase(first.phase);
+  if (IS_LIVE) showList();
+  else showPhase(first.phase); // the next phase of a run that goes on would stay unseen
   requestAnimationFrame(() => {
     if (followAddress()) element.scrollIntoView();
     keepInView(detail.querySelector('.canvas'));
