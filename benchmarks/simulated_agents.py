@@ -85,14 +85,14 @@ class World:
         handled = (rng.random(ASPECTS) < self._chance[agent]) & self._possible[approach]
         return self._program(approach, handled, (0,) * ASPECTS)
 
-    def refine(self, agent: int, parent: Program) -> Program:
-        """What `agent` makes of `parent`, knowing which public tests it fails."""
+    def refine(self, agent: int, parent: Program, *, sees_failures: bool = True) -> Program:
+        """What `agent` makes of `parent`, knowing which public tests it fails, or (`sees_failures` False) not."""
         rng = self._generation
         if rng.random() < SWITCH:
             return self.first_attempt(agent)
         before = np.array(parent.handled)
         failing = self._public[(self._public & ~before).any(axis=1)]  # [failing tests, ASPECTS]
-        shown = failing.any(axis=0) & ~before
+        shown = failing.any(axis=0) & ~before & sees_failures
         mended = rng.random(ASPECTS) < self._chance[agent] * np.where(shown, REPAIR, LUCK)
         broken = rng.random(ASPECTS) < BREAK
         handled = np.where(before, ~broken, mended) & self._possible[parent.approach]

@@ -54,10 +54,11 @@ VERDICTS = [
 
 @dataclass(frozen=True, slots=True)
 class Entry:
-    """A strategy, and how much of the reward model goes into the score that it sees."""
+    """A strategy, and what is around it."""
 
     make: Callable[[Sequence[str]], Search]
-    reward_model_share: float = 0.0
+    reward_model_share: float = 0.0  # of the score that it sees
+    feedback: bool = True  # agents that refine a program see which public tests it fails
 
 
 STRATEGIES: dict[str, Entry] = {
@@ -75,6 +76,7 @@ STRATEGIES: dict[str, Entry] = {
     "t_plus": Entry(TPlus),
     "t_plus:gaussian": Entry(partial(TPlus, posterior="gaussian")),
     "t_plus:rm_score": Entry(TPlus, reward_model_share=0.2),
+    "t_plus:no_feedback": Entry(TPlus, feedback=False),
     "t_plus:depth_scope": Entry(partial(TPlus, slope=0.1, count_scope="depth")),
     "t_plus:no_depth": Entry(partial(TPlus, gamma=1.0, slope=0.0)),
     "t_plus:no_own_score": Entry(partial(TPlus, own_score_weight=0.0)),
@@ -108,7 +110,10 @@ def run(
                 break
             agent = agents.index(choice.agent)
             parent = None if choice.parent_id is None else programs[choice.parent_id]
-            program = world.first_attempt(agent) if parent is None else world.refine(agent, parent)
+            if parent is None:
+                program = world.first_attempt(agent)
+            else:
+                program = world.refine(agent, parent, sees_failures=entry.feedback)
             expansion = tree.expand(choice.parent_id, choice.agent)
             heapq.heappush(ends, (now + float(latency.lognormal(-0.125, 0.5)), expansion.id, expansion, program))
         now, _, expansion, program = heapq.heappop(ends)

@@ -5,10 +5,13 @@ from __future__ import annotations
 import json
 import subprocess
 import sys
+import time
 from pathlib import Path
 
 import pytest
 import yaml
+
+from mars2.store.run_store import RunStore
 
 SCRIPTED = {
     "name": "scripted",
@@ -145,6 +148,34 @@ def test_solve_prints_one_json_object_and_writes_the_tree(here: Path) -> None:
     plain = mars2("solve", "problem.md", "--config", "config.yaml", cwd=here)
     assert plain.stdout.strip() == "def f(x): return x + 1"
     assert "public tests: AC, 1 of 1 passed" in plain.stderr
+
+
+def test_a_killed_solve_goes_on_with_resume(here: Path) -> None:
+    """kill -9 in mid-search: --resume grows the tree that an uninterrupted search grows."""
+    rule = {"answers": [f"def f(x): return {i}" for i in range(7)], "latency_s": 0.3}
+    (here / "script.yaml").write_text(yaml.safe_dump({"rules": [rule]}))
+    team = SCRIPTED | {"prompting": {"style": "chat"}, "rollout": {"lockstep": False}}
+    (here / "config.yaml").write_text(yaml.safe_dump(team))
+    command = ["solve", "problem.md", "--config", "config.yaml", "--budget", "8", "--parallel", "2"]
+
+    def nodes(folder: str) -> list[object]:
+        with RunStore.open(here / folder, read_only=True) as store:
+            stored = store.tree("solve/plus-one")
+        return [] if stored is None else [(n.parent_id, n.agent, n.program, n.score) for n in stored.tree]
+
+    process = subprocess.Popen([sys.executable, "-m", "mars2", *command, "--out", "killed"], cwd=here)
+    while process.poll() is None and not (RunStore.exists(here / "killed") and len(nodes("killed")) >= 2):
+        time.sleep(0.05)
+    process.kill()
+    process.wait()
+    other = mars2(*command, "--out", "killed", "--resume", "--set", "sampling.temperature=0.5", cwd=here)
+    assert other.returncode == 2
+    assert "sampling: differs from the search in killed" in other.stderr
+    done = mars2(*command, "--out", "killed", "--resume", "--json", cwd=here)
+    assert done.returncode == 0, done.stderr
+    assert json.loads(done.stdout)["num_nodes"] == 8
+    assert mars2(*command, "--out", "whole", cwd=here).returncode == 0
+    assert nodes("killed") == nodes("whole")
 
 
 def test_evaluate_check_and_report(here: Path) -> None:

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import re
 import time
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from pathlib import Path
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
@@ -20,6 +20,12 @@ from mars2.config.strategies import parse_strategy
 from mars2.core.errors import ConfigError
 from mars2.core.problem import Problem
 from mars2.core.verdict import Verdict
+
+if TYPE_CHECKING:
+    from mars2.store.run_store import RunStore
+
+MAY_CHANGE = ("threads", "rollout", "budget", "stopping", "selection")
+"""Sections of the configuration that may differ between a search and its --resume: how far it goes."""
 
 NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]*")
 
@@ -64,8 +70,8 @@ def solve(
     parallel: Annotated[int, typer.Option(help="Programs being written at once.")] = 4,
     max_tokens: Annotated[int | None, typer.Option(help="Longest answer, in tokens.")] = None,
     strategy: Annotated[
-        str, typer.Option(help="ab_mcts, t_plus, refine_best, treequest:ABMCTSA, ab_mcts:posterior=gaussian, …")
-    ] = "ab_mcts",
+        str, typer.Option(help="t_plus, ab_mcts, refine_best, treequest:ABMCTSA, ab_mcts:posterior=gaussian, …")
+    ] = "t_plus",
     select: Annotated[
         str,
         typer.Option(help="Of programs equal on public tests: behaviour (most of them act alike), public (earliest)."),
@@ -79,8 +85,14 @@ def solve(
     ] = False,
     set_: Annotated[list[str] | None, typer.Option("--set", help="KEY=VALUE, for example stopping.patience=8.")] = None,
     out: Annotated[Path | None, typer.Option(help="Folder for the tree; default: runs/solve/PROBLEM-N.")] = None,
+    resume: Annotated[
+        bool,
+        typer.Option("--resume", help="Go on with an interrupted search: the same command with its folder as --out."),
+    ] = False,
     as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object on stdout.")] = False,
 ) -> None:
+    if resume and out is None:
+        raise ConfigError("--resume: needs the folder of the interrupted search; give it as --out")
     settings, trained = team_config(agents, config, run)
     overrides = [
         f"seed={seed}",
@@ -100,7 +112,7 @@ def solve(
     settings = parse_config(data, overrides)
     task = find_problem(problem, settings)
     folder = out or _new_folder(task.id)
-    result = _solve(settings, task, folder, trained)
+    result = _solve(settings, task, folder, trained, resume=resume)
     if as_json:
         print_json(result)
         return
@@ -182,7 +194,29 @@ def _new_folder(problem_id: str) -> Path:
     return folder
 
 
-def _solve(config: RunConfig, problem: Problem, folder: Path, trained: Path | None) -> dict[str, Any]:
+def _open_store(config: RunConfig, problem: Problem, folder: Path, *, resume: bool) -> RunStore:
+    """The store of a new search, or of the one to go on with.
+
+    Raises:
+        ConfigError: the interrupted search was of another problem, team or strategy.
+    """
+    from mars2.store.run_store import RunStore
+
+    if not (resume and RunStore.exists(folder)):
+        return RunStore.create(folder, config=config.as_dict())
+    store = RunStore.open(folder)
+    old, new = dict(store.config), config.as_dict()
+    differing = [key for key in new if key not in MAY_CHANGE and old.get(key) != new[key]]
+    stored = store.problem(problem.id)
+    if stored is not None and stored != replace(problem, metadata=stored.metadata):
+        differing.append("problem")
+    if differing:
+        store.close()
+        raise ConfigError(f"{differing[0]}: differs from the search in {folder}; use its settings, or another --out")
+    return store
+
+
+def _solve(config: RunConfig, problem: Problem, folder: Path, trained: Path | None, *, resume: bool) -> dict[str, Any]:
     from mars2 import build
     from mars2.core.tree import Tree
     from mars2.core.usage import usage_by_agent
@@ -190,11 +224,10 @@ def _solve(config: RunConfig, problem: Problem, folder: Path, trained: Path | No
     from mars2.runs.choose import Answer, choose
     from mars2.runs.recorder import Recorder
     from mars2.runs.rollout import Job, grow_trees
-    from mars2.store.run_store import RunStore
 
     started = time.monotonic()
     models = build.resolve_models(config, trained=trained)
-    tree = Tree(f"solve/{problem.id}", problem.id)
+    tree_id = f"solve/{problem.id}"
 
     async def work() -> tuple[Any, Answer, Verdict | None]:
         team = build.build_team(config, models)
@@ -223,13 +256,17 @@ def _solve(config: RunConfig, problem: Problem, folder: Path, trained: Path | No
         finally:
             await team.close()
 
-    with RunStore.create(folder, config=config.as_dict()) as store:
+    with _open_store(config, problem, folder, resume=resume) as store:
+        stored = store.tree(tree_id)
+        tree = Tree(tree_id, problem.id) if stored is None else stored.tree
+        if stored is not None and stored.finished:
+            store.reopen_tree(tree_id)
         view = LiveView(stderr, policy_of_agent={})
         recorder = Recorder(store, [view])
         recorder.event("run_started", name=f"solve {problem.id}", commit=commit(), seed=config.seed)
         store.save_problem(problem)
         with view:
-            growth, answer, hidden = run_async(work(), when_interrupted="interrupted")
+            growth, answer, hidden = run_async(work(), when_interrupted=f"interrupted; --resume --out {folder} goes on")
         recorder.tree(tree, phase="solve", step=0)
         recorder.event("run_finished", wall_s=time.monotonic() - started)
         report = write_report(folder, store)
