@@ -161,9 +161,9 @@ class VllmBackend:
             BackendError: neither does the other one.
         """
         folder = await asyncio.to_thread(snapshot_folder, snapshot, self._model, self._scratch)
-        engine = await self._running_engine()
         old, self._weights = self._weights, folder
         self._version = snapshot.version
+        engine = await self._running_engine()  # one that is started now has them already
         try:
             async with asyncio.timeout(_SYNC_TIMEOUT_S):
                 await engine.pause_generation(mode="wait", clear_cache=True)
@@ -255,12 +255,10 @@ class VllmBackend:
 
     def _version_of(self, spans: Iterable[Any] | None) -> int:
         """The version by which the engine says it generated an answer."""
-        labels = {span.version for span in spans or ()}
-        if len(labels) != 1 or not (label := labels.pop()).isdecimal():
-            raise BackendError(
-                f"policy {self.policy!r}: an answer comes from weights {sorted(labels)}, not one version"
-            )
-        return int(label)
+        labels = sorted({span.version for span in spans or ()})
+        if len(labels) != 1 or not labels[0].isdecimal():
+            raise BackendError(f"policy {self.policy!r}: an answer comes from weights {labels}, not from one version")
+        return int(labels[0])
 
     def _start(self) -> Any:
         from vllm.v1.engine.async_llm import AsyncLLM
