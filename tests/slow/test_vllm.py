@@ -203,6 +203,7 @@ async def test_answers_name_the_weights_they_come_from(engine: VllmBackend, chat
 
 
 async def test_answers_of_unknown_weights_are_refused(engine: VllmBackend) -> None:
+    await engine.generate(PROMPTS[0], SAMPLING)
     await engine._engine.update_weight_version("somebody else's")
     with pytest.raises(BackendError, match="somebody else's"):
         await engine.generate(PROMPTS[0], SAMPLING)
