@@ -60,7 +60,7 @@ class OpenAIBackend:
         key = os.environ.get(api_key_env, "")
         if not key and is_openai:
             raise ConfigError(f"policies.{policy}: {api_key_env} is not set; export it, or name a base_url")
-        self._api_key_env = api_key_env
+        self._api_key_env, self._key = api_key_env, key
         self._max_tokens_field = "max_completion_tokens" if is_openai else "max_tokens"
         self._omit = frozenset(omit)
         self._extra_body = dict(extra_body or {})
@@ -109,21 +109,28 @@ class OpenAIBackend:
         except openai.NotFoundError as error:
             raise ConfigError(
                 f"policies.{self.policy}: {self._where} has no model {self.model!r} or no chat completions there "
-                f"({_short(error.message)}); check base_url (it usually ends in /v1) and model"
+                f"({self._said(error.message)}); check base_url (it usually ends in /v1) and model"
             ) from None
         except openai.APITimeoutError:
             raise BackendError(f"policy {self.policy!r}: no answer from {self._where} in time") from None
         except openai.APIConnectionError as error:
-            cause = _short(str(error.__cause__ or error))
+            cause = self._said(str(error.__cause__ or error))
             raise BackendError(f"policy {self.policy!r}: cannot reach {self._where}: {cause}") from None
         except openai.APIStatusError as error:
             raise BackendError(
-                f"policy {self.policy!r}: {self._where} answered {error.status_code}: {_short(error.message)}"
+                f"policy {self.policy!r}: {self._where} answered {error.status_code}: {self._said(error.message)}"
             ) from None
         except (openai.OpenAIError, ValueError) as error:
             raise BackendError(
-                f"policy {self.policy!r}: {self._where} sent no chat completion: {_short(str(error))}"
+                f"policy {self.policy!r}: {self._where} sent no chat completion: {self._said(str(error))}"
             ) from None
+
+    def _said(self, text: str) -> str:
+        """What a server said, in one short line, and without the key, which some repeat when they refuse it."""
+        if self._key:
+            text = text.replace(self._key, "***")
+        text = " ".join(text.split())
+        return text if len(text) <= 300 else text[:297] + "…"
 
     def _completion(self, answer: Any) -> Completion:
         choices = getattr(answer, "choices", None)
@@ -146,8 +153,3 @@ class OpenAIBackend:
 def _valid_text(text: str) -> str:
     """Lone surrogates, which programs may print into feedback, cannot be sent as JSON in UTF-8."""
     return text.encode("utf-8", "replace").decode("utf-8")
-
-
-def _short(text: str) -> str:
-    text = " ".join(text.split())
-    return text if len(text) <= 300 else text[:297] + "…"

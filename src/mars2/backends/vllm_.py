@@ -56,6 +56,7 @@ class VllmBackend:
         """
         try:
             from vllm import AsyncEngineArgs
+            from vllm.platforms import current_platform
         except ImportError as error:
             raise ConfigError(
                 f"policies.{policy}.backend: vllm is not installed here ({error}); pip install 'mars2[vllm]', "
@@ -63,6 +64,7 @@ class VllmBackend:
             ) from None
         self.policy = policy
         self._model = Path(model)
+        self._is_on_cpu: bool = current_platform.is_cpu()
         arguments: dict[str, Any] = {
             "model": str(model),
             "dtype": dtype,
@@ -73,8 +75,8 @@ class VllmBackend:
             "enable_prefix_caching": True,
             "logprobs_mode": "processed_logprobs",
             "disable_log_stats": True,
-            "enable_sleep_mode": sleeps and _can_offload(),
-            **_platform_defaults(),
+            "enable_sleep_mode": sleeps and current_platform.is_sleep_mode_available(),
+            **(_cpu_arguments() if self._is_on_cpu else {}),
             **(engine or {}),
         }
         try:
@@ -159,9 +161,9 @@ class VllmBackend:
             BackendError: neither does the other one.
         """
         folder = await asyncio.to_thread(snapshot_folder, snapshot, self._model, self._scratch)
-        engine = await self._running_engine()
         old, self._weights = self._weights, folder
         self._version = snapshot.version
+        engine = await self._running_engine()  # one that is started now has them already
         try:
             async with asyncio.timeout(_SYNC_TIMEOUT_S):
                 await engine.pause_generation(mode="wait", clear_cache=True)
@@ -245,18 +247,18 @@ class VllmBackend:
         """The newest weights, no keys and values of older ones, and the label that the engine puts on its answers."""
         if self._weights is not None:
             await engine.collective_rpc("reload_weights", kwargs={"weights_path": str(self._weights)})
+            if self._is_on_cpu:
+                await engine.collective_rpc("repack_output_layer")
             if not await engine.reset_prefix_cache():
                 raise BackendError("its prefix cache could not be reset")
         await engine.update_weight_version(str(self._version))
 
     def _version_of(self, spans: Iterable[Any] | None) -> int:
         """The version by which the engine says it generated an answer."""
-        labels = {span.version for span in spans or ()}
-        if len(labels) != 1 or not (label := labels.pop()).isdecimal():
-            raise BackendError(
-                f"policy {self.policy!r}: an answer comes from weights {sorted(labels)}, not one version"
-            )
-        return int(label)
+        labels = sorted({span.version for span in spans or ()})
+        if len(labels) != 1 or not labels[0].isdecimal():
+            raise BackendError(f"policy {self.policy!r}: an answer comes from weights {labels}, not from one version")
+        return int(labels[0])
 
     def _start(self) -> Any:
         from vllm.v1.engine.async_llm import AsyncLLM
@@ -279,15 +281,7 @@ class VllmBackend:
             self._guard = None
 
 
-def _platform_defaults() -> dict[str, Any]:
+def _cpu_arguments() -> dict[str, Any]:
     """On a CPU a prompt is never prefilled in part: vLLM 0.32 then rewinds the request's random generator, which CPU
     generators cannot do, and the engine dies (`CPU Generator does not use offset`)."""
-    from vllm.platforms import current_platform
-
-    return {"enable_chunked_prefill": False} if current_platform.is_cpu() else {}
-
-
-def _can_offload() -> bool:
-    from vllm.platforms import current_platform
-
-    return current_platform.is_sleep_mode_available()
+    return {"enable_chunked_prefill": False, "worker_extension_cls": "mars2.backends.vllm_worker.RepackOutput"}

@@ -15,7 +15,7 @@ PositiveFloat = Annotated[float, Field(gt=0)]
 NonNegativeFloat = Annotated[float, Field(ge=0)]
 Fraction = Annotated[float, Field(ge=0, le=1)]
 Decay = Annotated[float, Field(ge=0, lt=1)]
-HttpUrl = Annotated[str, Field(pattern=r"^https?://\S+$")]
+HttpUrl = Annotated[str, Field(pattern=r"^https?://[^\s@?#]+$")]  # no user, password or query: a run keeps its settings
 EnvironmentName = Annotated[str, Field(pattern=r"^[A-Za-z_][A-Za-z0-9_]*$")]
 
 

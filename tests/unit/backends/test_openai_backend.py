@@ -141,6 +141,16 @@ async def test_an_answer_that_is_none_is_a_backend_error(server: Script, reply: 
     await backend.close()
 
 
+@pytest.mark.parametrize("status", [400, 404, 500])
+async def test_a_key_that_the_server_repeats_is_not_shown(server: Script, status: int) -> None:
+    server.replies.append((status, {}, {"error": {"message": "Incorrect API key provided: sk-very-secret."}}))
+    backend = backend_on(server, max_retries=0)
+    with pytest.raises((BackendError, ConfigError), match=r"Incorrect API key provided: \*\*\*") as caught:
+        await backend.generate(PROMPT, Sampling())
+    assert "sk-very-secret" not in str(caught.value)
+    await backend.close()
+
+
 async def test_a_server_that_is_too_slow_or_absent(server: Script) -> None:
     server.replies += [2.0]
     backend = backend_on(server, timeout_s=0.2, max_retries=0)

@@ -68,6 +68,10 @@ def test_a_saved_configuration_reads_back_the_same() -> None:
             "policies.a.backend=foo",
             "policies.a.backend must be one of 'transformers', 'scripted', 'vllm', 'vllm-server', 'openai', got 'foo'",
         ),
+        (
+            "policies.a={backend: openai, model: m, base_url: 'http://me:secret@host/v1'}",
+            "policies.a.base_url: got 'http://me:secret@host/v1'",
+        ),
         ("agents.a.policy=zz", "agents.a.policy names no policy, got 'zz'; use one of a"),
         ("sampling.top_p=0.9", "biases the importance ratio"),
         ("sampling.temperature=0", "biases the importance ratio"),
