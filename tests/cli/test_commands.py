@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
+import sqlite3
 import subprocess
 import sys
 import time
@@ -11,6 +13,7 @@ from pathlib import Path
 import pytest
 import yaml
 
+from mars2.store.payload import pack, unpack
 from mars2.store.run_store import RunStore
 
 SCRIPTED = {
@@ -178,12 +181,20 @@ def test_a_killed_solve_goes_on_with_resume(here: Path) -> None:
     assert nodes("killed") == nodes("whole")
 
 
+def forget_key(run: Path, section: str, key: str) -> None:
+    with contextlib.closing(sqlite3.connect(run / "run.sqlite")) as db, db:
+        config = unpack(db.execute("SELECT value FROM meta WHERE name = 'config'").fetchone()[0])
+        del config[section][key]
+        db.execute("UPDATE meta SET value = ? WHERE name = 'config'", (pack(config),))
+
+
 def test_evaluate_check_and_report(here: Path) -> None:
     done = mars2("evaluate", "config.yaml", "--json", cwd=here)
     assert done.returncode == 0, done.stderr
     summary = json.loads(done.stdout)
     assert summary["n_problems"] == 4
     assert 0 <= summary["agents"]["a"]["evaluation"]["pass_at_1"] <= 1
+    forget_key(here / "runs/scripted-evaluation", "rollout", "max_retries")  # as if begun before there was this key
     again = mars2("evaluate", "config.yaml", "--resume", "--json", cwd=here)
     assert json.loads(again.stdout)["team"] == summary["team"]
     report = mars2("report", "runs/scripted-evaluation", "--json", cwd=here)

@@ -272,7 +272,8 @@ def _refuse_others(
         ConfigError: names the first key that differs.
     """
     remedy = f"use the settings that {folder} was started with, or another --out"
-    old, new = _fixed(dict(store.config)), _fixed(config.as_dict())
+    recorded = parse_config(dict(store.config))  # keys that came later have their defaults
+    old, new = _fixed(recorded.as_dict()), _fixed(config.as_dict())
     for key in sorted({*old, *new}):
         if old.get(key) != new.get(key):
             raise ConfigError(f"{key}: is {new.get(key)!r}, but the evaluation has {old.get(key)!r}; {remedy}")

@@ -242,7 +242,7 @@ class TPlusConfig(DepthGuidance):
     strategy: Literal["t_plus"]
     slope: NonNegativeFloat = 0.02
     count_scope: Literal["depth", "node"] = "node"
-    own_score_weight: NonNegativeFloat = 10.0
+    own_score_weight: NonNegativeFloat = 100.0
     back_up: Literal["best", "score"] = "best"
     go_on: Literal["best-child", "arm"] = "best-child"
 

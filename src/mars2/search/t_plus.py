@@ -42,7 +42,7 @@ class TPlus(DepthGuided):
         self,
         agents: Sequence[str],
         *,
-        own_score_weight: float = 10.0,
+        own_score_weight: float = 100.0,
         back_up: Literal["best", "score"] = "best",
         go_on: Literal["best-child", "arm"] = "best-child",
         gamma: float = 0.98,
@@ -66,7 +66,7 @@ class TPlus(DepthGuided):
             max_pending_per_node=max_pending_per_node,
         )
         if own_score_weight < 0:
-            raise ConfigError(f"search.own_score_weight must be >= 0, got {own_score_weight}; 10 is the default")
+            raise ConfigError(f"search.own_score_weight must be >= 0, got {own_score_weight}; 100 is the default")
         if back_up not in ("best", "score"):
             raise ConfigError(f"search.back_up must be best or score, got {back_up!r}; best is the default")
         if go_on not in ("best-child", "arm"):

@@ -112,7 +112,7 @@ def test_a_better_child_is_refined_rather_than_its_parent_widened() -> None:
 @pytest.mark.parametrize(
     ("options", "message"),
     [
-        ({"own_score_weight": -1.0}, r"search\.own_score_weight must be >= 0, got -1\.0; 10 is the default"),
+        ({"own_score_weight": -1.0}, r"search\.own_score_weight must be >= 0, got -1\.0; 100 is the default"),
         ({"back_up": "max"}, r"search\.back_up must be best or score, got 'max'"),
         ({"go_on": "child"}, r"search\.go_on must be best-child or arm, got 'child'"),
     ],
