@@ -19,7 +19,7 @@ from mars2.sandbox.sandboxfusion import SandboxFusion
 ADD = "a, b = map(int, input().split())\nprint(a + b)\n"
 SECRET = "73003"
 TEST = (StdioTest(f"{int(SECRET) - 1} 1\n", f"{SECRET}\n"),)
-LIMITS = Limits(cpu_s=0.5, wall_s=1.5, memory_mib=128, stdout_kib=256)
+LIMITS = Limits(cpu_s=1.0, wall_s=20.0, memory_mib=128, stdout_kib=256)
 
 
 @pytest.fixture
