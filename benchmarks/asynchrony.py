@@ -13,7 +13,7 @@ holds 0.
 `--clock cpu` measures the same on a clock that does not see the machine's other load: CPU seconds of the process (the
 judge's left out), and sleeps jumped over. It is that of one free core, so runs side by side do not slow each other.
 
-    python benchmarks/asynchrony.py --out FILE.json  # 5 seeds, two runs side by side, about 10 minutes; again: goes on
+    python benchmarks/asynchrony.py --out FILE.json  # 5 seeds, two runs side by side, about 20 minutes; again: goes on
     python benchmarks/asynchrony.py --clock cpu      # on a busy machine
     python benchmarks/asynchrony.py --seeds 1 --steps 4 --json
 """
@@ -50,7 +50,7 @@ from mars2.store.run_store import RunStore
 
 CONFIG = Path(__file__).parents[1] / "configs" / "lab_heter.yaml"
 SCHEDULES = ("rounds", "async")
-MS_PER_TOKEN = {"alpha": 10.0, "beta": 40.0}
+MS_PER_TOKEN = {"alpha": 25.0, "beta": 100.0}
 WINDOW = 320  # first attempts
 SETTINGS = {
     "problems.num_test": 200,
