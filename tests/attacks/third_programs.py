@@ -133,7 +133,7 @@ CONTAINED = {
     "timer_object": "attempt(lambda: call(222, 0, 0, ctypes.create_string_buffer(8)))",
     "timer_descriptor": "attempt(lambda: call(283, 0, 0))",
     "signal_descriptor": "attempt(lambda: call(289, -1, ctypes.create_string_buffer(8), 8, 0))",
-    "send_descriptors": "attempt(lambda: socket.send_fds(socket.socket(fileno=3), [b'd'], [0]))",
+    "send_descriptors": "attempt(lambda: socket.send_fds(socket.socket(fileno=os.dup(3)), [b'd'], [0]))",
     "new_session": "attempt(os.setsid)",
     "new_thread_in_namespace": "attempt(lambda: call(56, 0x10000000 | 17, 0, 0, 0, 0))",
     "exec_by_descriptor": "attempt(lambda: call(322, 0, b'', 0, 0, 0x1000))",
