@@ -47,7 +47,7 @@ def serve(
     config: Annotated[Path | None, typer.Option(help="Take the team from a configuration file.")] = None,
     run: Annotated[Path | None, typer.Option(help="Take the trained team of a run.")] = None,
     name: Annotated[str, typer.Option(help="The model's name for clients.")] = "mars2",
-    strategy: Annotated[str, typer.Option(help="As for `mars2 solve`.")] = "ab_mcts",
+    strategy: Annotated[str, typer.Option(help="As for `mars2 solve`.")] = "t_plus",
     budget: Annotated[int, typer.Option(min=1, help="Programs a request; a request may ask for fewer.")] = 16,
     parallel: Annotated[int, typer.Option(min=1, help="Programs being written at once, per request.")] = 4,
     max_tokens: Annotated[int | None, typer.Option(help="Longest answer of a model, in tokens.")] = None,
