@@ -191,6 +191,9 @@ class VllmBackend:
                 await asyncio.to_thread(self._stop)
 
     async def close(self) -> None:
+        listener = getattr(self._engine, "output_handler", None)
+        if listener is not None:
+            listener.cancel()  # else vLLM logs an engine that ends as one that died, with a traceback
         await asyncio.to_thread(self._stop)
         shutil.rmtree(self._scratch, ignore_errors=True)
 
