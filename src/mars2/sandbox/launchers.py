@@ -20,6 +20,7 @@ WORKER_FOLDER = Path(__file__).resolve().parent / "worker"
 PYTHON_OPTIONS = ("-s", "-P", "-S", "-X", "utf8")  # no site packages, nothing from the current folder
 ENVIRONMENT = {  # all that a worker finds
     "PYTHONHASHSEED": "0",  # verdicts repeat
+    "LD_BIND_NOW": "1",  # not in each child again
     "MALLOC_ARENA_MAX": "1",  # each further arena takes 64 MiB of address space from a program with threads
     **dict.fromkeys(("OPENBLAS_NUM_THREADS", "OMP_NUM_THREADS", "MKL_NUM_THREADS"), "1"),
 }

@@ -113,7 +113,8 @@ class WorkerProcess:
             self._writer.write(wire.pack(judging.payload(with_tests=not known)))
             if not known:
                 await self._send_tests(judging.tests.pieces)
-            return await asyncio.wait_for(self._receive(), deadline_s)
+            async with asyncio.timeout(deadline_s):  # makes no task, as wait_for does
+                return await self._receive()
         except TimeoutError:
             raise WorkerLost(f"no answer within {deadline_s:.0f} s") from None
         except OSError as error:

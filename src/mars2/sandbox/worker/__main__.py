@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
+import os
 import sys
 import types
-from pathlib import Path
 
 
 def _load_package() -> str:
     """Register this folder as a package of its own, so that neither `mars2` nor its dependencies are imported."""
     package = types.ModuleType("mars2_worker")
-    package.__path__ = [str(Path(__file__).resolve().parent)]
+    package.__path__ = [os.path.dirname(os.path.realpath(__file__))]
     sys.modules[package.__name__] = package
     return package.__name__
 

@@ -19,7 +19,6 @@ import struct
 import sys
 import threading
 import types
-from contextlib import suppress
 from time import monotonic, process_time
 from typing import Any
 
@@ -28,6 +27,7 @@ from .encoding import EncodingError, decode, encode
 from .sentinels import Sentinels
 
 CONTROL, BOX, STDIN, STDOUT, STDERR = 3, 4, 5, 6, 7  # descriptors; the last three are the keepers of 0, 1 and 2
+NUM_DESCRIPTORS = 8
 HELLO, CALLING, DONE = b"h", b"k", b"d"  # first byte of a message to the supervisor
 RUN_TESTS, RUN_STDIO, RUN_CALL, RUN_ASSERT, RUN_TESTER = b"R", b"S", b"C", b"A", b"T"  # first byte of a request …
 CHECK = b"V"  # … of a problem's own checker …
@@ -42,10 +42,11 @@ _MOST_RECORDED = 1 << 18  # bytes of records
 _SCRIPT, _MODULE = "__main__", "solution"  # `__name__` of a program that is run, and of one whose functions are called
 PROGRAM_NAME, TEST_NAME = "solution.py", "<test>"
 _HARNESS_RECURSION = 5_000
+_TRUSTED_RECURSION = 10_000  # of tests and checkers in a process of their own
 _MAX_MESSAGE = 2_000
 _MAX_TRACE_LINES = 12
 _DEFAULT_THREAD_STACK = 8 * 2**20
-_EXITED = encode(("exit", 0))
+EXITED_WITH_0 = encode(("exit", 0))
 _set_stack_size = threading.stack_size
 
 
@@ -63,21 +64,22 @@ Job = tuple[
 
 
 def serve(candidate: Candidate) -> None:
-    """Run the tests of the job that lies in the box; then end, or answer requests until the supervisor ends this."""
+    """Run the tests of the job that lies in the box, then answer requests; returns when the process is to end."""
     *program, tests, stay = marshal.loads(os.pread(BOX, os.lseek(BOX, 0, os.SEEK_END), 0))  # by the supervisor
     os.write(CONTROL, REPLY.pack(HELLO, 0, 0))  # now the box and the files are free for requests
     candidate.begin(*program)
-    if tests:
-        _run_tests(candidate, tests, stay)
-    while True:
+    goes_on = not tests or _run_tests(candidate, tests, stay)
+    while goes_on:
         request = os.read(CONTROL, 64)
         if not request:
-            os._exit(0)
+            return
         kind, length = request[:1], int.from_bytes(request[1:9], "little")
         body = os.pread(BOX, length, 0)
         if kind == RUN_TESTS:
-            _run_tests(candidate, *marshal.loads(body))
+            goes_on = _run_tests(candidate, *marshal.loads(body))
             continue
+        if kind in (RUN_TESTER, CHECK):
+            sys.setrecursionlimit(_TRUSTED_RECURSION)
         if kind == RUN_TESTER:
             report, reusable = tester.run(*marshal.loads(body)), True
         elif kind == CHECK:
@@ -98,11 +100,13 @@ def serve(candidate: Candidate) -> None:
         os.write(CONTROL, REPLY.pack(DONE, len(data), reusable))
 
 
-def _run_tests(candidate: Candidate, tests: Tests, stay: bool) -> None:
+def _run_tests(candidate: Candidate, tests: Tests, stay: bool) -> bool:
+    """Whether the process goes on after them."""
     clean = candidate.run_tests(tests, stay)
     if not clean and not stay:
-        os._exit(0)
+        return False
     os.write(CONTROL, REPLY.pack(DONE, 0, clean))
+    return True
 
 
 def write_all(descriptor: int, data: bytes, position: int = 0) -> None:
@@ -120,9 +124,9 @@ class Candidate:
         self.code: types.CodeType | None = None
         self.sentinels: Sentinels | None = None
         self.stops, self.cpu_slice_s, self.wall_slice_s = True, 0.0, 0.0
-        self.main = types.ModuleType("__main__")
-        self.unused_streams = _standard_streams()  # made in the zygote: each child finds them ready
+        self.main = types.ModuleType(_SCRIPT)
         self.streams: tuple[io.TextIOWrapper, ...] = ()
+        self.is_ready = False  # whether the process is as `_prepare` leaves it
 
     def begin(
         self,
@@ -152,12 +156,12 @@ class Candidate:
                 os.ftruncate(self.keepers[0], 0)
                 write_all(self.keepers[0], stdin)
             report = self.run(kind, body)
-            data = _EXITED if report == ("exit", 0) else encode(report)
+            data = EXITED_WITH_0 if report == ("exit", 0) else encode(report)
             start_cpu, start_wall, cpu, wall = cpu, wall, process_time(), monotonic()
             if end and len(data) > _MOST_INLINE:
                 write_all(self.box, RECORD.pack(VOID, 0, 0, 0, 0.0, 0.0), end)
                 return False
-            wanted = left and (data is _EXITED or not self.stops or report[0] not in ("exit", "error"))
+            wanted = left and (data is EXITED_WITH_0 or not self.stops or report[0] not in ("exit", "error"))
             clean = bool(wanted or stay) and self.reset()
             in_time = cpu - first_cpu < self.cpu_slice_s and wall - first_wall < self.wall_slice_s
             printed = self._printed() if wanted and clean and in_time and end < _MOST_RECORDED else None
@@ -207,7 +211,12 @@ class Candidate:
         try:
             if kind == SERVE_CALL:
                 return self._serve_call(body)
-            self._prepare(_SCRIPT if kind == RUN_STDIO else _MODULE)
+            if not self.is_ready:
+                self._prepare()
+            self.is_ready = False
+            if kind != RUN_STDIO:
+                self.main.__dict__["__name__"] = _MODULE
+                sys.modules[_MODULE] = self.main
             if kind == RUN_CALL:
                 return self._run_call(body)
             if kind == RUN_ASSERT:
@@ -218,22 +227,27 @@ class Candidate:
         except BaseException as error:
             return self._error(error)
 
-    def _prepare(self, name: str) -> None:
+    def _prepare(self) -> None:
+        """Standard streams, limits and `__main__` as they are at the start of a program."""
         for descriptor, keeper in enumerate(self.keepers):
             os.dup2(keeper, descriptor)
             os.lseek(descriptor, 0, os.SEEK_SET)
         os.lseek(self.box, 0, os.SEEK_SET)  # not even a position in a file is left for the next test
-        stdin, stdout, stderr = self.unused_streams or _standard_streams()
-        self.unused_streams = ()
+        self.settle()
+
+    def settle(self) -> None:
+        """The part of `_prepare` that does without the files: done in the zygote, so that children find it done."""
+        stdin, stdout, stderr = _standard_streams()
         sys.stdin = sys.__stdin__ = stdin  # type: ignore[misc]
         sys.stdout = sys.__stdout__ = stdout  # type: ignore[misc]
         sys.stderr = sys.__stderr__ = stderr  # type: ignore[misc]
         self.streams = (stdout, stderr)
         sys.setrecursionlimit(1_000)
         _set_stack_size(_DEFAULT_THREAD_STACK)
-        self.main = types.ModuleType(name)
+        self.main = types.ModuleType(_SCRIPT)
         self.main.__dict__.update(__builtins__=builtins, __file__=PROGRAM_NAME)
-        sys.modules["__main__"] = sys.modules[name] = self.main
+        sys.modules[_SCRIPT] = self.main
+        self.is_ready = True
 
     def _run_program(self) -> Any:
         self.code = self.code or marshal.loads(self.packed)
@@ -277,14 +291,14 @@ class Candidate:
         atexit._run_exitfuncs()
         if sys.stdout is not None and not sys.stdout.closed:
             sys.stdout.flush()
-        namespace = self.main.__dict__
-        self.main = types.ModuleType("__main__")
-        namespace.clear()
+        self.main.__dict__.clear()
         gc.collect()
         for stream in self.streams:
-            with suppress(ValueError):  # its buffer was detached
+            try:
                 if not stream.closed:
                     stream.flush()
+            except ValueError:  # its buffer was detached
+                pass
 
     def reset(self) -> bool:
         """Whether this process is as it was before the test, and may run the next one."""
@@ -373,38 +387,6 @@ def assertion_message(error: BaseException, code: str) -> str:
     lines = code.split("\n")
     line = lines[number - 1].strip()[:_MAX_MESSAGE] if 0 < number <= len(lines) else ""
     return message or f"failed: {line}"
-
-
-_REHEARSED = (
-    "import sys\ndef main():\n    for line in sys.stdin:\n        print(sum(map(int, line.split())))\nmain()\n",
-    "from collections import deque\nclass Solution:\n    def f(self, a): return [x for x in deque(a) if x > 0]\n",
-)
-
-
-_OUTLIVED: list[Any] = []
-"""The zygote's own streams: a child that replaces them would spend a tenth of its time on their finalizers."""
-
-
-def prepared() -> Candidate:
-    """What each child starts from, in the zygote, after going through every step once with programs of our own.
-
-    What is touched and cached here need not be in each child: half the cost of a judgement.
-    """
-    files = [os.memfd_create("rehearsal") for _ in range(4)]
-    nothing = os.open(os.devnull, os.O_RDWR)
-    for _ in range(20):
-        for source in _REHEARSED:
-            rehearsal = Candidate((files[0], files[1], files[2]), files[3])
-            packed = marshal.dumps(compile(source, PROGRAM_NAME, "exec", dont_inherit=True))
-            rehearsal.begin(packed, source.encode(), ("sys", "collections"), True, 1.0, 1.0)
-            call = marshal.dumps(("f", ([1, -1],)))
-            rehearsal.run_tests([(RUN_STDIO, b"", b""), (RUN_CALL, call, b""), (RUN_STDIO, b"", b"")], True)
-    for standard in (0, 1, 2):
-        os.dup2(nothing, standard)
-    for descriptor in (*files, nothing):
-        os.close(descriptor)
-    _OUTLIVED.extend((sys.stdin, sys.stdout, sys.stderr))
-    return Candidate()
 
 
 def install_stack_size() -> None:

@@ -11,16 +11,27 @@ import importlib
 import os
 import random
 import re
-import resource
 import signal
 import socket
 import struct
 import sys
-from contextlib import suppress
+from array import array
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import partial
+from resource import (
+    RLIMIT_AS,
+    RLIMIT_CORE,
+    RLIMIT_CPU,
+    RLIMIT_FSIZE,
+    RLIMIT_NOFILE,
+    RLIMIT_NPROC,
+    setrlimit,
+)
 
 from . import candidate, libc, sentinels
 from .isolation import READY, ChildLock, Isolation, Layers, address_space_bytes, start_with_connection
+from .rehearsal import fill_pools, rehearse
 
 _PRELOADED = """
 __future__ abc array ast bisect cmath collections copy dataclasses datetime decimal enum fractions functools hashlib
@@ -30,8 +41,13 @@ typing
 FORK = struct.Struct("<QQQ")  # CPU limit in s, memory in bytes over the base, largest file in bytes
 EXITED = struct.Struct("<iddQB")  # wait status, user s, system s, peak KiB, 1 if the zygote must be replaced
 _OPEN_FILES = 256
+_DESCRIPTORS = array("i", range(candidate.NUM_DESCRIPTORS)).tobytes()
 _THREADS = 512  # of a candidate
+_MOST_KINDS = 64  # of limits to keep a child's first steps ready for
+_REHEARSALS = 20
 _COUNTS_PER_NAMESPACE = (5, 14)  # the kernel since which a user namespace has a count of threads to itself
+
+Step = Callable[[], object]  # returns -1 or raises OSError if it fails
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,34 +60,68 @@ class _Prepared:
 
 def _serve(connection: socket.socket, isolation: Isolation, lock: ChildLock, prepared: _Prepared) -> None:
     """Fork on request until the supervisor is gone. Runs as the jail's first process."""
-    resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
-    resource.setrlimit(resource.RLIMIT_NOFILE, (_OPEN_FILES, _OPEN_FILES))
+    setrlimit(RLIMIT_CORE, (0, 0))
+    setrlimit(RLIMIT_NOFILE, (_OPEN_FILES, _OPEN_FILES))
+    if isolation.namespaces and _kernel() >= _COUNTS_PER_NAMESPACE:
+        setrlimit(RLIMIT_NPROC, (_THREADS, _THREADS))
+    os.closerange(0, libc.FIRST_OUT_OF_THE_WAY)  # so that what is received has the numbers of a candidate's descriptors
+    space = socket.CMSG_SPACE(len(_DESCRIPTORS))
+    steps_for: dict[bytes, tuple[Step, ...]] = {}
+    for _ in range(_REHEARSALS):
+        lock.aim(os.getpid())
+        _take([partial(os.stat, "/")])
     gc.collect()
+    fill_pools()
     gc.freeze()
-    limits_threads = isolation.namespaces and _kernel() >= _COUNTS_PER_NAMESPACE
     connection.send(READY)
     while True:
-        message, descriptors, _, _ = socket.recv_fds(connection, 64, 8)
+        message, ancillary, _, _ = connection.recvmsg(FORK.size, space)
         if not message:
             os._exit(0)
-        cpu_s, memory_bytes, file_bytes = FORK.unpack(message)
+        if not ancillary or ancillary[0][2] != _DESCRIPTORS:
+            raise OSError("a request without its descriptors")
+        steps = steps_for.get(message)
+        if steps is None:
+            if len(steps_for) >= _MOST_KINDS:
+                steps_for.clear()
+            steps = steps_for[message] = _first_steps(lock, prepared.base_bytes, *FORK.unpack(message))
         pid = libc.fork()
         if pid == 0:
             try:
-                lock.enter_domain()
-                if limits_threads:
-                    resource.setrlimit(resource.RLIMIT_NPROC, (_THREADS, _THREADS))
-                _become_child(descriptors, cpu_s, prepared.base_bytes + memory_bytes, file_bytes)
-                lock.shut()
+                lock.aim(os.getpid())
+                _take(steps)
                 candidate.serve(prepared.candidate)
+                os._exit(0)
             finally:
                 os._exit(70)
-        for descriptor in descriptors:
-            os.close(descriptor)
+        os.closerange(0, candidate.NUM_DESCRIPTORS)
         _, status, usage = os.wait4(pid, 0)
         _end_everything(isolation)
         clean = isolation.scratch_is_clean()
         connection.send(EXITED.pack(status, usage.ru_utime, usage.ru_stime, usage.ru_maxrss, not clean))
+
+
+def _first_steps(lock: ChildLock, base_bytes: int, cpu_s: int, memory_bytes: int, file_bytes: int) -> tuple[Step, ...]:
+    """What a child does before it runs a candidate, made ready by the zygote: its domain, session, limits, filter."""
+    steps: list[Step] = [os.setsid, partial(os.closerange, candidate.NUM_DESCRIPTORS, _OPEN_FILES)]
+    for limit, most in (
+        (RLIMIT_CPU, cpu_s),
+        (RLIMIT_AS, base_bytes + memory_bytes),
+        (RLIMIT_FSIZE, file_bytes),
+    ):
+        steps.append(partial(setrlimit, limit, (most, most)))
+    if lock.domain is not None:
+        steps.insert(0, lock.domain.restrict)
+    if lock.filter is not None:
+        steps.append(lock.filter.load)
+    return tuple(steps)
+
+
+def _take(steps: Sequence[Step]) -> None:
+    """Raises OSError if one fails."""
+    for step in steps:
+        if step() == -1:
+            raise OSError("a child cannot enter its jail")
 
 
 def _kernel() -> tuple[int, ...]:
@@ -79,27 +129,13 @@ def _kernel() -> tuple[int, ...]:
     return tuple(int(part) for part in re.findall(r"[0-9]+", os.uname().release)[:2])
 
 
-def _become_child(descriptors: list[int], cpu_s: int, memory_bytes: int, file_bytes: int) -> None:
-    """Session, descriptors and limits of the process that will run a candidate."""
-    os.setsid()
-    first = candidate.CONTROL
-    for offset, descriptor in enumerate(descriptors):  # received in ascending order, each at or above its place
-        if descriptor != first + offset:
-            os.dup2(descriptor, first + offset)
-    for standard, keeper in enumerate((candidate.STDIN, candidate.STDOUT, candidate.STDERR)):
-        os.dup2(keeper, standard)
-    os.closerange(first + len(descriptors), _OPEN_FILES)
-    resource.setrlimit(resource.RLIMIT_CPU, (cpu_s, cpu_s))
-    resource.setrlimit(resource.RLIMIT_AS, (memory_bytes, memory_bytes))
-    resource.setrlimit(resource.RLIMIT_FSIZE, (file_bytes, file_bytes))
-
-
 def _end_everything(isolation: Isolation) -> None:
     """Kill and reap whatever the child left running."""
+    if isolation.namespaces and not libc.kill_all():
+        return  # no process in sight, not even a dead one
     while True:
         if isolation.namespaces:
-            with suppress(ProcessLookupError):
-                os.kill(-1, signal.SIGKILL)
+            libc.kill_all()
         else:
             for orphan in isolation.children():  # a descendant whose parent died is ours: we are its subreaper
                 os.kill(orphan, signal.SIGKILL)
@@ -127,7 +163,7 @@ def _preload(library: tuple[str, str] | None) -> _Prepared:
     candidate.install_exit_builtins()
     candidate.install_stack_size()
     sentinels.remember_all()
-    ready = candidate.prepared()
+    ready = rehearse()
     random.seed(0)  # programs that draw without a seed draw the same every time: verdicts repeat
     sys.argv = [candidate.PROGRAM_NAME]
     sys.orig_argv = ["python3", candidate.PROGRAM_NAME]

@@ -61,13 +61,18 @@ class Isolation:
 class ChildLock:
     """The last layers, made with the zygote's and put on each candidate just before it runs."""
 
-    ruleset: int | None
+    domain: landlock.Domain | None
     filter: seccomp.Filter | None
 
     def enter_domain(self) -> None:
         """A Landlock domain of its own, nested in the zygote's: no reaching into the zygote."""
-        if self.ruleset is not None:
-            landlock.restrict_self(self.ruleset)
+        if self.domain is not None:
+            self.domain.enter()
+
+    def aim(self, pid: int) -> None:
+        """Make the filter ready for the process with this id."""
+        if self.filter is not None:
+            self.filter.aim(pid)
 
     def shut(self) -> None:
         """The candidate's own seccomp filter: nothing more can be changed."""
@@ -199,6 +204,7 @@ def _first_process(
     """Enters the namespaces, makes the zygote their first process, and leaves; or becomes the zygote."""
     try:
         try:
+            connection, kept = _moved(connection), _moved(kept)
             _keep_only({connection.fileno(), kept.fileno()})
             prepared = prepare()
             two_ids = False
@@ -219,6 +225,12 @@ def _first_process(
         body(kept, isolation, lock, prepared)
     finally:
         os._exit(1)
+
+
+def _moved(connection: socket.socket) -> socket.socket:
+    """The same connection, out of the way of the descriptors that a candidate has."""
+    family, kind = connection.family, connection.type
+    return socket.socket(family, kind, 0, libc.out_of_the_way(connection.detach()))
 
 
 def _keep_only(descriptors: set[int]) -> None:
@@ -248,17 +260,17 @@ def _enter(layers: Layers, use_namespaces: bool, two_ids: bool, missing: list[st
     libc.prctl(libc.PR_SET_PDEATHSIG, signal.SIGKILL)
     os.environ.clear()
     missing = [*missing]
-    ruleset = _attempt("Landlock", layers.landlock, lambda: _landlock(use_namespaces, layers), missing)
+    domain = _attempt("Landlock", layers.landlock, lambda: _landlock(use_namespaces, layers), missing)
     filters = _attempt("seccomp", layers.seccomp, _seccomp, missing)
     isolation = Isolation(
-        use_namespaces, ruleset is not None, filters is not None, tuple(missing), children_file=children_file
+        use_namespaces, domain is not None, filters is not None, tuple(missing), children_file=children_file
     )
-    return isolation, ChildLock(ruleset, filters)
+    return isolation, ChildLock(domain, filters)
 
 
 def _open_children_file() -> int:
     try:
-        return os.open(f"/proc/self/task/{os.getpid()}/children", os.O_RDONLY)
+        return libc.out_of_the_way(os.open(f"/proc/self/task/{os.getpid()}/children", os.O_RDONLY))
     except OSError:  # a kernel without CONFIG_PROC_CHILDREN
         return -1
 
@@ -278,11 +290,11 @@ def _attempt(name: str, wanted: bool, enter: Callable[[], _Layer], missing: list
         return None
 
 
-def _landlock(use_namespaces: bool, layers: Layers) -> int:
+def _landlock(use_namespaces: bool, layers: Layers) -> landlock.Domain:
     """Restrict the zygote; returns the same rules for its children to nest."""
-    ruleset = landlock.make_ruleset(_rules(use_namespaces, layers))
-    landlock.restrict_self(ruleset)
-    return ruleset
+    domain = landlock.Domain(landlock.make_ruleset(_rules(use_namespaces, layers)))
+    domain.enter()
+    return domain
 
 
 def _seccomp() -> seccomp.Filter:

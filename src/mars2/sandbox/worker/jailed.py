@@ -9,6 +9,7 @@ import select
 import signal
 import socket
 import struct
+from array import array
 from contextlib import suppress
 from dataclasses import dataclass
 
@@ -101,6 +102,7 @@ class Jailed:
         self._file_bytes = file_bytes
         self.exit: Exit | None = None
         self.zygote_is_spent = False
+        self._has_ended = False  # whether the zygote is known to have reported its end
         self._pid, self._pidfd = 0, -1
         self._control, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
         self._control.setsockopt(socket.SOL_SOCKET, socket.SO_PASSCRED, 1)
@@ -115,7 +117,9 @@ class Jailed:
             _write_all(self._stdin, stdin)
         request = forkserver.FORK.pack(int(cpu_s) + 2, memory_mib * _MIB, file_bytes)
         try:
-            socket.send_fds(zygote, [request], [theirs.fileno(), *files])
+            standard = (self._stdin, self._stdout, self._stderr)
+            descriptors = array("i", (*standard, theirs.fileno(), *files))
+            zygote.sendmsg((request,), ((socket.SOL_SOCKET, socket.SCM_RIGHTS, descriptors),))
         except OSError as error:
             self.close()
             raise ZygoteLost(f"cannot reach the zygote: {error}") from error
@@ -248,8 +252,11 @@ class Jailed:
     def _ready(self, poll: select.poll, timeout_ms: float) -> bool:
         """Whether one of the sources speaks within that time; raises Cancelled if it is the trainer."""
         events = poll.poll(timeout_ms)
-        if any(descriptor == self._trainer.fileno() for descriptor, _ in events):
-            raise Cancelled
+        for descriptor, _ in events:
+            if descriptor == self._trainer.fileno():
+                raise Cancelled
+            if descriptor == self._zygote.fileno():
+                self._has_ended = True
         return bool(events)
 
     def _wait(self, poll: select.poll, clock: Clock, stdout_bytes: int) -> str:
@@ -290,19 +297,20 @@ class Jailed:
 
     def _is_dead(self) -> bool:
         """Whether the zygote has reported the child's end."""
-        if self.exit is None:
+        if not self._has_ended:
             poll = select.poll()
             poll.register(self._zygote, select.POLLIN)
-            return bool(poll.poll(0))
-        return True
+            self._has_ended = bool(poll.poll(0))
+        return self._has_ended
 
     def finish(self) -> Exit:
         """Kill, wait until the zygote has reaped everything, and say how it ended. Idempotent."""
         if self.exit is None:
             if not self._is_dead():
                 self._kill()
-            self._zygote.settimeout(_PATIENCE_S)
             try:
+                if not self._has_ended:
+                    self._wait_for_zygote()
                 message = self._zygote.recv(64)
             except OSError as error:
                 raise ZygoteLost(f"the zygote did not report: {error}") from error
@@ -312,6 +320,12 @@ class Jailed:
             self.zygote_is_spent = bool(spent)
             self.exit = Exit(status, user_s + system_s, peak_kib / 1024)
         return self.exit
+
+    def _wait_for_zygote(self) -> None:
+        poll = select.poll()
+        poll.register(self._zygote, select.POLLIN)
+        if not poll.poll(1000 * _PATIENCE_S):
+            raise TimeoutError("timed out")
 
     def close(self) -> None:
         """Let go of every descriptor."""

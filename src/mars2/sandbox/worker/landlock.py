@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import ctypes
-import fcntl
 import os
 import stat
 import struct
@@ -41,7 +40,7 @@ def version() -> int:
 
 
 def make_ruleset(rules: Iterable[Rule]) -> int:
-    """A descriptor (64 or above) of rules that deny all this kernel can deny, save `rules`; absent paths are left out.
+    """A descriptor of rules that deny all this kernel can deny, save `rules`; absent paths are left out.
 
     Network: no TCP at all (version 4 on); no abstract sockets and no signals to processes outside (version 6 on).
     """
@@ -58,10 +57,7 @@ def make_ruleset(rules: Iterable[Rule]) -> int:
     descriptor = libc.syscall(_CREATE_RULESET, ctypes.c_char_p(attributes), len(attributes), 0)
     for rule in rules:
         _add(descriptor, rule, handled)
-    try:
-        return fcntl.fcntl(descriptor, fcntl.F_DUPFD_CLOEXEC, 64)
-    finally:
-        os.close(descriptor)
+    return libc.out_of_the_way(descriptor)
 
 
 def _add(ruleset: int, rule: Rule, handled: int) -> None:
@@ -79,6 +75,12 @@ def _add(ruleset: int, rule: Rule, handled: int) -> None:
         os.close(path)
 
 
-def restrict_self(ruleset: int) -> None:
-    """Enter a new, nested domain: no way back, and no reaching into processes outside of it."""
-    libc.syscall(_RESTRICT_SELF, ruleset, 0)
+class Domain:
+    """Enters a new, nested domain: no way back, and no reaching into processes outside of it."""
+
+    def __init__(self, ruleset: int) -> None:
+        self.restrict = libc.prepared_syscall(_RESTRICT_SELF, ruleset, 0)
+
+    def enter(self) -> None:
+        """Restrict this process. Raises OSError."""
+        libc.check(self.restrict(), "landlock_restrict_self")

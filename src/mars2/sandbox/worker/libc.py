@@ -3,19 +3,27 @@
 from __future__ import annotations
 
 import ctypes
+import fcntl
 import os
+from collections.abc import Callable
 from contextlib import suppress
+from functools import partial
 
 _libc = ctypes.CDLL(None, use_errno=True)
-_python_libc = ctypes.PyDLL(None)  # calls keep the interpreter lock, so that a forked child holds it too
+_python_libc = ctypes.PyDLL(None, use_errno=True)  # calls keep the interpreter lock: a forked child holds it too
 
 CLONE_NEWNS, CLONE_NEWUTS, CLONE_NEWIPC = 0x00020000, 0x04000000, 0x08000000
 CLONE_NEWUSER, CLONE_NEWPID, CLONE_NEWNET = 0x10000000, 0x20000000, 0x40000000
 MS_RDONLY, MS_NOSUID, MS_NODEV, MS_NOEXEC, MS_REMOUNT = 1, 2, 4, 8, 32
 MS_BIND, MS_REC, MS_PRIVATE = 4096, 16384, 1 << 18
 MNT_DETACH = 2
+PROT_READ, PROT_WRITE, PROT_EXEC = 1, 2, 4
+MADV_COLLAPSE = 25
+_MAP_PRIVATE_ANONYMOUS = 0x22
+_MREMAP_TO = 3  # MREMAP_MAYMOVE | MREMAP_FIXED
 PR_SET_PDEATHSIG, PR_SET_DUMPABLE, PR_CAPBSET_DROP, PR_SET_SECUREBITS = 1, 4, 24, 28
 PR_SET_NO_NEW_PRIVS, PR_SET_CHILD_SUBREAPER = 38, 36
+FIRST_OUT_OF_THE_WAY = 64  # of the descriptors
 _CAPABILITY_VERSION_3 = 0x20080522
 _LAST_CAPABILITY = 63
 _SECBITS = 0b101111  # no root privileges, no setuid fix-ups, no keeping of capabilities; the first two locked
@@ -35,12 +43,63 @@ def syscall(number: int, *arguments: object) -> int:
     return check(_libc.syscall(ctypes.c_long(number), *prepared), f"syscall {number}")
 
 
+def prepared_syscall(number: int, *arguments: object) -> Callable[[], int]:
+    """As `syscall`, to be made later and often: the arguments are converted now. It returns -1 for an error."""
+    prepared = [ctypes.c_long(a) if isinstance(a, int) else a for a in arguments]
+    return partial(_python_libc.syscall, ctypes.c_long(number), *prepared)
+
+
+def kill_all() -> bool:
+    """Send SIGKILL to every process in sight but this one and the first; whether there was any."""
+    return _python_libc.kill(-1, 9) == 0
+
+
 def fork() -> int:
     """fork(2) without Python's at-fork handlers, for a process with one thread that holds no lock.
 
     The handlers touch some 180 pages, each copied in the child: half the cost of a fork.
     """
     return check(_python_libc.fork(), "fork")
+
+
+def out_of_the_way(descriptor: int) -> int:
+    """The same file under a number that leaves those a candidate has."""
+    try:
+        return fcntl.fcntl(descriptor, fcntl.F_DUPFD_CLOEXEC, FIRST_OUT_OF_THE_WAY)
+    finally:
+        os.close(descriptor)
+
+
+def map_memory(size: int) -> int:
+    """The address of that many fresh bytes."""
+    protection = PROT_READ | PROT_WRITE
+    return _address("mmap", None, ctypes.c_size_t(size), protection, _MAP_PRIVATE_ANONYMOUS, -1, ctypes.c_long(0))
+
+
+def unmap_memory(address: int, size: int) -> None:
+    check(_libc.munmap(ctypes.c_void_p(address), ctypes.c_size_t(size)), "munmap")
+
+
+def advise_memory(address: int, size: int, advice: int) -> None:
+    check(_libc.madvise(ctypes.c_void_p(address), ctypes.c_size_t(size), advice), f"madvise {advice}")
+
+
+def protect_memory(address: int, size: int, protection: int) -> None:
+    check(_libc.mprotect(ctypes.c_void_p(address), ctypes.c_size_t(size), protection), "mprotect")
+
+
+def move_memory(source: int, size: int, target: int) -> None:
+    """Put the pages at `source` in the place of those at `target`, which are let go of."""
+    length = ctypes.c_size_t(size)
+    _address("mremap", ctypes.c_void_p(source), length, length, _MREMAP_TO, ctypes.c_void_p(target))
+
+
+def _address(name: str, *arguments: object) -> int:
+    """What a call that returns an address returns; raises OSError."""
+    function = _libc[name]  # an object of its own, so that its type of result is nobody else's
+    function.restype = ctypes.c_void_p
+    result = function(*arguments)
+    return check(-1, name) if result in (None, ctypes.c_void_p(-1).value) else int(result)
 
 
 def unshare(flags: int) -> None:

@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 import sys
 from collections.abc import Iterable
-from pathlib import Path
 
 from . import libc
 
@@ -38,24 +37,28 @@ def write_id_maps(pid: int) -> bool:
     Returns whether inner id 0 exists: as root, 0 is kept for building the jail and JAIL_USER is nobody outside;
     as an ordinary user, JAIL_USER is that user.
     """
-    folder = Path("/proc") / str(pid)
     user, group = os.geteuid(), os.getegid()
     if user == 0:
         try:
             lines = f"0 0 1\n{JAIL_USER} {_NOBODY} 1\n"
-            (folder / "uid_map").write_text(lines)
-            (folder / "gid_map").write_text(lines)
+            _write(f"/proc/{pid}/uid_map", lines)
+            _write(f"/proc/{pid}/gid_map", lines)
             return True
         except PermissionError:
             pass  # root without CAP_SETUID: as an ordinary user
-    (folder / "setgroups").write_text("deny")
-    (folder / "uid_map").write_text(f"{JAIL_USER} {user} 1\n")
-    (folder / "gid_map").write_text(f"{JAIL_USER} {group} 1\n")
+    _write(f"/proc/{pid}/setgroups", "deny")
+    _write(f"/proc/{pid}/uid_map", f"{JAIL_USER} {user} 1\n")
+    _write(f"/proc/{pid}/gid_map", f"{JAIL_USER} {group} 1\n")
     return False
 
 
+def _write(path: str, text: str) -> None:
+    with open(path, "w") as file:
+        file.write(text)
+
+
 def standard_library() -> str:
-    return str(Path(os.__file__).resolve().parent)
+    return os.path.dirname(os.path.realpath(os.__file__))
 
 
 def readable_folders() -> list[str]:

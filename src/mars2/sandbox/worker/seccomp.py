@@ -23,7 +23,7 @@ _PRCTLS = (3, 15, 16, 0x53564D41)  # GET_DUMPABLE, SET_NAME, GET_NAME, SET_VMA
 _AF_UNIX = 1
 
 _OWN_PID = 0xFFFFFF01  # stands for the process id in a filter; no process id is that large
-_INSTRUCTION, _OPERAND, _OPERAND_OFFSET = struct.Struct("=HBBI"), struct.Struct("=I"), 4
+_INSTRUCTION = struct.Struct("=HBBI")
 
 Instruction = tuple[int, int, int, int]  # code, jump if true, jump if false, operand
 
@@ -62,20 +62,24 @@ class Filter:
     def __init__(self, code: Sequence[Instruction]) -> None:
         self.code = tuple(code)
         self._packed = bytearray(b"".join(_INSTRUCTION.pack(*instruction) for instruction in code))
-        self._own_pid_at = [
-            index * _INSTRUCTION.size + _OPERAND_OFFSET for index, line in enumerate(code) if line[3] == _OWN_PID
-        ]
+        self._words = memoryview(self._packed).cast("I")  # two to an instruction, the operand second
+        self._own_pid_at = [2 * index + 1 for index, line in enumerate(code) if line[3] == _OWN_PID]
         self._buffer = (ctypes.c_char * len(self._packed)).from_buffer(self._packed)
         program = struct.pack("=H6xQ", len(self.code), ctypes.addressof(self._buffer))
         self._program = ctypes.create_string_buffer(program, len(program))
         table = architecture()
-        self._call = table.number["seccomp"] if table else -1
+        number = table.number["seccomp"] if table else -1
+        self.load = libc.prepared_syscall(number, _SET_MODE_FILTER, 0, self._program)
+
+    def aim(self, own_pid: int) -> None:
+        """Write the process id of the process that will `load` it."""
+        for position in self._own_pid_at:
+            self._words[position] = own_pid
 
     def install(self, own_pid: int = 0) -> None:
         """Put the filter on this process, for good. Needs NO_NEW_PRIVS. Raises OSError."""
-        for position in self._own_pid_at:
-            _OPERAND.pack_into(self._packed, position, own_pid)
-        libc.syscall(self._call, _SET_MODE_FILTER, 0, self._program)
+        self.aim(own_pid)
+        libc.check(self.load(), "seccomp")
 
 
 def _program(table: Architecture, actions: dict[int, list[Instruction]], default: list[Instruction]) -> Filter:

@@ -15,7 +15,7 @@ import sys
 from dataclasses import dataclass, replace
 from typing import Any
 
-from . import compiler, forkserver, libc, wire
+from . import compiler, forkserver, huge_pages, libc, wire
 from .checker import CheckerFailed
 from .isolation import Isolation, Layers
 from .jailed import Cancelled, ZygoteLost
@@ -127,6 +127,7 @@ def main(descriptor: int) -> None:
     """Serve one trainer over a connected socket until it closes."""
     _make_room_for_recursion()
     sys.setrecursionlimit(10_000)
+    huge_pages.keep_interpreter()
     trainer = socket.socket(fileno=descriptor)
     zygotes = _Zygotes(settings := json.loads(wire.receive(trainer)))
     if settings["contained"]:

@@ -1,0 +1,111 @@
+"""Goes through the steps of a judgement in the zygote, with programs of our own, before the jail closes.
+
+What is looked up, specialized and cached here need not be in each child: a child copies every page that it changes,
+and that is most of what it costs.
+"""
+
+from __future__ import annotations
+
+import fcntl
+import marshal
+import os
+import socket
+import sys
+
+from . import libc
+from .candidate import (
+    BOX,
+    CONTROL,
+    NUM_DESCRIPTORS,
+    PROGRAM_NAME,
+    RUN_CALL,
+    RUN_STDIO,
+    STDERR,
+    STDIN,
+    STDOUT,
+    Candidate,
+    Job,
+    serve,
+)
+
+_SMALLEST, _LARGEST, _POOL_BYTES = 16, 512, 1 << 14  # of the interpreter's allocator
+_FILLERS: list[object] = []
+_TIMES = 20  # the interpreter specializes code after eight
+_PROGRAMS = (
+    "import sys\ndef main():\n    for line in sys.stdin:\n        print(sum(map(int, line.split())))\nmain()\n",
+    "n, m = map(int, input().split())\nvalues = [int(text) for text in input().split()]\nprint(n + m, *values)\n",
+    "from collections import deque\nclass Solution:\n    def __init__(self): self.seen = deque()\n"
+    "    def f(self, a): return [x for x in a if x > 0]\n",
+)
+_NO_SLICES = (1e9, 1e9)  # s of CPU and wall time
+_INPUT = b"1 2\n3 4\n"
+_CALL = marshal.dumps(("f", ([1, -1],)))
+
+
+def rehearse() -> Candidate:
+    """What each child starts from. Afterwards its descriptors are free."""
+    ours = _make_descriptors()
+    for _ in range(_TIMES):
+        for job in _jobs():
+            os.ftruncate(BOX, 0)
+            os.pwrite(BOX, marshal.dumps(job), 0)
+            serve(_started(_INPUT))
+            os.read(ours, 64)  # its greeting
+    ready = _started(b"")
+    os.close(ours)
+    os.closerange(0, NUM_DESCRIPTORS)
+    del sys.modules["solution"]
+    return ready
+
+
+def _started(stdin: bytes) -> Candidate:
+    """A candidate with files as a new process has them."""
+    for standard, keeper in enumerate((STDIN, STDOUT, STDERR)):
+        os.ftruncate(keeper, 0)
+        os.lseek(keeper, 0, os.SEEK_SET)
+        os.dup2(keeper, standard)
+    os.pwrite(STDIN, stdin, 0)
+    started = Candidate()
+    started.settle()
+    return started
+
+
+def _make_descriptors() -> int:
+    """The descriptors of a candidate; returns the other end of its control socket."""
+    ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
+    ours.shutdown(socket.SHUT_WR)  # who asks for another request learns that there is none
+    descriptor = libc.out_of_the_way(ours.detach())
+    with theirs:
+        os.dup2(theirs.fileno(), CONTROL)
+    for place in (BOX, STDIN, STDOUT, STDERR):
+        file = libc.out_of_the_way(os.memfd_create("rehearsal"))
+        if place in (STDOUT, STDERR):
+            fcntl.fcntl(file, fcntl.F_SETFL, os.O_APPEND)
+        os.dup2(file, place)
+        os.close(file)
+    return descriptor
+
+
+def _jobs() -> list[Job]:
+    """One test in a process, and several."""
+    jobs: list[Job] = []
+    for source in _PROGRAMS:
+        packed = marshal.dumps(compile(source, PROGRAM_NAME, "exec", dont_inherit=True))
+        test = (RUN_CALL, _CALL, b"") if "Solution" in source else (RUN_STDIO, b"", _INPUT)
+        jobs.append((packed, source.encode(), None, True, *_NO_SLICES, [test], False))
+        jobs.append((packed, source.encode(), ("sys", "collections"), True, *_NO_SLICES, [test] * 3, False))
+    return jobs
+
+
+def fill_pools() -> None:
+    """Fill the allocator's begun pools with objects, so that what a child makes lies together, in pages of its own.
+
+    A pool of the interpreter's small objects has 16 KiB: an object in one that is begun changes two pages of it, its
+    first and that of the object, and both have to be copied.
+    """
+    for size in range(_SMALLEST, _LARGEST + 1, _SMALLEST):
+        for _ in range(_POOL_BYTES // size + 1):
+            filler = object() if size == 16 else 0.5 + len(_FILLERS) if size == 32 else bytes(size - sys.getsizeof(b""))
+            if id(filler) % _POOL_BYTES < _SMALLEST * 4:  # the first of a new pool, which is free again without it
+                break
+            _FILLERS.append(filler)
