@@ -67,8 +67,9 @@ def _serve(connection: socket.socket, isolation: Isolation, lock: ChildLock, pre
     os.closerange(0, libc.FIRST_OUT_OF_THE_WAY)  # so that what is received has the numbers of a candidate's descriptors
     space = socket.CMSG_SPACE(len(_DESCRIPTORS))
     steps_for: dict[bytes, tuple[Step, ...]] = {}
+    aim = lock.filter.aim if lock.filter is not None else int
     for _ in range(_REHEARSALS):
-        lock.aim(os.getpid())
+        aim(os.getpid())
         _take([partial(os.stat, "/")])
     gc.collect()
     fill_pools()
@@ -88,7 +89,7 @@ def _serve(connection: socket.socket, isolation: Isolation, lock: ChildLock, pre
         pid = libc.fork()
         if pid == 0:
             try:
-                lock.aim(os.getpid())
+                aim(os.getpid())
                 _take(steps)
                 candidate.serve(prepared.candidate)
                 os._exit(0)

@@ -69,11 +69,6 @@ class ChildLock:
         if self.domain is not None:
             self.domain.enter()
 
-    def aim(self, pid: int) -> None:
-        """Make the filter ready for the process with this id."""
-        if self.filter is not None:
-            self.filter.aim(pid)
-
     def shut(self) -> None:
         """The candidate's own seccomp filter: nothing more can be changed."""
         if self.filter is not None:

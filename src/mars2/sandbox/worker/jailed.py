@@ -102,6 +102,7 @@ class Jailed:
         self._file_bytes = file_bytes
         self.exit: Exit | None = None
         self.zygote_is_spent = False
+        self._is_loose = False  # whether it may leave its zygote's processor
         self._has_ended = False  # whether the zygote is known to have reported its end
         self._pid, self._pidfd = 0, -1
         self._control, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
@@ -149,6 +150,7 @@ class Jailed:
         poll = self._poll(self._zygote)
         if not self._ready(poll, _FIRST_PAUSE_MS):
             self._greet()
+            self._let_loose()
             clock.begin(self._pid, _FIRST_PAUSE_MS / 1000)
             poll.register(self._control, select.POLLIN)
         return self._ran(clock, self._wait(poll, clock, stdout_bytes), num_tests)
@@ -262,11 +264,19 @@ class Jailed:
     def _wait(self, poll: select.poll, clock: Clock, stdout_bytes: int) -> str:
         """Until the child speaks or dies ("") or a limit is reached (its name)."""
         while not self._ready(poll, clock.pause_ms()):
+            self._let_loose()
             if os.fstat(self._stdout).st_size > stdout_bytes:
                 return "output"
             if limit := clock.limit():
                 return limit
         return ""
+
+    def _let_loose(self) -> None:
+        """A process that is not soon done may run on any processor, not only on the one of its zygote."""
+        if not self._is_loose:
+            self._is_loose = True
+            with suppress(OSError):
+                os.sched_setaffinity(self._pid, range(os.cpu_count() or 1))
 
     def _died(self, clock: Clock, limit: str) -> Ended:
         wall_s = clock.wall_s()

@@ -54,6 +54,11 @@ def kill_all() -> bool:
     return _python_libc.kill(-1, 9) == 0
 
 
+def current_cpu() -> int:
+    """The processor that this code runs on; -1 where the kernel does not say."""
+    return _libc.sched_getcpu()
+
+
 def fork() -> int:
     """fork(2) without Python's at-fork handlers, for a process with one thread that holds no lock.
 

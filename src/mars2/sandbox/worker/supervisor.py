@@ -12,6 +12,8 @@ import re
 import resource
 import socket
 import sys
+import time
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -23,6 +25,7 @@ from .judgement import Judgement, Request
 
 _STACK_BYTES = 1 << 30  # room for deep recursion in candidates; address space only
 _RECYCLE_AFTER = 5_000  # judgements per zygote
+_STAY_S = 0.05  # on one processor
 _REEXECUTED = "MARS2_WORKER_STACK"
 _NEEDS_NUMPY = re.compile(r"\bnumpy\b")  # in vain is better than not: there are many ways to import it
 
@@ -36,6 +39,8 @@ class _Zygotes:
         self.allow_unsafe = bool(settings["allow_unsafe"])
         self.safe_tiers = settings["safe_tiers"]
         self._live: dict[str, tuple[socket.socket, Isolation, int]] = {}
+        self._processors = os.sched_getaffinity(0)
+        self._is_loose, self._kept_since = True, 0.0  # whether it may leave its processor; since when not
 
     def can_numpy(self) -> bool:
         """Whether there is a zygote with numpy; where it cannot be started, programs find no numpy."""
@@ -64,6 +69,26 @@ class _Zygotes:
             return forkserver.start(layers)
         folders = (f"{folder}/numpy", f"{folder}/numpy.libs")
         return forkserver.start(replace(layers, library_folders=folders), ("numpy", folder))
+
+    def gather(self) -> None:
+        """Keep this process and its zygotes on one processor, that which the kernel woke it on, until `scatter`.
+
+        They take turns, and a turn is short: to wake another processor, and to fetch there what this one has in its
+        caches, costs a fifth of a judgement. A program that runs for long is let go again, see `jailed`.
+        """
+        processor = libc.current_cpu() if self._is_loose else -1
+        if processor in self._processors:
+            self._is_loose, self._kept_since = False, time.monotonic()
+            with suppress(OSError):
+                for pid in (0, *(isolation.pid for _, isolation, _ in self._live.values())):
+                    os.sched_setaffinity(pid, {processor})
+
+    def scatter(self) -> None:
+        """Now and then, let the kernel choose the processor for what comes next."""
+        if not self._is_loose and time.monotonic() - self._kept_since > _STAY_S:
+            self._is_loose = True
+            with suppress(OSError):
+                os.sched_setaffinity(0, self._processors)
 
     def pid(self, kind: str) -> int:
         """Process id of a live zygote."""
@@ -143,7 +168,10 @@ def main(descriptor: int) -> None:
         while True:
             payload = wire.receive(trainer)
             if payload:  # an empty one cancels a judgement that is already over
-                _send(trainer, _answer(payload, tests, zygotes, trainer))
+                zygotes.gather()
+                answer = _answer(payload, tests, zygotes, trainer)
+                zygotes.scatter()
+                _send(trainer, answer)
     except (EOFError, BrokenPipeError, ConnectionResetError):
         zygotes.drop_all()
 
