@@ -89,7 +89,7 @@ os.write(kept, repr((ready.is_ready, left, main is ready.main, sorted(vars(main)
 
 def test_a_rehearsal_ends_on_a_machine_that_stands_still() -> None:
     """With its slices of time used up, a process asks for its next request; there is none."""
-    code = "from worker import rehearsal\nrehearsal._NO_SLICES = (0.0, 0.0)\nrehearsal.rehearse()\nos.write(kept, b'over')"
+    code = "from worker import rehearsal\nrehearsal._NO_SLICE_S = 0.0\nrehearsal.rehearse()\nos.write(kept, b'over')"
     assert run(code, 30.0) == "over"
 
 

@@ -6,7 +6,6 @@ expected output, so the most that a forger can do is to answer.
 
 from __future__ import annotations
 
-import _sitebuiltins  # `exit` and `quit`, which a bare interpreter lacks
 import _thread
 import atexit
 import builtins
@@ -400,6 +399,5 @@ def install_stack_size() -> None:
 
 
 def install_exit_builtins() -> None:
-    """Give programs `exit` and `quit`, as the `site` module would."""
-    for name in ("exit", "quit"):
-        setattr(builtins, name, _sitebuiltins.Quitter(name, "Ctrl-D (i.e. EOF)"))
+    """Give programs `exit` and `quit`; unlike those of the `site` module, these hold no attributes to be changed."""
+    builtins.exit = builtins.quit = sys.exit  # type: ignore[assignment]

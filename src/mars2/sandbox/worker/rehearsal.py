@@ -37,7 +37,8 @@ _PROGRAMS = (
     "from collections import deque\nclass Solution:\n    def __init__(self): self.seen = deque()\n"
     "    def f(self, a): return [x for x in a if x > 0]\n",
 )
-_NO_SLICES = (1e9, 1e9)  # s of CPU and wall time
+_NO_SLICE_S = 1e9  # of CPU and of wall time
+_MODULES = ("sys", "collections")
 _INPUT = b"1 2\n3 4\n"
 _CALL = marshal.dumps(("f", ([1, -1],)))
 
@@ -92,8 +93,8 @@ def _jobs() -> list[Job]:
     for source in _PROGRAMS:
         packed = marshal.dumps(compile(source, PROGRAM_NAME, "exec", dont_inherit=True))
         test = (RUN_CALL, _CALL, b"") if "Solution" in source else (RUN_STDIO, b"", _INPUT)
-        jobs.append((packed, source.encode(), None, True, *_NO_SLICES, [test], False))
-        jobs.append((packed, source.encode(), ("sys", "collections"), True, *_NO_SLICES, [test] * 3, False))
+        jobs.append((packed, source.encode(), None, True, _NO_SLICE_S, _NO_SLICE_S, [test], False))
+        jobs.append((packed, source.encode(), _MODULES, True, _NO_SLICE_S, _NO_SLICE_S, [test] * 3, False))
     return jobs
 
 

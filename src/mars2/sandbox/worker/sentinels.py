@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import builtins
 import re
 import sys
 import types
 import typing
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Collection, Iterable
 from functools import cache
 from typing import Any
 
@@ -39,7 +38,6 @@ _ALLOWED: dict[str, frozenset[str]] = {
         | {"Sequence", "Set", "Tuple", "Union"}
     ),
 }
-_CHECKED_ALWAYS = ("exit", "quit")  # the only builtins that can hold attributes
 _UNCHECKED = ("sys", "typing")  # streams are new for each test; names of typing only stand in annotations
 _IMMUTABLE_TYPE = 1 << 8  # Py_TPFLAGS_IMMUTABLETYPE
 
@@ -75,15 +73,14 @@ def _attributes_of(module_name: str) -> tuple[tuple[dict[str, Any], dict[str, An
     """The attributes of a module's objects that can hold attributes, each with a copy."""
     if module_name in _UNCHECKED:
         return ()
-    module = builtins if module_name == "builtins" else sys.modules[module_name]
-    names = _CHECKED_ALWAYS if module is builtins else PURE[module_name]
-    things = in_reach(getattr(module, name) for name in names if hasattr(module, name))
+    module = sys.modules[module_name]
+    things = in_reach(getattr(module, name) for name in PURE[module_name] if hasattr(module, name))
     return tuple((attributes, dict(attributes)) for attributes in (thing.__dict__ for thing in things))
 
 
 def remember_all() -> None:
     """Import and look at every module now, in the zygote, so that no child has to."""
-    for name in ("builtins", *PURE):
+    for name in PURE:
         __import__(name)
         _attributes_of(name)
 
@@ -97,10 +94,12 @@ _CACHES: dict[str, Callable[[], None]] = {"re": re.purge, "typing": _forget_type
 
 
 class Sentinels:
-    """Remembers the attributes of the library objects in reach of an allowed program that can hold attributes."""
+    """Remembers the attributes of the library objects in reach of an allowed program that can hold attributes.
 
-    def __init__(self, modules: Iterable[str]) -> None:
-        modules = {*modules, "builtins"}
+    Of the builtins there are none.
+    """
+
+    def __init__(self, modules: Collection[str]) -> None:
         self._held = [held for module in modules for held in _attributes_of(module)]
         self._clear = [clear for module, clear in _CACHES.items() if module in modules]
 
