@@ -21,14 +21,42 @@ for pid in map(int, sys.argv[1:]):
     except ProcessLookupError:
         pass
 """
+_WATCH_FAMILY = """
+import os, select, signal, sys
+def processes():  # the parent of each, and when it started
+    found = {}
+    for name in filter(str.isdigit, os.listdir('/proc')):
+        try:
+            with open('/proc/' + name + '/stat') as stat:
+                fields = stat.read().rpartition(')')[2].split()
+            found[int(name)] = int(fields[1]), fields[19]
+        except OSError:
+            pass
+    return found
+family, seen = {int(sys.argv[1])}, {}
+while not select.select([0], [], [], 0.2)[0]:
+    table = processes()
+    while new := {pid for pid in table if table[pid][0] in family} - family - {os.getpid()}:
+        family |= new
+        seen.update((pid, table[pid][1]) for pid in new)
+table = processes()
+for pid, started in seen.items():
+    if pid in table and table[pid][1] == started:
+        os.kill(pid, signal.SIGKILL)
+"""
 
 
 class EngineGuard:
-    """A small process that kills `pids` when this process is gone; `release` ends it without that."""
+    """A small process that kills `pids` when this process is gone; `release` ends it without that.
 
-    def __init__(self, pids: Iterable[int]) -> None:
-        self.pids = list(pids)
-        command = [sys.executable, "-I", "-S", "-c", _WATCH, *map(str, self.pids)]
+    Without `pids` it kills all that this process has started meanwhile, and what that has started: for an engine that
+    is still being made, whose processes are not known. That needs /proc.
+    """
+
+    def __init__(self, pids: Iterable[int] | None = None) -> None:
+        self.pids = list(pids or ())
+        watch = [_WATCH, *map(str, self.pids)] if pids is not None else [_WATCH_FAMILY, str(os.getpid())]
+        command = [sys.executable, "-I", "-S", "-c", *watch]
         # Only this process holds the writing end of the pipe. In a session of its own the guard is out of Ctrl-C's way.
         self._process = subprocess.Popen(command, stdin=subprocess.PIPE, start_new_session=True)
 

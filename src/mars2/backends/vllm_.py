@@ -267,10 +267,13 @@ class VllmBackend:
         from vllm.v1.engine.async_llm import AsyncLLM
 
         before = set(multiprocessing.active_children())
+        starting = EngineGuard()
         try:
             engine = AsyncLLM.from_engine_args(self._arguments)
         except Exception as error:  # whatever the engine's start may raise: the user needs one line of it
             raise BackendError(f"policy {self.policy!r}: the vLLM engine did not start: {error}") from error
+        finally:
+            starting.release()
         started = set(multiprocessing.active_children()) - before
         self._guard = EngineGuard(child.pid for child in started if child.pid is not None)
         return engine
