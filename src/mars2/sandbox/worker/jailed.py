@@ -12,6 +12,7 @@ import struct
 from array import array
 from contextlib import suppress
 from dataclasses import dataclass
+from functools import cache
 
 from . import candidate, forkserver
 from .clock import Clock
@@ -22,6 +23,12 @@ _PATIENCE_S = 60.0
 IDLE: candidate.Job = (b"", b"", None, True, 0.0, 0.0, [], True)
 _CREDENTIALS = struct.Struct("=iII")  # struct ucred
 _SO_PASSPIDFD, _SCM_PIDFD = 76, 4
+
+
+@cache
+def processors() -> frozenset[int]:
+    """Those that this worker may use; first asked before it keeps to one of them."""
+    return frozenset(os.sched_getaffinity(0))
 
 
 class ZygoteLost(Exception):
@@ -276,7 +283,7 @@ class Jailed:
         if not self._is_loose:
             self._is_loose = True
             with suppress(OSError):
-                os.sched_setaffinity(self._pid, range(os.cpu_count() or 1))
+                os.sched_setaffinity(self._pid, processors())
 
     def _died(self, clock: Clock, limit: str) -> Ended:
         wall_s = clock.wall_s()

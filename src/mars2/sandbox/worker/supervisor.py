@@ -20,7 +20,7 @@ from typing import Any
 from . import compiler, forkserver, huge_pages, libc, wire
 from .checker import CheckerFailed
 from .isolation import Isolation, Layers
-from .jailed import Cancelled, ZygoteLost
+from .jailed import Cancelled, ZygoteLost, processors
 from .judgement import Judgement, Request
 
 _STACK_BYTES = 1 << 30  # room for deep recursion in candidates; address space only
@@ -39,7 +39,7 @@ class _Zygotes:
         self.allow_unsafe = bool(settings["allow_unsafe"])
         self.safe_tiers = settings["safe_tiers"]
         self._live: dict[str, tuple[socket.socket, Isolation, int]] = {}
-        self._processors = os.sched_getaffinity(0)
+        self._processors = processors()
         self._is_loose, self._kept_since = True, 0.0  # whether it may leave its processor; since when not
 
     def can_numpy(self) -> bool:
