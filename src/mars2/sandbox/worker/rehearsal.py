@@ -46,12 +46,11 @@ _CALL = marshal.dumps(("f", ([1, -1],)))
 def rehearse() -> Candidate:
     """What each child starts from. Afterwards its descriptors are free."""
     ours = _make_descriptors()
-    for _ in range(_TIMES):
-        for job in _jobs():
-            os.ftruncate(BOX, 0)
-            os.pwrite(BOX, marshal.dumps(job), 0)
-            serve(_started(_INPUT))
-            os.read(ours, 64)  # its greeting
+    for job in _jobs() * _TIMES:
+        os.ftruncate(BOX, 0)
+        os.pwrite(BOX, marshal.dumps(job), 0)
+        serve(_started(_INPUT))
+        os.read(ours, 64)  # its greeting
     ready = _started(b"")
     os.close(ours)
     os.closerange(0, NUM_DESCRIPTORS)
