@@ -12,6 +12,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+
 from openai_server import openai_server
 
 KEY = "sk-not-for-anybody-else-0123456789"
@@ -52,9 +53,15 @@ def test_the_key_reaches_the_server_and_nothing_else(refused: bool, tmp_path: Pa
         if refused:
             words = {"error": {"message": f"Incorrect API key provided: {KEY}.", "code": "invalid_api_key"}}
             server.replies = [(401, {}, words)] * 20
+        agents = f"openai:m@{server.url}"
         done = subprocess.run(
-            [sys.executable, "-m", "mars2", "solve", "problem.md", "--agents", f"openai:m@{server.url}"]
-            + ["--budget", "2", "--out", "run", "--json"],
+            [
+                sys.executable,
+                "-m",
+                "mars2",
+                *["solve", "problem.md", "--budget", "2", "--out", "run", "--json", "--agents"],
+                agents,
+            ],
             cwd=tmp_path,
             env={**os.environ, "OPENAI_API_KEY": KEY},
             capture_output=True,
@@ -71,5 +78,5 @@ def test_the_key_reaches_the_server_and_nothing_else(refused: bool, tmp_path: Pa
         json.loads(done.stdout)
     assert KEY not in done.stdout + done.stderr
     found = [*written(tmp_path / "run")]
-    assert any(name.endswith(":events") or name.endswith(":nodes") for name, _ in found) or refused
+    assert any(name.endswith((":events", ":nodes")) for name, _ in found) or refused
     assert [name for name, data in found if KEY.encode() in data] == []

@@ -6,16 +6,18 @@ import asyncio
 import hashlib
 import marshal
 from collections import OrderedDict
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 from mars2.core.errors import CheckerError, SandboxUnavailable, UserError
 from mars2.core.problem import AssertTest, CallTest, Checker, Comparison, Limits, StdioTest, Test
 from mars2.core.verdict import Status, TestResult, Verdict
+from mars2.sandbox.worker import wire
 
 _MARSHAL_VERSION = 2  # without back references, so that equal tests give equal bytes
 MOST_SECONDS, MOST_MEMORY_MIB, MOST_OUTPUT_KIB = 86_400.0, 2**20, 2**20  # what limits may be at most
+_PART_CHARACTERS = 1 << 17  # of a test's texts that are encoded at once
 _KEPT_BYTES = 256 * 2**20  # encodings of tests that are remembered
 
 
@@ -24,7 +26,7 @@ class EncodedTests:
     """Tests as bytes, and the hash that names them."""
 
     key: bytes
-    pieces: tuple[bytes, ...]  # one per test: no single large step, neither here nor on the wire
+    pieces: tuple[bytes, ...]  # one per test, more for a long one: no large step, neither here nor on the wire
 
     @property
     def size(self) -> int:
@@ -82,7 +84,7 @@ def _encode(tests: Sequence[Test]) -> EncodedTests:
                     f"tests[{index}] must be a StdioTest, CallTest or AssertTest, got {type(test).__name__}"
                 )
     try:
-        pieces = tuple(marshal.dumps(test, _MARSHAL_VERSION) for test in plain)
+        pieces = tuple(piece for test in plain for piece in _pieces(test))
     except ValueError:
         raise UserError(
             "a call test's args and expected must be plain data (numbers, text, lists, tuples, sets, dicts)"
@@ -92,6 +94,23 @@ def _encode(tests: Sequence[Test]) -> EncodedTests:
         digest.update(len(piece).to_bytes(8, "little"))
         digest.update(piece)
     return EncodedTests(digest.digest(), pieces)
+
+
+def _pieces(test: tuple[Any, ...]) -> Iterator[bytes]:
+    """A test as `worker.wire.join` takes it: a long text in parts, for the interpreter does nothing else meanwhile."""
+    match test:
+        case ("stdio", str() as text, str() as output) if len(text) + len(output) > _PART_CHARACTERS:
+            parts = [[*_parts(text)], [*_parts(output)]]
+            yield marshal.dumps((wire.IN_PARTS, *map(len, parts)), _MARSHAL_VERSION)
+            for part in (*parts[0], *parts[1]):
+                yield marshal.dumps(part, _MARSHAL_VERSION)
+        case _:
+            yield marshal.dumps(test, _MARSHAL_VERSION)
+
+
+def _parts(text: str) -> Iterator[str]:
+    for start in range(0, len(text), _PART_CHARACTERS):
+        yield text[start : start + _PART_CHARACTERS]
 
 
 @dataclass(frozen=True, slots=True)

@@ -8,10 +8,10 @@ import struct
 
 import pytest
 
-from mars2.core.problem import Limits, StdioTest
+from mars2.core.problem import CallTest, Limits, StdioTest
 from mars2.core.verdict import Status, TestResult, Verdict
-from mars2.sandbox import ScriptedSandbox
-from mars2.sandbox.worker import seccomp
+from mars2.sandbox import ScriptedSandbox, messages
+from mars2.sandbox.worker import seccomp, wire
 from mars2.sandbox.worker.clock import Clock
 from mars2.sandbox.worker.syscalls import ARCHITECTURES
 from mars2.sandbox.worker.wire import HeldTests
@@ -137,6 +137,20 @@ def test_held_tests_are_forgotten_oldest_first() -> None:
     assert b"a" not in held
     assert held.add(b"huge", 100) == [b"b", b"c"]
     assert b"huge" in held
+
+
+def test_long_tests_travel_in_parts() -> None:
+    long = "".join(chr(0x41 + i % 50) for i in range(300_001)) + "\ud800é𝄞\0"
+    tests = (StdioTest(long, ""), StdioTest("1", "2"), StdioTest("", long * 2), CallTest("f", (1, "x"), [2]))
+    pieces = messages._encode(tests).pieces
+    assert len(pieces) == 1 + 3 + 1 + 1 + 5 + 1
+    assert max(map(len, pieces)) < 2**20
+    assert wire.join(pieces) == [
+        ("stdio", long, ""),
+        ("stdio", "1", "2"),
+        ("stdio", "", long * 2),
+        ("call", "f", (1, "x"), [2]),
+    ]
 
 
 async def test_scripted_sandbox() -> None:

@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+import marshal
 import socket
 import struct
 from collections import OrderedDict
+from collections.abc import Iterable
+from itertools import islice
+from typing import Any
 
 _LENGTH = struct.Struct("<Q")
 HEADER_BYTES = _LENGTH.size
@@ -41,6 +45,20 @@ def _receive_exactly(connection: socket.socket, count: int) -> bytes:
             raise EOFError("the other side closed the connection")
         received += got
     return bytes(buffer)
+
+
+IN_PARTS = "parts"  # first item of what announces the parts of a long test's texts
+
+
+def join(pieces: Iterable[bytes]) -> list[tuple[Any, ...]]:
+    """The tests in `pieces`, all written by the trainer."""
+    values = map(marshal.loads, pieces)
+    tests: list[tuple[Any, ...]] = []
+    for value in values:
+        if value[0] == IN_PARTS:
+            value = ("stdio", *("".join(islice(values, count)) for count in value[1:]))
+        tests.append(value)
+    return tests
 
 
 class HeldTests:
