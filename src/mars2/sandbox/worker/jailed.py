@@ -312,12 +312,12 @@ class Jailed:
             if not self._is_dead():  # so the descriptor is not that of another process with its number
                 signal.pidfd_send_signal(self._pidfd, signal.SIGKILL)
 
-    def _is_dead(self) -> bool:
-        """Whether the zygote has reported the child's end."""
+    def _is_dead(self, timeout_ms: float = 0.0) -> bool:
+        """Whether the zygote has reported the child's end, or does so within that time."""
         if not self._has_ended:
             poll = select.poll()
             poll.register(self._zygote, select.POLLIN)
-            self._has_ended = bool(poll.poll(0))
+            self._has_ended = bool(poll.poll(timeout_ms))
         return self._has_ended
 
     def finish(self) -> Exit:
@@ -325,9 +325,9 @@ class Jailed:
         if self.exit is None:
             if not self._is_dead():
                 self._kill()
+            if not self._is_dead(1000 * _PATIENCE_S):
+                raise ZygoteLost(f"the zygote did not report within {_PATIENCE_S:g} s")
             try:
-                if not self._has_ended:
-                    self._wait_for_zygote()
                 message = self._zygote.recv(64)
             except OSError as error:
                 raise ZygoteLost(f"the zygote did not report: {error}") from error
@@ -337,12 +337,6 @@ class Jailed:
             self.zygote_is_spent = bool(spent)
             self.exit = Exit(status, user_s + system_s, peak_kib / 1024)
         return self.exit
-
-    def _wait_for_zygote(self) -> None:
-        poll = select.poll()
-        poll.register(self._zygote, select.POLLIN)
-        if not poll.poll(1000 * _PATIENCE_S):
-            raise TimeoutError("timed out")
 
     def close(self) -> None:
         """Let go of every descriptor."""
