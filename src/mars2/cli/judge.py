@@ -79,7 +79,8 @@ async def _judge_one(program: Path, reference: str, options: dict[str, Any], eve
 
 
 async def _judge_batch(batch: Path, options: dict[str, Any], every_test: bool, as_json: bool) -> None:
-    from mars2.sandbox import ZygoteSandbox, judge_tasks
+    from mars2.sandbox import ZygoteSandbox
+    from mars2.sandbox.batch import judge_tasks
 
     async with ZygoteSandbox(**options) as sandbox:
         answers = judge_tasks(

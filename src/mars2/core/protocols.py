@@ -5,15 +5,16 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Literal, Protocol, runtime_checkable
-
-import numpy as np
+from typing import TYPE_CHECKING, Any, Literal, Protocol, runtime_checkable
 
 from mars2.core.completion import Completion, Prompt, Sampling
 from mars2.core.problem import Comparison, Limits, Problem, Test
 from mars2.core.sample import TrainingSample
 from mars2.core.tree import Expansion, Failure, Node, Tree
 from mars2.core.verdict import Verdict
+
+if TYPE_CHECKING:
+    import numpy as np
 
 
 @dataclass(frozen=True, slots=True)
