@@ -16,19 +16,6 @@ import pytest
 from openai_server import openai_server
 
 KEY = "sk-not-for-anybody-else-0123456789"
-PROBLEM = """---
-id: plus-one
-entry_point: f
----
-Add one.
-
-```tests
-public:
-  - {args: [1], expected: 2}
-hidden:
-  - {args: [5], expected: 6}
-```
-"""
 
 
 def written(folder: Path) -> Iterator[tuple[str, bytes]]:
@@ -48,7 +35,6 @@ def written(folder: Path) -> Iterator[tuple[str, bytes]]:
 
 @pytest.mark.parametrize("refused", [False, True])
 def test_the_key_reaches_the_server_and_nothing_else(refused: bool, tmp_path: Path) -> None:
-    (tmp_path / "problem.md").write_text(PROBLEM)
     with openai_server() as server:
         if refused:
             words = {"error": {"message": f"Incorrect API key provided: {KEY}.", "code": "invalid_api_key"}}
@@ -59,7 +45,7 @@ def test_the_key_reaches_the_server_and_nothing_else(refused: bool, tmp_path: Pa
                 sys.executable,
                 "-m",
                 "mars2",
-                *["solve", "problem.md", "--budget", "2", "--out", "run", "--json", "--agents"],
+                *["solve", "humaneval:0", "--budget", "2", "--out", "run", "--json", "--agents"],
                 agents,
             ],
             cwd=tmp_path,

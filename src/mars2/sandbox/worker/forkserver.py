@@ -31,7 +31,7 @@ from resource import (
 
 from . import candidate, libc, sentinels
 from .isolation import READY, ChildLock, Isolation, Layers, address_space_bytes, start_with_connection
-from .rehearsal import fill_pools, rehearse
+from .rehearsal import TIMES, fill_pools, rehearse
 
 _PRELOADED = """
 __future__ abc array ast bisect cmath collections copy dataclasses datetime decimal enum fractions functools hashlib
@@ -44,7 +44,6 @@ _OPEN_FILES = 256
 _DESCRIPTORS = array("i", range(candidate.NUM_DESCRIPTORS)).tobytes()
 _THREADS = 512  # of a candidate
 _MOST_KINDS = 64  # of limits to keep a child's first steps ready for
-_REHEARSALS = 20
 _COUNTS_PER_NAMESPACE = (5, 14)  # the kernel since which a user namespace has a count of threads to itself
 
 Step = Callable[[], object]  # returns -1 or raises OSError if it fails
@@ -68,7 +67,7 @@ def _serve(connection: socket.socket, isolation: Isolation, lock: ChildLock, pre
     space = socket.CMSG_SPACE(len(_DESCRIPTORS))
     steps_for: dict[bytes, tuple[Step, ...]] = {}
     aim = lock.filter.aim if lock.filter is not None else int
-    for _ in range(_REHEARSALS):
+    for _ in range(TIMES):
         aim(os.getpid())
         _take([partial(os.stat, "/")])
     gc.collect()

@@ -58,5 +58,10 @@ def _move(address: int, size: int) -> None:
         libc.advise_memory(copy, size, libc.MADV_COLLAPSE)
         libc.protect_memory(copy, size, libc.PROT_READ | libc.PROT_EXEC)
         libc.move_memory(copy, size, address)
-    finally:
+    except OSError:
         libc.unmap_memory(reserved, size + _HUGE)
+        raise
+    end = reserved + size + _HUGE
+    for start, stop in ((reserved, copy), (copy + size, end)):  # what was moved may be somebody else's by now
+        if start < stop:
+            libc.unmap_memory(start, stop - start)

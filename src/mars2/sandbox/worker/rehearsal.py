@@ -31,7 +31,7 @@ from .candidate import (
 
 _SMALLEST, _LARGEST, _POOL_BYTES = 16, 512, 1 << 14  # of the interpreter's allocator
 _FILLERS: list[object] = []
-_TIMES = 20  # the interpreter specializes code after eight
+TIMES = 20  # the interpreter specializes code after eight
 _PROGRAMS = (
     "import sys\ndef main():\n    for line in sys.stdin:\n        print(sum(map(int, line.split())))\nmain()\n",
     "n, m = map(int, input().split())\nvalues = [int(text) for text in input().split()]\nprint(n + m, *values)\n",
@@ -49,7 +49,7 @@ def rehearse() -> Candidate:
     ours = _make_descriptors()
     gc.collect()
     gc.freeze()  # each test ends with a collection, which then need not look at all of the library
-    for job in _jobs() * _TIMES:
+    for job in _jobs() * TIMES:
         os.ftruncate(BOX, 0)
         os.pwrite(BOX, marshal.dumps(job), 0)
         serve(_started(_INPUT))
