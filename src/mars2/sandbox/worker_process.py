@@ -79,13 +79,22 @@ class WorkerProcess:
             SandboxUnavailable: it does not start.
         """
         ours, theirs = socket.socketpair()
-        with theirs:
-            process = await asyncio.to_thread(launcher.spawn if launcher else _spawn, theirs)
+
+        def spawn() -> subprocess.Popen[bytes]:
+            with theirs:  # here, not outside: a cancelled caller would close it under the thread that passes it on
+                return launcher.spawn(theirs) if launcher else _spawn(theirs)
+
+        try:
+            process = await asyncio.to_thread(spawn)
+        except BaseException:
+            ours.close()  # a worker that starts all the same ends at the end of its connection
+            raise
         reader, writer = await asyncio.open_connection(sock=ours, limit=2**20)
         worker = cls(process, reader, writer)
         try:
             writer.write(wire.pack(settings.to_json()))
-            hello = await asyncio.wait_for(worker._receive(), _START_S)
+            async with asyncio.timeout(_START_S):  # wait_for may swallow a cancellation (Python 3.11), and makes a task
+                hello = await worker._receive()
         except (WorkerLost, TimeoutError) as error:
             await worker.kill()
             words = process.last_words() if isinstance(process, LaunchedProcess) else ""
@@ -113,7 +122,7 @@ class WorkerProcess:
             self._writer.write(wire.pack(judging.payload(with_tests=not known)))
             if not known:
                 await self._send_tests(judging.tests.pieces)
-            async with asyncio.timeout(deadline_s):  # makes no task, as wait_for does
+            async with asyncio.timeout(deadline_s):
                 return await self._receive()
         except TimeoutError:
             raise WorkerLost(f"no answer within {deadline_s:.0f} s") from None
@@ -140,7 +149,8 @@ class WorkerProcess:
             raise WorkerLost("cancelled in the middle of a message")
         try:
             self._writer.write(_CANCEL)
-            await asyncio.wait_for(self._receive(), 10.0)
+            async with asyncio.timeout(10.0):
+                await self._receive()
         except (TimeoutError, OSError):
             raise WorkerLost("did not let go of a cancelled judgement") from None
 

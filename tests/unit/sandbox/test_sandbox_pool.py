@@ -5,19 +5,21 @@ from __future__ import annotations
 import asyncio
 import os
 import signal
+import socket
 import subprocess
 import sys
 import time
 from collections.abc import AsyncIterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from mars2.core.errors import SandboxUnavailable, UserError
 from mars2.core.problem import AssertTest, CallTest, Limits, StdioTest
 from mars2.core.verdict import Status
-from mars2.sandbox import ZygoteSandbox, doctor
-from mars2.sandbox.worker_process import WorkerSettings
+from mars2.sandbox import ZygoteSandbox, doctor, worker_process
+from mars2.sandbox.worker_process import WorkerProcess, WorkerSettings
 
 pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="the sandbox needs Linux")
 ADD = "a, b = map(int, input().split())\nprint(a + b)\n"
@@ -102,6 +104,44 @@ async def test_a_timeout_around_judge_is_clean(sandbox: ZygoteSandbox) -> None:
     for index in range(3):
         with pytest.raises(TimeoutError):
             await asyncio.wait_for(sandbox.judge(f"while True: pass\n#{index}", SUMS, Limits(cpu_s=60)), 0.2)
+    assert (await sandbox.judge(ADD, SUMS, LIMITS)).accepted
+
+
+async def test_a_cancellation_at_the_moment_the_worker_is_ready_counts(
+    sandbox: ZygoteSandbox, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    receive = WorkerProcess._receive
+
+    async def ready_and_cancelled(worker: WorkerProcess) -> dict[str, Any]:
+        hello = await receive(worker)
+        monkeypatch.undo()
+        judging.cancel()
+        return hello
+
+    monkeypatch.setattr(WorkerProcess, "_receive", ready_and_cancelled)
+    judging = asyncio.create_task(sandbox.judge("while True: pass", SUMS, Limits(cpu_s=2)))
+    with pytest.raises(asyncio.CancelledError):
+        await judging
+    assert (await sandbox.judge(ADD, SUMS, LIMITS)).accepted
+
+
+async def test_a_worker_whose_caller_left_while_it_was_spawned_ends(
+    sandbox: ZygoteSandbox, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    spawn, spawned = worker_process._spawn, []
+
+    def spawn_late(connection: socket.socket) -> subprocess.Popen[bytes]:
+        time.sleep(0.2)
+        spawned.append(spawn(connection))
+        return spawned[0]
+
+    monkeypatch.setattr(worker_process, "_spawn", spawn_late)
+    with pytest.raises(TimeoutError):
+        await asyncio.wait_for(sandbox.judge(ADD, SUMS, LIMITS), 0.05)
+    while not spawned:
+        await asyncio.sleep(0.01)
+    assert await asyncio.to_thread(spawned[0].wait, 10.0) is not None
+    monkeypatch.undo()
     assert (await sandbox.judge(ADD, SUMS, LIMITS)).accepted
 
 
