@@ -19,7 +19,7 @@ ANSWERS = ("abc", "def f(x): pass", "ghi")
 class Script:
     """What the server does next: each entry of `replies` serves one request, then plain answers."""
 
-    replies: list[Any] = field(default_factory=list)  # (status, headers, body) | seconds to sleep first
+    replies: list[Any] = field(default_factory=list)  # (status, headers, body) | seconds to sleep first | a barrier
     requests: list[dict[str, Any]] = field(default_factory=list)
     headers: list[dict[str, str]] = field(default_factory=list)
     most_at_once: int = 0
@@ -62,7 +62,10 @@ def openai_server() -> Iterator[Script]:
                 script.requests.append(request)
                 script.headers.append({name.lower(): value for name, value in self.headers.items()})
                 reply = script.replies.pop(0) if script.replies else None
-            time.sleep(reply if isinstance(reply, float) else 0.005)
+            if isinstance(reply, threading.Barrier):
+                reply.wait(30.0)
+            else:
+                time.sleep(reply if isinstance(reply, float) else 0.005)
             status, headers, body = reply if isinstance(reply, tuple) else (200, {}, answer(request))
             data = body if isinstance(body, bytes) else json.dumps(body).encode()
             with lock:

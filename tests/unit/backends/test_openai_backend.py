@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import threading
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -79,6 +80,7 @@ async def test_the_number_of_retries_is_bounded(server: Script) -> None:
 
 
 async def test_no_more_requests_at_once_than_allowed(server: Script) -> None:
+    server.replies += [threading.Barrier(3)] * 12  # none is answered before three are there
     backend = backend_on(server, concurrency=3)
     await asyncio.gather(*(backend.generate(PROMPT, Sampling(seed=i)) for i in range(12)))
     assert server.most_at_once == 3

@@ -26,6 +26,7 @@ from mars2.store.run_store import RunStore
 
 WRITER = """
 import sys
+import time
 from pathlib import Path
 import numpy as np
 from fake_run import credit, grow, log_step, make_problem, skill_at
@@ -47,6 +48,8 @@ with RunStore.open(Path(sys.argv[1])) as store:
             store.finish_tree(tree, credit(tree))
             trees.append(tree)
         log_step(store, step, np.random.Generator(np.random.PCG64(step)), trees)
+    while len(sys.argv) > 3 and not Path(sys.argv[3]).exists():  # until a reader has seen the run in progress
+        time.sleep(0.01)
     store.append_event("run_finished")
 """
 
@@ -207,6 +210,7 @@ def test_a_writer_is_read_from_moment_to_moment_and_not_held_up(run: Path) -> No
     environment = os.environ | {"PYTHONPATH": os.pathsep.join([*sys.path, str(Path(__file__).parent)])}
     seen: list[dict[str, Any]] = []
     statuses: list[int] = []
+    seen_in_progress = run.with_name("seen in progress")
     with served(run) as server:
         over = threading.Event()
 
@@ -216,13 +220,14 @@ def test_a_writer_is_read_from_moment_to_moment_and_not_held_up(run: Path) -> No
                 statuses.append(status)
                 if status == 200:
                     seen.append(json.loads(body))
+                    if seen[-1]["state"] == "in progress":
+                        seen_in_progress.touch()
 
         readers = [threading.Thread(target=read) for _ in range(4)]
         for reader in readers:
             reader.start()
-        done = subprocess.run(
-            [sys.executable, "-c", WRITER, str(run), "10"], env=environment, capture_output=True, text=True, timeout=110
-        )
+        command = [sys.executable, "-c", WRITER, str(run), "10", str(seen_in_progress)]
+        done = subprocess.run(command, env=environment, capture_output=True, text=True, timeout=110)
         over.set()
         for reader in readers:
             reader.join()
