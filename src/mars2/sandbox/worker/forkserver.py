@@ -6,6 +6,7 @@ It is the first process of its own process namespace where there is one: whateve
 
 from __future__ import annotations
 
+import ctypes
 import gc
 import importlib
 import os
@@ -16,7 +17,7 @@ import socket
 import struct
 import sys
 from array import array
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from dataclasses import dataclass
 from functools import partial
 from resource import (
@@ -29,7 +30,7 @@ from resource import (
     setrlimit,
 )
 
-from . import candidate, libc, sentinels
+from . import candidate, libc, namespaces, sentinels
 from .isolation import READY, ChildLock, Isolation, Layers, address_space_bytes, start_with_connection
 from .rehearsal import TIMES, fill_pools, rehearse
 
@@ -39,7 +40,8 @@ heapq io itertools json math numbers operator random re statistics string struct
 typing
 """
 FORK = struct.Struct("<QQQ")  # CPU limit in s, memory in bytes over the base, largest file in bytes
-EXITED = struct.Struct("<iddQB")  # wait status, user s, system s, peak KiB, 1 if the zygote must be replaced
+EXITED = struct.Struct("=ib3x4qq104x")  # status, 1 if the zygote is spent; user s and µs, system s and µs, peak KiB
+_SPENT_AT, _USAGE_AT = 4, 8  # the latter is a struct rusage
 _OPEN_FILES = 256
 _DESCRIPTORS = array("i", range(candidate.NUM_DESCRIPTORS)).tobytes()
 _THREADS = 512  # of a candidate
@@ -64,64 +66,81 @@ def _serve(connection: socket.socket, isolation: Isolation, lock: ChildLock, pre
     if isolation.namespaces and _kernel() >= _COUNTS_PER_NAMESPACE:
         setrlimit(RLIMIT_NPROC, (_THREADS, _THREADS))
     os.closerange(0, libc.FIRST_OUT_OF_THE_WAY)  # so that what is received has the numbers of a candidate's descriptors
-    space = socket.CMSG_SPACE(len(_DESCRIPTORS))
     steps_for: dict[bytes, tuple[Step, ...]] = {}
     aim = lock.filter.aim if lock.filter is not None else int
+    serve, ready = candidate.serve, prepared.candidate
+    # The calls of each round are made ready: what changes in this process while it shares its memory is copied.
+    descriptors, report, blank = _DESCRIPTORS, bytearray(EXITED.size), bytes(EXITED.size)
+    receive = partial(connection.recvmsg, FORK.size, socket.CMSG_SPACE(len(descriptors)))
+    fork = libc.prepared("fork")  # without Python's at-fork handlers, which touch some 180 pages; there is one thread
+    drop_descriptors = partial(os.closerange, 0, candidate.NUM_DESCRIPTORS)
+    wait = libc.prepared("wait4", -1, libc.address_in(report), 0, libc.address_in(report, _USAGE_AT))
+    kill_all = libc.prepared("kill", -1, signal.SIGKILL)
+    scratch = namespaces.ScratchWatch() if isolation.namespaces else None
+    send_report = partial(connection.send, report)
     for _ in range(TIMES):
         aim(os.getpid())
-        _take([partial(os.stat, "/")])
+        partial(os.stat, "/")()
     gc.collect()
     fill_pools()
     gc.freeze()
     connection.send(READY)
     while True:
-        message, ancillary, _, _ = connection.recvmsg(FORK.size, space)
+        message, ancillary, _, _ = receive()
         if not message:
             os._exit(0)
-        if not ancillary or ancillary[0][2] != _DESCRIPTORS:
+        if not ancillary or ancillary[0][2] != descriptors:
             raise OSError("a request without its descriptors")
         steps = steps_for.get(message)
         if steps is None:
             if len(steps_for) >= _MOST_KINDS:
                 steps_for.clear()
             steps = steps_for[message] = _first_steps(lock, prepared.base_bytes, *FORK.unpack(message))
-        pid = libc.fork()
+        pid = fork()
         if pid == 0:
             try:
                 aim(os.getpid())
-                _take(steps)
-                candidate.serve(prepared.candidate)
+                for step in steps:
+                    if step() == -1:
+                        raise OSError("a child cannot enter its jail")
+                serve(ready)
                 os._exit(0)
             finally:
                 os._exit(70)
-        os.closerange(0, candidate.NUM_DESCRIPTORS)
-        _, status, usage = os.wait4(pid, 0)
-        _end_everything(isolation)
-        clean = isolation.scratch_is_clean()
-        connection.send(EXITED.pack(status, usage.ru_utime, usage.ru_stime, usage.ru_maxrss, not clean))
+        if pid == -1:
+            raise OSError("cannot fork")
+        drop_descriptors()
+        while (ended := wait()) != pid:  # another is an orphan that the child left
+            if ended == -1:
+                raise OSError("no child to wait for")
+        if scratch is None:
+            _end_everything(isolation)
+        else:
+            if kill_all() == 0:  # there was somebody
+                _end_everything(isolation)
+            if scratch.forget_times() == -1 or scratch.look() == -1:
+                raise OSError("no scratch folder")
+            if scratch.now != scratch.empty:
+                report[_SPENT_AT] = not namespaces.clean_scratch()
+                scratch.look()
+        send_report()
+        report[:] = blank  # the next child shall not read it
 
 
 def _first_steps(lock: ChildLock, base_bytes: int, cpu_s: int, memory_bytes: int, file_bytes: int) -> tuple[Step, ...]:
     """What a child does before it runs a candidate, made ready by the zygote: its domain, session, limits, filter."""
-    steps: list[Step] = [os.setsid, partial(os.closerange, candidate.NUM_DESCRIPTORS, _OPEN_FILES)]
+    steps = [libc.prepared("setsid"), partial(os.closerange, candidate.NUM_DESCRIPTORS, _OPEN_FILES)]
     for limit, most in (
         (RLIMIT_CPU, cpu_s),
         (RLIMIT_AS, base_bytes + memory_bytes),
         (RLIMIT_FSIZE, file_bytes),
     ):
-        steps.append(partial(setrlimit, limit, (most, most)))
+        steps.append(libc.prepared("setrlimit", limit, (ctypes.c_ulong * 2)(most, most)))
     if lock.domain is not None:
         steps.insert(0, lock.domain.restrict)
     if lock.filter is not None:
         steps.append(lock.filter.load)
     return tuple(steps)
-
-
-def _take(steps: Sequence[Step]) -> None:
-    """Raises OSError if one fails."""
-    for step in steps:
-        if step() == -1:
-            raise OSError("a child cannot enter its jail")
 
 
 def _kernel() -> tuple[int, ...]:
@@ -131,8 +150,6 @@ def _kernel() -> tuple[int, ...]:
 
 def _end_everything(isolation: Isolation) -> None:
     """Kill and reap whatever the child left running."""
-    if isolation.namespaces and not libc.kill_all():
-        return  # no process in sight, not even a dead one
     while True:
         if isolation.namespaces:
             libc.kill_all()

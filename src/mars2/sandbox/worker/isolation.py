@@ -52,10 +52,6 @@ class Isolation:
             return []
         return [int(pid) for pid in os.pread(self.children_file, 1 << 16, 0).split()]
 
-    def scratch_is_clean(self) -> bool:
-        """Whether the candidate left no file behind; plain files are removed here."""
-        return not self.namespaces or namespaces.clean_scratch()
-
 
 @dataclass(frozen=True, slots=True)
 class ChildLock:

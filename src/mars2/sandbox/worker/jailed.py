@@ -155,12 +155,14 @@ class Jailed:
         """Wait for the end of the tests in the job that the process was started with."""
         clock = Clock(0, cpu_limit_s, wall_limit_s, 0.0)
         poll = self._poll(self._zygote)
+        limit = ""
         if not self._ready(poll, _FIRST_PAUSE_MS):
             self._greet()
             self._let_loose()
             clock.begin(self._pid, _FIRST_PAUSE_MS / 1000)
             poll.register(self._control, select.POLLIN)
-        return self._ran(clock, self._wait(poll, clock, stdout_bytes), num_tests)
+            limit = self._wait(poll, clock, stdout_bytes)
+        return self._ran(clock, limit, num_tests)
 
     def run_tests(
         self,
@@ -328,14 +330,14 @@ class Jailed:
             if not self._is_dead(1000 * _PATIENCE_S):
                 raise ZygoteLost(f"the zygote did not report within {_PATIENCE_S:g} s")
             try:
-                message = self._zygote.recv(64)
+                message = self._zygote.recv(forkserver.EXITED.size + 1, socket.MSG_DONTWAIT)
             except OSError as error:
                 raise ZygoteLost(f"the zygote did not report: {error}") from error
             if len(message) != forkserver.EXITED.size:
                 raise ZygoteLost("the zygote died")
-            status, user_s, system_s, peak_kib, spent = forkserver.EXITED.unpack(message)
+            status, spent, user_s, user_us, system_s, system_us, peak_kib = forkserver.EXITED.unpack(message)
             self.zygote_is_spent = bool(spent)
-            self.exit = Exit(status, user_s + system_s, peak_kib / 1024)
+            self.exit = Exit(status, user_s + system_s + (user_us + system_us) / 1e6, peak_kib / 1024)
         return self.exit
 
     def close(self) -> None:

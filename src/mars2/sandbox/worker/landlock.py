@@ -79,8 +79,9 @@ class Domain:
     """Enters a new, nested domain: no way back, and no reaching into processes outside of it."""
 
     def __init__(self, ruleset: int) -> None:
-        self.restrict = libc.prepared_syscall(_RESTRICT_SELF, ruleset, 0)
+        self._ruleset = ruleset
+        self.restrict = libc.prepared("syscall", _RESTRICT_SELF, ruleset, 0)
 
     def enter(self) -> None:
         """Restrict this process. Raises OSError."""
-        libc.check(self.restrict(), "landlock_restrict_self")
+        libc.syscall(_RESTRICT_SELF, self._ruleset, 0)

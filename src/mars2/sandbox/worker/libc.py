@@ -10,7 +10,7 @@ from contextlib import suppress
 from functools import partial
 
 _libc = ctypes.CDLL(None, use_errno=True)
-_python_libc = ctypes.PyDLL(None, use_errno=True)  # calls keep the interpreter lock: a forked child holds it too
+_quick_libc = ctypes.PyDLL(None)  # calls keep the interpreter lock, which a forked child holds too, and no error number
 
 CLONE_NEWNS, CLONE_NEWUTS, CLONE_NEWIPC = 0x00020000, 0x04000000, 0x08000000
 CLONE_NEWUSER, CLONE_NEWPID, CLONE_NEWNET = 0x10000000, 0x20000000, 0x40000000
@@ -43,28 +43,28 @@ def syscall(number: int, *arguments: object) -> int:
     return check(_libc.syscall(ctypes.c_long(number), *prepared), f"syscall {number}")
 
 
-def prepared_syscall(number: int, *arguments: object) -> Callable[[], int]:
-    """As `syscall`, to be made later and often: the arguments are converted now. It returns -1 for an error."""
-    prepared = [ctypes.c_long(a) if isinstance(a, int) else a for a in arguments]
-    return partial(_python_libc.syscall, ctypes.c_long(number), *prepared)
+def prepared(function: str, *arguments: object) -> Callable[[], int]:
+    """A call of a function of the C library, to be made later and often: arguments are as those of `syscall`, and
+    converted now. It returns -1 for an error.
+
+    In a process that shares its memory with a child, it copies few pages: the objects of a call lie together.
+    """
+    return partial(_quick_libc[function], *(ctypes.c_long(a) if isinstance(a, int) else a for a in arguments))
+
+
+def address_in(buffer: bytearray, offset: int = 0) -> object:
+    """For a call that writes into a buffer, which must live as long."""
+    return (ctypes.c_char * (len(buffer) - offset)).from_buffer(buffer, offset)
 
 
 def kill_all() -> bool:
     """Send SIGKILL to every process in sight but this one and the first; whether there was any."""
-    return _python_libc.kill(-1, 9) == 0
+    return _libc.kill(-1, 9) == 0
 
 
 def current_cpu() -> int:
     """The processor that this code runs on; -1 where the kernel does not say."""
     return _libc.sched_getcpu()
-
-
-def fork() -> int:
-    """fork(2) without Python's at-fork handlers, for a process with one thread that holds no lock.
-
-    The handlers touch some 180 pages, each copied in the child: half the cost of a fork.
-    """
-    return check(_python_libc.fork(), "fork")
 
 
 def out_of_the_way(descriptor: int) -> int:

@@ -68,8 +68,8 @@ class Filter:
         program = struct.pack("=H6xQ", len(self.code), ctypes.addressof(self._buffer))
         self._program = ctypes.create_string_buffer(program, len(program))
         table = architecture()
-        number = table.number["seccomp"] if table else -1
-        self.load = libc.prepared_syscall(number, _SET_MODE_FILTER, 0, self._program)
+        self._call = (table.number["seccomp"] if table else -1, _SET_MODE_FILTER, 0, self._program)
+        self.load = libc.prepared("syscall", *self._call)
 
     def aim(self, own_pid: int) -> None:
         """Write the process id of the process that will `load` it."""
@@ -79,7 +79,7 @@ class Filter:
     def install(self, own_pid: int = 0) -> None:
         """Put the filter on this process, for good. Needs NO_NEW_PRIVS. Raises OSError."""
         self.aim(own_pid)
-        libc.check(self.load(), "seccomp")
+        libc.syscall(*self._call)
 
 
 def _program(table: Architecture, actions: dict[int, list[Instruction]], default: list[Instruction]) -> Filter:
