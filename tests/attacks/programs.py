@@ -10,6 +10,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 
+import kernel_programs
 import more_programs
 import third_programs
 
@@ -579,10 +580,16 @@ ATTACKS: tuple[Attack, ...] = (
     *_attacks(
         "contained",
         "stdio",
-        CONTAINED | {n: _ATTEMPT + s for n, s in (more_programs.CONTAINED | third_programs.CONTAINED).items()},
+        CONTAINED
+        | {
+            n: _ATTEMPT + s
+            for n, s in (more_programs.CONTAINED | third_programs.CONTAINED | kernel_programs.CONTAINED).items()
+        },
     ),
     *(
         Attack(name, "stdio", "exhausting", source, frozenset(allowed.split()))
-        for name, (source, allowed) in (EXHAUSTING | more_programs.EXHAUSTING | third_programs.EXHAUSTING).items()
+        for name, (source, allowed) in (
+            EXHAUSTING | more_programs.EXHAUSTING | third_programs.EXHAUSTING | kernel_programs.EXHAUSTING
+        ).items()
     ),
 )

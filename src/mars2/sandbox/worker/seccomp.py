@@ -15,10 +15,10 @@ _LD_ABS, _JEQ, _JGE, _JSET, _RET = 0x20, 0x15, 0x35, 0x45, 0x06
 _ALLOW, _ERRNO, _KILL_PROCESS = 0x7FFF0000, 0x00050000, 0x80000000
 _NUMBER, _ARCH, _ARGUMENT_0, _ARGUMENT_1 = 0, 4, 16, 24  # offsets in struct seccomp_data, little-endian low halves
 _X32_BIT = 0x40000000
-_CLONE_THREAD = 0x00010000
+_CLONE_VFORK, _CLONE_THREAD = 0x00004000, 0x00010000
 _SET_MODE_FILTER = 1
 _IOCTLS = (0x5401, 0x5413, 0x541B, 0x5421, 0x5450, 0x5451)  # TCGETS TIOCGWINSZ FIONREAD FIONBIO FIONCLEX FIOCLEX
-_FCNTLS = (0, 1, 2, 3, 4, 5, 6, 7, 9, 36, 37, 38, 1030, 1031, 1032, 1034)  # no F_SETOWN, F_SETSIG: signals to others
+_FCNTLS = (0, 1, 2, 3, 4, 5, 6, 7, 9, 36, 37, 38, 1030, 1032, 1034)  # no F_SETOWN, F_SETSIG, F_SETPIPE_SZ
 _PRCTLS = (3, 15, 16, 0x53564D41)  # GET_DUMPABLE, SET_NAME, GET_NAME, SET_VMA
 _AF_UNIX = 1
 
@@ -48,7 +48,9 @@ def _argument_in(offset: int, values: Sequence[int], otherwise: int) -> list[Ins
 
 
 def _threads_only() -> list[Instruction]:
-    return [_statement(_LD_ABS, _ARGUMENT_0), (_JSET, 1, 0, _CLONE_THREAD), *_deny(errno.EPERM), *_PERMIT]
+    """No process, and no thread whose maker waits for it in a state that no signal ends."""
+    flags = [_statement(_LD_ABS, _ARGUMENT_0), (_JSET, 1, 0, _CLONE_VFORK), (_JSET, 1, 0, _CLONE_THREAD)]
+    return [*flags, *_deny(errno.EPERM), *_PERMIT]
 
 
 def architecture() -> Architecture | None:

@@ -1,6 +1,6 @@
 """The trusted half of a worker: takes judgements from the trainer, keeps the zygotes, answers with outcomes.
 
-It stays outside the jail, is never a copy of the trainer, and holds no expected output while a zygote is being made.
+It stays outside the jail, is never a copy of the trainer, and makes no zygote itself: it holds expected outputs.
 """
 
 from __future__ import annotations
@@ -15,6 +15,7 @@ import sys
 import time
 from contextlib import suppress
 from dataclasses import dataclass, replace
+from functools import partial
 from typing import Any
 
 from . import compiler, forkserver, huge_pages, libc, wire
@@ -22,6 +23,7 @@ from .checker import CheckerFailed
 from .isolation import Isolation, Layers
 from .jailed import Cancelled, ZygoteLost, processors
 from .judgement import Judgement, Request
+from .nursery import Nursery
 
 _STACK_BYTES = 1 << 30  # room for deep recursion in candidates; address space only
 _RECYCLE_AFTER = 5_000  # judgements per zygote
@@ -31,10 +33,10 @@ _NEEDS_NUMPY = re.compile(r"\bnumpy\b")  # in vain is better than not: there are
 
 
 class _Zygotes:
-    """The zygotes of this worker: the plain one, and one with numpy once a program asks for it."""
+    """The zygotes of this worker: the plain one, and others once they are needed."""
 
-    def __init__(self, settings: dict[str, Any]) -> None:
-        self._settings = settings
+    def __init__(self, settings: dict[str, Any], nursery: Nursery) -> None:
+        self._nursery = nursery
         self._has_numpy = settings["numpy_folder"] is not None
         self.allow_unsafe = bool(settings["allow_unsafe"])
         self.safe_tiers = settings["safe_tiers"]
@@ -55,20 +57,9 @@ class _Zygotes:
         """A live zygote of this kind, started or renewed if need be. Raises OSError."""
         if kind in self._live and self._live[kind][2] >= _RECYCLE_AFTER:
             self.drop(kind)
-        connection, isolation, uses = self._live.get(kind) or (*self._start(kind), 0)
+        connection, isolation, uses = self._live.get(kind) or (*self._nursery.start(kind), 0)
         self._live[kind] = (connection, isolation, uses + 1)
         return connection, isolation
-
-    def _start(self, kind: str) -> tuple[socket.socket, Isolation]:
-        folder = self._settings["numpy_folder"]
-        wanted = self._settings
-        layers = Layers(bool(wanted["namespaces"]), bool(wanted["landlock"]), bool(wanted["seccomp"]))
-        if kind == "compiler":
-            return compiler.start(layers)
-        if kind != "numpy":
-            return forkserver.start(layers)
-        folders = (f"{folder}/numpy", f"{folder}/numpy.libs")
-        return forkserver.start(replace(layers, library_folders=folders), ("numpy", folder))
 
     def gather(self) -> None:
         """Keep this process and its zygotes on one processor, that which the kernel woke it on, until `scatter`.
@@ -104,11 +95,19 @@ class _Zygotes:
         if live is not None:
             connection, isolation, _ = live
             connection.close()
-            try:
-                os.kill(isolation.pid, 9)
-                os.waitpid(isolation.pid, 0)
-            except (ChildProcessError, ProcessLookupError):
-                pass
+            self._nursery.end(isolation.pid)
+
+
+def _start_zygote(settings: dict[str, Any], kind: str) -> tuple[socket.socket, Isolation]:
+    """Make a zygote of this kind: "plain", "tester", "numpy" or "compiler". Raises OSError."""
+    layers = Layers(bool(settings["namespaces"]), bool(settings["landlock"]), bool(settings["seccomp"]))
+    if kind == "compiler":
+        return compiler.start(layers)
+    if kind != "numpy":
+        return forkserver.start(layers)
+    folder = settings["numpy_folder"]
+    folders = (f"{folder}/numpy", f"{folder}/numpy.libs")
+    return forkserver.start(replace(layers, library_folders=folders), ("numpy", folder))
 
 
 class _Tests:
@@ -154,9 +153,11 @@ def main(descriptor: int) -> None:
     sys.setrecursionlimit(10_000)
     huge_pages.keep_interpreter()
     trainer = socket.socket(fileno=descriptor)
-    zygotes = _Zygotes(settings := json.loads(wire.receive(trainer)))
+    settings = json.loads(wire.receive(trainer))
     if settings["contained"]:
         libc.prctl(libc.PR_SET_DUMPABLE, 0)  # programs may be of the same user: none may read what is expected
+    nursery = Nursery(partial(_start_zygote, settings), trainer)
+    zygotes = _Zygotes(settings, nursery)
     try:
         _, isolation = zygotes.get("plain")
     except OSError as error:
@@ -173,7 +174,7 @@ def main(descriptor: int) -> None:
                 zygotes.scatter()
                 _send(trainer, answer)
     except (EOFError, BrokenPipeError, ConnectionResetError):
-        zygotes.drop_all()
+        nursery.close()
 
 
 def _answer(payload: bytes, tests: _Tests, zygotes: _Zygotes, trainer: socket.socket) -> dict[str, object]:

@@ -22,8 +22,8 @@ mprotect 10 226|munmap 11 215|brk 12 214|rt_sigaction 13 134|rt_sigprocmask 14 1
 pread64 17 67|pwrite64 18 68|readv 19 65|writev 20 66|access 21 -1|pipe 22 -1|select 23 -1|sched_yield 24 124
 mremap 25 216|msync 26 227|madvise 28 233|dup 32 23|dup2 33 -1|pause 34 -1|nanosleep 35 101|getitimer 36 102
 alarm 37 -1|setitimer 38 103|getpid 39 172|sendfile 40 71|sendto 44 206|recvfrom 45 207|sendmsg 46 211
-recvmsg 47 212|shutdown 48 210|getsockname 51 204|getpeername 52 205|setsockopt 54 208|getsockopt 55 209
-clone 56 220|exit 60 93|wait4 61 260|kill 62 129|uname 63 160|flock 73 32|fsync 74 82
+recvmsg 47 212|shutdown 48 210|getsockname 51 204|getpeername 52 205|getsockopt 55 209
+clone 56 220|exit 60 93|wait4 61 260|kill 62 129|uname 63 160|fsync 74 82
 fdatasync 75 83|truncate 76 45|ftruncate 77 46|getdents 78 -1|getcwd 79 17|chdir 80 49|fchdir 81 50
 rename 82 -1|mkdir 83 -1|rmdir 84 -1|creat 85 -1|unlink 87 -1|readlink 89 -1
 umask 95 166|gettimeofday 96 169|getrlimit 97 163|getrusage 98 165|sysinfo 99 179|times 100 153|getuid 102 174
@@ -38,7 +38,7 @@ waitid 247 95|openat 257 56|mkdirat 258 34|newfstatat 262 79|unlinkat 263 35|ren
 readlinkat 267 78|faccessat 269 48|pselect6 270 72|ppoll 271 73|set_robust_list 273 99
 utimensat 280 88|epoll_pwait 281 22|eventfd 284 -1|fallocate 285 47|eventfd2 290 19|epoll_create1 291 20
 dup3 292 24|pipe2 293 59|preadv 295 69|pwritev 296 70|prlimit64 302 261|getcpu 309 168|renameat2 316 276
-seccomp 317 277|getrandom 318 278|membarrier 324 283|copy_file_range 326 285|statx 332 291|rseq 334 293
+seccomp 317 277|getrandom 318 278|copy_file_range 326 285|statx 332 291|rseq 334 293
 close_range 436 436|faccessat2 439 439|epoll_pwait2 441 441|landlock_restrict_self 446 446
 """
 _CONDITIONAL = "ioctl 16 29|fcntl 72 25|socketpair 53 199|clone3 435 435"  # allowed or refused by their arguments
