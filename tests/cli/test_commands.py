@@ -87,14 +87,14 @@ def test_help_has_an_example(command: str, tmp_path: Path) -> None:
         (["report", "."], "run: no run in ."),
         (["judge", "gone.py", "problem.md"], "judge: gone.py: No such file or directory"),
         (["judge", "problem.md"], "judge: give a program file and a problem"),
-        (["judge", "--batch", "tasks.jsonl"], "line 2: tests.outptus: unknown field, got []; remove it"),
+        (["judge", "--batch", "tasks.jsonl"], "line 2: tests.outptus: unknown field, got [1]; remove it"),
         (["check", "config.yaml", "--set", "policies.a.script=gone.yaml"], "no such file: gone.yaml"),
     ],
     ids=lambda value: " ".join(value[:2]) if isinstance(value, list) else "",
 )
 def test_a_mistake_is_one_line_and_exit_code_2(arguments: list[str], message: str, here: Path) -> None:
     (here / "malformed.md").write_text(PROBLEM.replace("public:", "public: ["))
-    task = {"id": 1, "program": "", "tests": {"kind": "call", "function": "f", "inputs": [], "outputs": []}}
+    task = {"id": 1, "program": "", "tests": {"kind": "call", "function": "f", "inputs": [[]], "outputs": [1]}}
     bad = json.dumps(task).replace("outputs", "outptus")
     (here / "tasks.jsonl").write_text(f"{json.dumps(task)}\n{bad}\n")
     (here / "no-tests.md").write_text(PROBLEM.split("```tests")[0])
@@ -235,6 +235,35 @@ def test_evaluate_completes_with_backends_that_misbehave_and_shows_what_failed(h
     assert sum(used["output_tokens"] for used in summary["usage"].values()) == summary["output_tokens"]
     table = done.stdout[done.stdout.index("all trees together") :]
     assert f"{summary['usage']['b']['prompt_tokens']:,}" in table
+
+
+def test_judge_prints_what_programs_say_without_harm(here: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    tests = {"kind": "stdio", "inputs": [""], "outputs": ["x"]}
+    programs = [r"raise ValueError('\ud800 \x1b[2J é')", "print('x')"]
+    lines = [json.dumps({"id": f"{n}\n\ud800", "program": p, "tests": tests}) for n, p in enumerate(programs)]
+    (here / "odd.jsonl").write_text("\n".join(lines))
+    monkeypatch.setenv("PYTHONIOENCODING", "ascii")
+    found = mars2("judge", "--batch", "odd.jsonl", cwd=here)
+    assert found.returncode == 0, found.stderr
+    first, said, _, last = found.stdout.splitlines()
+    assert first.startswith(r"0\n\ud800: RE")
+    assert said.endswith(r"ValueError: \ud800 \x1b[2J \xe9")
+    assert last.startswith(r"1\n\ud800: AC")
+
+
+@pytest.mark.parametrize("as_json", [[], ["--json"]])
+def test_judge_says_that_it_cannot_write(here: Path, as_json: list[str]) -> None:
+    tests = {"kind": "stdio", "inputs": [""], "outputs": ["x"]}
+    (here / "one.jsonl").write_text(json.dumps({"id": 1, "program": "print('x')", "tests": tests}))
+    command = [sys.executable, "-m", "mars2", "judge", "--batch", "one.jsonl", *as_json]
+    with open("/dev/full", "w") as full:
+        found = subprocess.run(
+            command, cwd=here, stdout=full, stderr=subprocess.PIPE, text=True, timeout=60, check=False
+        )
+    assert found.returncode == 2
+    assert found.stderr == (
+        "mars2: error: judge: standard output: No space left on device; write the answers elsewhere\n"
+    )
 
 
 def test_judge_one_and_many(here: Path) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import sys
 from collections.abc import Iterator
 from contextlib import aclosing
@@ -11,7 +12,7 @@ from typing import Annotated, Any, Literal
 
 import typer
 
-from mars2.cli.output import print_json, run_async, say, stdout
+from mars2.cli.output import run_async, say
 from mars2.core.errors import UserError
 
 HELP = """Run a program against a problem's tests and print the verdict; or many, from a file of tasks.
@@ -54,10 +55,7 @@ def judge(
     if program is None or problem is None:
         raise UserError("judge: give a program file and a problem, or --batch TASKS.jsonl; see mars2 judge --help")
     found = run_async(_judge_one(program, problem, options, every_test), when_interrupted="interrupted")
-    if as_json:
-        print_json(found)
-    else:
-        _print(found)
+    _write(json.dumps(found, indent=2) + "\n" if as_json else _lines_of(found))
 
 
 async def _judge_one(program: Path, reference: str, options: dict[str, Any], every_test: bool) -> dict[str, Any]:
@@ -67,6 +65,10 @@ async def _judge_one(program: Path, reference: str, options: dict[str, Any], eve
 
     problem = load_problem(reference)
     tests = (*problem.public_tests, *problem.hidden_tests)
+    if not tests:
+        raise UserError(
+            f"judge: problem {problem.id} has no tests, so that every program would pass; give it one at least"
+        )
     async with ZygoteSandbox(**options) as sandbox:
         verdict = await sandbox.judge(
             _read(program),
@@ -88,19 +90,18 @@ async def _judge_batch(batch: Path, options: dict[str, Any], every_test: bool, a
         )
         async with aclosing(answers):  # where writing fails, what is under way ends before the sandbox does
             async for found in answers:
-                if as_json:
-                    sys.stdout.write(json.dumps(found) + "\n")
-                    sys.stdout.flush()
-                else:
-                    _print(found)
+                _write(json.dumps(found) + "\n" if as_json else _lines_of(found))
     if sandbox.num_worker_failures:
         say(f"the judge itself failed {sandbox.num_worker_failures} times; those judgements were repeated")
 
 
 def _lines(batch: Path) -> Iterator[str]:
     if str(batch) == "-":
+        if sys.stdin is None:
+            raise UserError("judge: standard input is closed; give a file or pipe the tasks in")
         try:
-            yield from sys.stdin
+            for number, line in enumerate(sys.stdin):
+                yield line if number else line.removeprefix("\ufeff")
         except UnicodeDecodeError:
             raise UserError("judge: standard input is not UTF-8 text; write it as UTF-8") from None
     else:
@@ -116,15 +117,35 @@ def _read(path: Path) -> str:
         raise UserError(f"judge: {path}: {error.strerror}; give a readable file") from None
 
 
-def _print(found: dict[str, Any]) -> None:
+def _lines_of(found: dict[str, Any]) -> str:
+    """An answer for people: a line, and more for each test that failed."""
     passed = sum(test["verdict"] == "AC" for test in found["tests"])
-    total = len(found["tests"])
-    stdout.print(
-        f"{found['id']}: {found['verdict']}, {passed} of {total} tests passed (isolation {found['tier']})",
-        markup=False,
-        highlight=False,
-        soft_wrap=True,
-    )
+    line = f"{_printable(str(found['id']))}: {found['verdict']}, {passed} of {len(found['tests'])} tests passed"
+    lines = [f"{line} (isolation {found['tier'] or 'none'})"]
+    if "error" in found:
+        lines.append("  " + _printable(found["error"]))
     for number, test in enumerate(found["tests"], 1):
         if test["detail"]:
-            stdout.print(f"  test {number}: {test['verdict']}  {test['detail']}", markup=False, highlight=False)
+            detail = "\n".join(map(_printable, test["detail"].split("\n")))
+            lines.append(f"  test {number}: {test['verdict']}  {detail}")
+    return "\n".join(lines) + "\n"
+
+
+def _printable(text: str) -> str:
+    """Text that a model or its program wrote, with escapes in place of what would act on a terminal or not print."""
+    return "".join(c if c.isprintable() else c.encode("unicode_escape").decode() for c in text)
+
+
+def _write(text: str) -> None:
+    """To standard output, at once."""
+    if sys.stdout is None:
+        raise UserError("judge: standard output is closed; leave it open")
+    encoding = sys.stdout.encoding or "utf-8"
+    try:
+        sys.stdout.write(text.encode(encoding, "backslashreplace").decode(encoding))
+        sys.stdout.flush()
+    except BrokenPipeError:
+        raise
+    except OSError as error:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), 1)  # what could not be written is not tried again at the end
+        raise UserError(f"judge: standard output: {error.strerror}; write the answers elsewhere") from None

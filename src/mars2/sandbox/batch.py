@@ -2,22 +2,24 @@
 
 from __future__ import annotations
 
+import ast
 import asyncio
 import json
 from collections.abc import AsyncGenerator, Iterable
 from decimal import Decimal
 from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, PlainValidator, ValidationError, model_validator
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, PlainValidator, ValidationError, model_validator
 
-from mars2.core.errors import UserError
+from mars2.core.errors import CheckerError, UserError
 from mars2.core.problem import AssertTest, CallTest, Checker, Comparison, Limits, NamedComparison, StdioTest, Test
 from mars2.core.protocols import Sandbox
-from mars2.core.verdict import TestResult, Verdict
+from mars2.core.verdict import Status, TestResult, Verdict
 from mars2.sandbox.messages import MOST_MEMORY_MIB, MOST_OUTPUT_KIB, MOST_SECONDS
 
 _MOST_MESSAGE = 300
 _MOST_VALUE = 80  # characters of a value that an error shows
+_MOST_ID = 2**256  # of an integer: one of thousands of digits cannot be written again
 
 
 def _text(value: object) -> str:
@@ -30,6 +32,8 @@ def _text(value: object) -> str:
 def _id(value: object) -> str | int:
     if not isinstance(value, (str, int)) or isinstance(value, bool):
         raise ValueError("must be a string or an integer")
+    if isinstance(value, int) and abs(value) >= _MOST_ID:
+        raise ValueError("is an integer of more than 256 bits; give a smaller one or a string")
     return value
 
 
@@ -41,6 +45,39 @@ def _integer(digits: str) -> int:
     return int(digits) if len(digits) < 4000 else int(Decimal(digits))
 
 
+def _some(value: list[Any]) -> list[Any]:
+    if not value:
+        raise ValueError("is empty: without a test every program would pass; give one test at least")
+    return value
+
+
+_SOME = AfterValidator(_some)
+
+
+def _checker_source(source: str) -> str:
+    """It compiles and defines `check`; a checker that fails all the same is known when it is asked."""
+    try:
+        tree = ast.parse(source)
+    except (SyntaxError, ValueError, RecursionError, MemoryError) as error:
+        raise ValueError(f"is not Python: {error}; write `def check(input, expected, actual):`") from None
+    if not any(isinstance(node, ast.FunctionDef) and node.name == "check" for node in tree.body):
+        raise ValueError("defines no check; write `def check(input, expected, actual):`")
+    return source
+
+
+CheckerSource = Annotated[str, AfterValidator(_checker_source)]
+
+
+def _object(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    """A JSON object whose names are all different."""
+    known = dict(pairs)
+    if len(known) < len(pairs):
+        names = [name for name, _ in pairs]
+        twice = next(name for name in names if names.count(name) > 1)
+        raise UserError(f"line: {_name(twice)} is given twice in one object; keep one")
+    return known
+
+
 class _Strict(BaseModel):
     model_config = ConfigDict(extra="forbid", strict=True)
 
@@ -49,7 +86,7 @@ class StdioTests(_Strict):
     """Programs that read stdin and print."""
 
     kind: Literal["stdio"]
-    inputs: list[Text]
+    inputs: Annotated[list[Text], _SOME]
     outputs: list[Text]
 
     @model_validator(mode="after")
@@ -67,7 +104,7 @@ class CallTests(_Strict):
 
     kind: Literal["call"]
     function: Text
-    inputs: list[list[Any]]
+    inputs: Annotated[list[list[Any]], _SOME]
     outputs: list[Any]
 
     @model_validator(mode="after")
@@ -85,7 +122,7 @@ class AssertTests(_Strict):
     """Python code that must not raise."""
 
     kind: Literal["assert"]
-    asserts: list[Text]
+    asserts: Annotated[list[Text], _SOME]
 
     def tests(self) -> tuple[Test, ...]:
         return tuple(map(AssertTest, self.asserts))
@@ -108,7 +145,7 @@ class Task(_Strict):
     tests: Annotated[StdioTests | CallTests | AssertTests, Field(discriminator="kind")]
     limits: TaskLimits = TaskLimits()
     comparison: NamedComparison | None = None  # None: exact
-    checker: str | None = None  # source of `check(input, expected, actual)`, in place of a comparison
+    checker: CheckerSource | None = None  # of `check(input, expected, actual)`, in place of a comparison
 
     def rule(self) -> Comparison:
         return (self.comparison or "exact") if self.checker is None else Checker(self.checker, str(self.id))
@@ -127,7 +164,9 @@ def parse_task(line: str, number: int) -> Task:
         UserError: naming the line, the field and what is wrong with it.
     """
     try:
-        return Task.model_validate(json.loads(line, parse_int=_integer))
+        return Task.model_validate(json.loads(line, parse_int=_integer, object_pairs_hook=_object))
+    except UserError as error:
+        raise UserError(f"line {number}: {error}") from None
     except json.JSONDecodeError as error:
         raise UserError(f"line {number}: line: not JSON: {error.msg} at column {error.colno}") from None
     except RecursionError:
@@ -140,7 +179,9 @@ def _explained(error: ValidationError) -> str:
     """Field, what is wrong with it, its value and what to do."""
     found = error.errors()
     first = next((e for e in found if e["type"] == "extra_forbidden"), found[0])  # a misspelt name explains others
-    path = [str(part) for part in first["loc"] if "[" not in str(part)]
+    own = [part for part in first["loc"][:-1] if "[" not in str(part)]  # not pydantic's, such as "function-plain[…]"
+    last = [part for part in first["loc"][-1:] if first["type"] == "extra_forbidden" or "[" not in str(part)]
+    path = [_name(part) for part in (*own, *last)]
     if path[:1] == ["tests"] and len(path) > 1:
         kind = _KINDS[path.pop(1)]  # which kind of tests it is has a name in the path
     else:
@@ -151,11 +192,21 @@ def _explained(error: ValidationError) -> str:
     match first["type"]:
         case "extra_forbidden":
             return f"{field}: unknown field, got {shown}; remove it; known here are {known}"
+        case "union_tag_not_found" | "union_tag_invalid":
+            value = first["input"].get("kind") if isinstance(first["input"], dict) else first["input"]
+            got = "missing" if first["type"] == "union_tag_not_found" else f"unknown, got {_shown(value)}"
+            return f"{field}.kind: {got}; give stdio, call or assert"
         case "missing":
             return f"{field}: missing; give it; known here are {known}"
         case _:
             message = first["msg"].removeprefix("Value error, ")[:_MOST_MESSAGE]
             return f"{field}: {message}, got {shown}; see docs/sandbox.md"
+
+
+def _name(part: str | int) -> str:
+    """A field's name, as far as it can be printed on a line."""
+    text = str(part)
+    return text if len(text) <= _MOST_VALUE and (text.isidentifier() or text.isdigit()) else _shown(text)
 
 
 def _shown(value: object) -> str:
@@ -175,10 +226,11 @@ async def judge_tasks(
 ) -> AsyncGenerator[dict[str, Any], None]:
     """One answer per task, in the order of the lines; at most `at_once` are under way. Blank lines are passed over.
 
-    Every line is checked before the first program runs.
+    Every line is checked before the first program runs. A task whose checker fails is answered with IE, the others are
+    judged all the same.
 
     Raises:
-        UserError: a line is not a task.
+        UserError: a line is not a task, or, after the last answer, a checker failed.
         SandboxUnavailable: the sandbox cannot judge.
     """
     tasks = [parse_task(line, number) for number, line in enumerate(lines, 1) if line.strip()]
@@ -196,8 +248,23 @@ async def judge_tasks(
 
     under_way = [asyncio.create_task(judge(task)) for task in tasks]
     try:
+        failed: list[CheckerError] = []
         for task, verdict in zip(tasks, under_way, strict=True):
-            yield answer(task.id, await verdict)
+            try:
+                found = answer(task.id, await verdict)
+            except CheckerError as error:
+                failed.append(error)
+                found = {
+                    "id": task.id,
+                    "verdict": Status.IE.value,
+                    "tests": [],
+                    "tier": "",
+                    "mode": "",
+                    "error": str(error),
+                }
+            yield found
+        if failed:
+            raise UserError(f"{len(failed)} tasks were not judged, for their checker failed; the first: {failed[0]}")
     finally:
         for verdict in under_way:
             verdict.cancel()

@@ -71,7 +71,19 @@ async def test_lone_surrogates_survive_the_round_trip() -> None:
         (_line(limits={"cpu": 1, "cpu_s": -1}), "line 3: limits.cpu:"),
         (_line(id=None), "line 3: id"),
         ("[" * 100_000, "line 3: line: nested too deep"),
-        (_line(tests=STDIO | {"outputs": []}), "1 inputs but 0 outputs"),
+        (_line(tests=STDIO | {"outputs": ["3", "4"]}), "1 inputs but 2 outputs"),
+        (_line(tests={"kind": "stdio", "inputs": [], "outputs": []}), "line 3: tests.inputs: is empty: without a test"),
+        (_line(tests={"kind": "assert", "asserts": []}), "line 3: tests.asserts: is empty"),
+        (_line(tests={"inputs": [], "outputs": []}), "line 3: tests.kind: missing; give stdio, call or assert"),
+        (_line(tests={"kind": "magic"}), 'line 3: tests.kind: unknown, got "magic"; give stdio, call or assert'),
+        (_line(**{"a[b": 1}), 'line 3: "a[b": unknown field'),
+        (_line(**{"": 1}), 'line 3: "": unknown field'),
+        (_line(**{"\ud800": 1}), "line 3: line: Input should be a valid string"),
+        (_line(**{"x" * 100_000: 1}), "x…: unknown field"),
+        ('{"id": 1, "id": 2}', "line 3: line: id is given twice"),
+        (_line().replace('"id": "a"', f'"id": 1{"0" * 5000}'), "line 3: id: is an integer of more than 256 bits"),
+        (_line(checker="not python ("), "line 3: checker: is not Python"),
+        (_line(checker="x = 1"), "line 3: checker: defines no check"),
     ],
 )
 def test_mistakes_are_named(line: str, message: str) -> None:
@@ -96,6 +108,17 @@ async def test_limits_that_no_process_can_be_given_are_refused() -> None:
         for limits in (Limits(cpu_s=float("inf")), Limits(cpu_s=float("nan")), Limits(memory_mib=10**30)):
             with pytest.raises(UserError, match="limits"):
                 await sandbox.judge("print(3)", (), limits)
+
+
+async def test_a_checker_that_fails_costs_its_own_task_only() -> None:
+    checker = "def check(input, expected, actual): return 1 / 0"
+    lines = [_line(id=1), _line(id=2, checker=checker), _line(id=3)]
+    answers = []
+    async with ZygoteSandbox(1, allow_unsafe=True) as sandbox:
+        with pytest.raises(UserError, match=r"1 tasks were not judged.*problem 2: checker"):  # noqa: PT012 (after the last)
+            async for answer in judge_tasks(lines, sandbox, at_once=3):
+                answers.append(answer)
+    assert [(answer["id"], answer["verdict"]) for answer in answers] == [(1, "AC"), (2, "IE"), (3, "AC")]
 
 
 async def test_nothing_runs_if_a_line_is_wrong() -> None:
