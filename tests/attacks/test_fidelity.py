@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import subprocess
 import sys
 from collections.abc import AsyncIterator
 from pathlib import Path
@@ -63,3 +64,34 @@ async def test_large_inputs_and_outputs(sandbox: ZygoteSandbox) -> None:
     assert verdict.accepted, [(t.status, t.error_message) for t in verdict.tests]
     wrong = await sandbox.judge(source.replace("10**7", "(10**7 - 1)"), tests, Limits(), stop_at_first_failure=False)
     assert [t.status for t in wrong.tests] == [Status.WA] * 3
+
+
+DEEPEST = """
+deepest = 0
+def f(n):
+    global deepest
+    deepest = n
+    return f(n + 1)
+def g(x):
+    try: f(1)
+    except RecursionError: return deepest
+"""
+
+
+async def test_a_program_recurses_as_deep_as_in_a_plain_interpreter(sandbox: ZygoteSandbox) -> None:
+    run = [sys.executable, "-c", DEEPEST + "print(g(1))"]
+    plain = int(subprocess.run(run, capture_output=True, text=True, check=True).stdout)
+    printed = await sandbox.judge(DEEPEST + "print(g(1))", (StdioTest("", ""),), Limits())
+    returned = await sandbox.judge(DEEPEST, (CallTest("g", (1,), 0),), Limits())
+    for verdict in (printed, returned):
+        assert plain <= int(verdict.tests[0].actual) <= plain + 5
+
+
+async def test_line_ends_are_read_as_a_plain_interpreter_reads_them(sandbox: ZygoteSandbox) -> None:
+    program = "import sys\nprint(repr(input()))\nprint([*sys.stdin])\n"
+    given = "a\r\nb\rc\n\r\nd"
+    plain = subprocess.run(
+        [sys.executable, "-c", program], input=given.encode(), capture_output=True, check=True
+    ).stdout
+    verdict = await sandbox.judge(program, (StdioTest(given, plain.decode()),), Limits())
+    assert verdict.accepted, verdict

@@ -83,7 +83,7 @@ os.write(kept, repr((ready.is_ready, left, main is ready.main, sorted(vars(main)
 """
     )
     names = ["__builtins__", "__doc__", "__file__", "__loader__", "__name__", "__package__", "__spec__"]
-    assert answer == repr((True, [], True, names, False, 1000, 0, True))
+    assert answer == repr((True, [], True, names, False, 1021, 0, True))
 
 
 def test_a_rehearsal_ends_on_a_machine_that_stands_still() -> None:

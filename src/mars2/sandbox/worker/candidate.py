@@ -40,6 +40,7 @@ _MOST_INLINE = 1 << 14  # bytes printed by a test that are moved to its record
 _MOST_RECORDED = 1 << 18  # bytes of records
 _SCRIPT, _MODULE = "__main__", "solution"  # `__name__` of a program that is run, and of one whose functions are called
 PROGRAM_NAME, TEST_NAME = "solution.py", "<test>"
+_RECURSION = 1_000 + 21  # an interpreter's own limit, and the frames that lie below a program's here
 _HARNESS_RECURSION = 5_000
 _TRUSTED_RECURSION = 10_000  # of tests and checkers in a process of their own
 _MAX_MESSAGE = 2_000
@@ -241,7 +242,7 @@ class Candidate:
         sys.stdout = sys.__stdout__ = stdout  # type: ignore[misc]
         sys.stderr = sys.__stderr__ = stderr  # type: ignore[misc]
         self.streams = (stdout, stderr)
-        sys.setrecursionlimit(1_000)
+        sys.setrecursionlimit(_RECURSION)
         _set_stack_size(_DEFAULT_THREAD_STACK)
         self.main = types.ModuleType(_SCRIPT)
         self.main.__dict__.update(__builtins__=builtins, __file__=PROGRAM_NAME)
@@ -348,7 +349,7 @@ def _text_stream(descriptor: int, mode: str, name: str) -> io.TextIOWrapper:
     raw = io.FileIO(descriptor, mode, closefd=False)
     raw.name = f"<{name}>"
     if mode == "r":
-        stream = io.TextIOWrapper(io.BufferedReader(raw), encoding="utf-8", errors="surrogateescape", newline=None)
+        stream = io.TextIOWrapper(io.BufferedReader(raw), encoding="utf-8", errors="surrogateescape", newline="\n")
     else:
         errors = "backslashreplace" if name == "stderr" else "surrogateescape"
         stream = io.TextIOWrapper(
