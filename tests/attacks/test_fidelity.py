@@ -78,9 +78,14 @@ def g(x):
 """
 
 
+def plainly(program: str, given: str = "") -> str:
+    """What a plain interpreter prints."""
+    done = subprocess.run([sys.executable, "-c", program], input=given.encode(), capture_output=True, check=True)
+    return done.stdout.decode()
+
+
 async def test_a_program_recurses_as_deep_as_in_a_plain_interpreter(sandbox: ZygoteSandbox) -> None:
-    run = [sys.executable, "-c", DEEPEST + "print(g(1))"]
-    plain = int(subprocess.run(run, capture_output=True, text=True, check=True).stdout)
+    plain = int(plainly(DEEPEST + "print(g(1))"))
     printed = await sandbox.judge(DEEPEST + "print(g(1))", (StdioTest("", ""),), Limits())
     returned = await sandbox.judge(DEEPEST, (CallTest("g", (1,), 0),), Limits())
     for verdict in (printed, returned):
@@ -90,8 +95,5 @@ async def test_a_program_recurses_as_deep_as_in_a_plain_interpreter(sandbox: Zyg
 async def test_line_ends_are_read_as_a_plain_interpreter_reads_them(sandbox: ZygoteSandbox) -> None:
     program = "import sys\nprint(repr(input()))\nprint([*sys.stdin])\n"
     given = "a\r\nb\rc\n\r\nd"
-    plain = subprocess.run(
-        [sys.executable, "-c", program], input=given.encode(), capture_output=True, check=True
-    ).stdout
-    verdict = await sandbox.judge(program, (StdioTest(given, plain.decode()),), Limits())
+    verdict = await sandbox.judge(program, (StdioTest(given, plainly(program, given)),), Limits())
     assert verdict.accepted, verdict
