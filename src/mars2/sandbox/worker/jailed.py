@@ -282,8 +282,10 @@ class Jailed:
         return ""
 
     def _let_loose(self) -> None:
-        """A process that is not soon done may run on any processor, not only on that of its zygote, and gives way there:
-        the trainer's event loop waits for its turn behind as many of them as there are workers."""
+        """A process that is not soon done may run on any processor, not only on that of its zygote, and gives way.
+
+        The trainer's event loop would wait for its turn behind as many of them as there are workers.
+        """
         if not self._is_loose:
             self._is_loose = True
             with suppress(OSError):
