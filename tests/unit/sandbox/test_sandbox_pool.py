@@ -42,6 +42,10 @@ def worker_pids() -> list[int]:
     return [pid for pid in found if _WORKER_FOLDER in _command_line(pid)]
 
 
+def _parent(pid: int) -> int:
+    return int(Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[1])
+
+
 def _descends(pid: int, parents: dict[int, int]) -> bool:
     while pid in parents:
         pid = parents[pid]
@@ -158,6 +162,15 @@ async def test_a_zygote_that_dies_is_replaced(sandbox: ZygoteSandbox) -> None:
     zygote = max(worker_pids())
     os.kill(zygote, signal.SIGKILL)
     assert (await sandbox.judge(ADD + "# again", SUMS, LIMITS)).accepted
+
+
+async def test_a_nursery_that_dies_costs_its_worker_and_no_verdict(sandbox: ZygoteSandbox) -> None:
+    await sandbox.judge(ADD, SUMS, LIMITS)
+    pids = worker_pids()
+    (nursery,) = [pid for pid in pids if _parent(pid) in pids and any(_parent(other) == pid for other in pids)]
+    os.kill(nursery, signal.SIGKILL)  # its zygotes die with it
+    assert (await sandbox.judge(ADD + "# again", SUMS, LIMITS)).accepted
+    assert sandbox.num_worker_failures in (1, 2)  # the zygote may be missed first
 
 
 async def test_a_worker_that_never_starts_is_an_error(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
