@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ast
 import difflib
+import re
 from collections.abc import Mapping
 from typing import Annotated, Any
 
@@ -11,7 +12,7 @@ from pydantic import BaseModel, ConfigDict, Discriminator, Field, Tag, Validatio
 
 from mars2.core.errors import ProblemError
 from mars2.core.problem import AssertTest, CallTest, Checker, Limits, NamedComparison, Problem, StdioTest, Test
-from mars2.problems.values import decode, encode
+from mars2.problems.values import decode, encode, json_fault
 
 _LIMITS = Limits()
 _FUNCTION = r"^(?:Solution\.)?[A-Za-z_]\w*$"
@@ -34,6 +35,11 @@ class CallModel(_Model):
 
 class AssertModel(_Model):
     code: str = Field(min_length=1)
+
+
+def is_function_name(name: Any) -> bool:
+    """Whether `name` can be an entry point: a function's name, or Solution.METHOD."""
+    return isinstance(name, str) and re.fullmatch(_FUNCTION, name) is not None and not name.endswith("\n")
 
 
 def _kind(test: Any) -> str | None:
@@ -109,6 +115,8 @@ def problem_from_data(data: Any, where: str) -> Problem:
         raise ProblemError(f"{where}: tests: the problem has no tests; add at least one under tests.public")
     if not model.statement.strip():
         raise ProblemError(f"{where}: statement: empty; say what the program must do")
+    if (fault := json_fault(model.metadata)) is not None:
+        raise ProblemError(f"{where}: metadata: {fault}")
     return Problem(
         id=model.id,
         statement=model.statement,
@@ -154,6 +162,8 @@ def _checker(source: str, model: ProblemModel, where: str) -> Checker:
     except (SyntaxError, ValueError) as error:
         line = getattr(error, "lineno", None)
         raise ProblemError(f"{where}: checker: not Python (line {line}: {getattr(error, 'msg', error)})") from None
+    except (RecursionError, MemoryError):
+        raise ProblemError(f"{where}: checker: not Python (nested too deeply)") from None
     if not any(isinstance(node, ast.FunctionDef) and node.name == "check" for node in tree.body):
         raise ProblemError(f"{where}: checker: defines no check; write `def check(input, expected, actual):`")
     return Checker(source, model.id)

@@ -243,7 +243,10 @@ def test_only_the_first_examples_become_tests() -> None:
 
 
 def test_a_value_is_read_whole_or_not_at_all() -> None:
-    text = "f(1) == 1, 2, 3/4\nf(2) == 1e-5 as it is\nf(3) = 8 - 1 = 7\nf(4) == set()\nf(5) == 'a b' 'c', then\nf(6) == -2."
+    text = (
+        "f(1) == 1, 2, 3/4\nf(2) == 1e-5 as it is\nf(3) = 8 - 1 = 7\nf(4) == set()\n"
+        "f(5) == 'a b' 'c', then\nf(6) == -2."
+    )
     wanted = {2: 1e-5, 3: 7, 4: set[int](), 5: "a bc", 6: -2}
     found = {test.args[0]: test.expected for test in read_statement(STUB + text).tests if isinstance(test, CallTest)}
     assert found == wanted
