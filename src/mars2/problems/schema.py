@@ -8,14 +8,18 @@ import re
 from collections.abc import Mapping
 from typing import Annotated, Any
 
-from pydantic import BaseModel, ConfigDict, Discriminator, Field, Tag, ValidationError
+from pydantic import BaseModel, ConfigDict, Discriminator, Field, StringConstraints, Tag, ValidationError
 
 from mars2.core.errors import ProblemError
 from mars2.core.problem import AssertTest, CallTest, Checker, Limits, NamedComparison, Problem, StdioTest, Test
-from mars2.problems.values import decode, encode, json_fault
+from mars2.problems.values import HALF_CHARACTER, decode, encode, json_fault
 
 _LIMITS = Limits()
 _FUNCTION = r"^(?:Solution\.)?[A-Za-z_]\w*$"
+
+
+Text = Annotated[str, StringConstraints(min_length=0)]
+"""With a constraint, pydantic looks into the text and refuses lone surrogates."""
 
 
 class _Model(BaseModel):
@@ -23,8 +27,8 @@ class _Model(BaseModel):
 
 
 class StdioModel(_Model):
-    input: str
-    output: str
+    input: Text
+    output: Text
 
 
 class CallModel(_Model):
@@ -80,9 +84,9 @@ class ProblemModel(_Model):
     statement: str = Field(min_length=1)
     tests: TestsModel
     entry_point: str | None = Field(default=None, pattern=_FUNCTION)
-    starter_code: str = ""
+    starter_code: Text = ""
     comparison: NamedComparison = "exact"
-    checker: str | None = None
+    checker: Text | None = None
     limits: LimitsModel = LimitsModel()
     metadata: dict[str, Any] = {}
 
@@ -221,6 +225,8 @@ def _explain(error: ValidationError) -> str:
             return f"{path}: must be text, got {value}; put it in quotes"
         case "string_too_short":
             return f"{path}: must not be empty"
+        case "string_unicode":
+            return f"{path}: {value} {HALF_CHARACTER}"
         case "literal_error":
             return f"{path}: must be one of {context.get('expected')}, got {value}"
         case "string_pattern_mismatch":

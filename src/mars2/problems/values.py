@@ -8,7 +8,7 @@ from typing import Any, NoReturn
 MAX_DEPTH = 200
 """Values may nest so deep: well below where Python's own recursion ends."""
 _TAGS = ("$tuple", "$set", "$dict")
-_HALF = "holds half a character (a lone surrogate); write the whole character"
+HALF_CHARACTER = "holds half a character (a lone surrogate); write the whole character"
 
 
 def encode(value: Any) -> Any:
@@ -81,7 +81,7 @@ def json_fault(data: Any) -> str | None:
     try:
         json.dumps(data, ensure_ascii=False, default=_no_json).encode()
     except UnicodeEncodeError:
-        return _HALF
+        return HALF_CHARACTER
     except RecursionError:
         return "nested too deeply; flatten the data"
     except TypeError as error:
@@ -99,7 +99,7 @@ def _whole(text: str) -> str:
     try:
         text.encode()
     except UnicodeEncodeError:
-        raise ValueError(f"{text[:40]!r} {_HALF}") from None
+        raise ValueError(f"{text[:40]!r} {HALF_CHARACTER}") from None
     return text
 
 
