@@ -23,6 +23,7 @@ class Listener(uvicorn.Server):
                 server.app(),
                 host=host,
                 port=port,
+                lifespan="off",
                 log_level="warning",
                 access_log=False,
                 timeout_graceful_shutdown=GRACE_S + _ANSWER_S,
