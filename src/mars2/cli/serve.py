@@ -20,8 +20,6 @@ from mars2.core.errors import ConfigError
 if TYPE_CHECKING:
     import uvicorn
 
-_GRACE_S = 5  # after Ctrl-C, for searches under way
-
 HELP = """Serve a team behind an OpenAI-compatible chat endpoint; every answer is a tree search.
 
 The last user message is the problem. Its examples become public tests, or tests come in the request's field `mars2`.
@@ -99,24 +97,19 @@ def serve(
 
 
 async def _serve(config: RunConfig, trained: Path | None, address: tuple[str, int], **options: Any) -> None:
-    import uvicorn
-
     from mars2 import build
     from mars2.serve.app import Server
+    from mars2.serve.listening import Listener
 
     host, port = address
     team = build.build_team(config, await asyncio.to_thread(build.resolve_models, config, trained=trained))
     try:
-        app = Server(config, team, **options).app()
-        settings = uvicorn.Config(
-            app, host=host, port=port, log_level="warning", access_log=False, timeout_graceful_shutdown=_GRACE_S
-        )
-        server = uvicorn.Server(settings)
+        server = Listener(Server(config, team, **options), host, port)
         announcing = asyncio.create_task(_announce(server, config))
         await server.serve()
         announcing.cancel()
-    except SystemExit:
-        raise ConfigError(f"--port: cannot listen on {host}:{port}; choose another") from None
+    except (SystemExit, UnicodeError):  # uvicorn's; of a name that is none
+        raise ConfigError(f"--host, --port: cannot listen on {host}:{port}; choose another") from None
     finally:
         await team.close()
 

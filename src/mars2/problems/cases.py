@@ -70,7 +70,10 @@ def method_name(function: str | None, starter_code: str) -> str | None:
 
 def _lines(value: Any) -> str:
     if isinstance(value, list):
-        return "\n".join(map(_lines, value))
+        try:
+            return "\n".join(map(_lines, value))
+        except RecursionError:
+            raise RowFault("malformed tests", "nested too deeply") from None
     return value.replace("\r\n", "\n") if isinstance(value, str) else str(value)
 
 

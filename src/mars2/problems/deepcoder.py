@@ -43,7 +43,8 @@ def _tests_of_list(cases: Sequence[Any], metadata: dict[str, Any]) -> tuple[tupl
         raise RowFault("malformed tests", "not a list of objects with input and output")
     first = cases[0]
     if first.get("testtype") == "functional":
-        function = (first.get("metadata") or {}).get("func_name") or metadata.get("func_name")
+        own = first.get("metadata")
+        function = (own.get("func_name") if isinstance(own, dict) else None) or metadata.get("func_name")
         if not function:
             raise RowFault("functional tests without func_name")
         return tuple(_line_call(function, case) for case in cases), function

@@ -5,7 +5,7 @@ from __future__ import annotations
 import ast
 import doctest
 import re
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from itertools import islice
 from typing import Any
 
@@ -17,35 +17,45 @@ _ARROW = re.compile(
     r"[ \t]*(?:\#[ \t]*)?(?:==?>|-?->|➞|→|===?|=|(?:should[ \t]+)?returns?\b|\#)[ \t]*(?:returns?\b[ \t]*)?"
 )
 _DESCRIBED = re.compile(
-    r"(?:\bFor|Input:)\s*(.{1,400}?),?\s*(?:the\s+(?:output|result)\s+should\s+be|Output:)\s*", re.DOTALL
+    r"(?:\bFor|Input:)(.{1,400}?)(?:\bthe\s{1,9}(?:output|result)\s{1,9}should\s{1,9}be|Output:)\s*", re.DOTALL
 )
 _NAMED = re.compile(r"(?:^|[,\n])\s*[A-Za-z_]\w*\s*[:=]\s*")
 _WORDS = {"true": "True", "false": "False", "none": "None", "null": "None"}
 _CLOSING = {"(": ")", "[": "]", "{": "}"}
-_MAX_CALLS = 200  # and descriptions, of one text
+_TOKEN = re.compile(
+    r"""[ \t]*(?:(?P<opens>[(\[{])|(?P<closes>[)\]}])|(?P<joins>[,:+-])"""
+    r"""|(?P<value>[rRuU]?(?:'(?:\\.|[^'\\])*'|"(?:\\.|[^"\\])*")|[\d.][\w.]*|(?i:true|false|none|null|set)\b))"""
+)  # of a literal
+MAX_TESTS = 20
+"""So many examples of a text become tests, the first ones: more would cost every program of a search more time."""
+_MAX_CALLS = 200  # and doctests and descriptions, of one text
 _MAX_CHARS = 4_000  # of one call, or of the brackets of one value
 _MAX_LINE = 400  # of a value without brackets
+_MAX_ENDS = 8  # of a value without brackets that are tried
 """Bounds on the work that a hostile statement can cause."""
 _AFTER_VALUE = re.compile(r"\s*(?:[.,;]?\s*(?:$|\#|\()|[.,;]\s|\s+[A-Za-z])")
 
 
 def docstring_tests(docstring: str, function: str, num_args: int) -> tuple[Test, ...]:
-    """Tests for the examples that `docstring` gives of `function`, which takes `num_args` arguments; no repetitions.
+    """Tests for the examples that `docstring` gives of `function`, which takes `num_args` arguments: the first
+    `MAX_TESTS`, without repetitions.
 
     Read are doctests (``>>> f(1)`` and the value below), calls followed by a value (``f(1) == 2``, ``f(1) => 2``,
     ``f(1) -> 2``, ``f(1) ➞ 2``, ``f(1) = 2``, ``f(1) returns 2``), and descriptions (``Input: x = 1 Output: 2``,
     ``For x = 1 the output should be 2``). Literal calls become a `CallTest`, other doctests an `AssertTest`; an example
     whose value is not a literal is left out.
     """
-    found = [_as_test(expression, value, function) for expression, value in _doctests(docstring)]
-    written = [_as_test(expression, value, function) for expression, value in _written_out(docstring, function)]
-    found += [test for test in written if isinstance(test, CallTest)]
-    found += [CallTest(function, args, value) for args, value in _described(docstring, num_args)]
-    tests: list[Test] = []
-    for test in found:
-        if test is not None and test not in tests:
-            tests.append(test)
-    return tuple(tests)
+    return first_tests(_all_tests(docstring, function, num_args))
+
+
+def first_tests(tests: Iterable[Test]) -> tuple[Test, ...]:
+    """The first `MAX_TESTS`, without repetitions."""
+    found: dict[str, Test] = {}  # arguments cannot be hashed
+    for test in tests:
+        found.setdefault(repr(test), test)
+        if len(found) == MAX_TESTS:
+            break
+    return tuple(found.values())
 
 
 def literal_call(node: ast.expr) -> tuple[str, tuple[Any, ...]] | None:
@@ -68,6 +78,17 @@ def literal(source: str | ast.expr) -> tuple[Any] | None:
     return (value,) if is_plain(value) else None
 
 
+def _all_tests(docstring: str, function: str, num_args: int) -> Iterator[Test]:
+    for expression, value in _doctests(docstring):
+        if (test := _as_test(expression, value, function)) is not None:
+            yield test
+    for expression, value in _written_out(docstring, function):
+        if isinstance(test := _as_test(expression, value, function), CallTest):
+            yield test
+    for args, value in _described(docstring, num_args):
+        yield CallTest(function, args, value)
+
+
 def _as_test(expression: str, value: Any, function: str) -> Test | None:
     node = parse_expression(expression)
     if node is None:
@@ -84,7 +105,7 @@ def _doctests(docstring: str) -> Iterator[tuple[str, Any]]:
         examples = doctest.DocTestParser().get_examples(docstring)
     except ValueError:  # uneven indentation below >>>
         return
-    for example in examples:
+    for example in examples[:_MAX_CALLS]:
         found = _literal(example.want.strip()) or _literal(example.want.strip().split("\n")[0])
         if found:
             yield example.source.strip(), found[0]
@@ -102,7 +123,7 @@ def _written_out(docstring: str, function: str) -> Iterator[tuple[str, Any]]:
 
 def _described(docstring: str, num_args: int) -> Iterator[tuple[tuple[Any, ...], Any]]:
     for match in islice(_DESCRIBED.finditer(docstring), _MAX_CALLS):
-        parts = [part for part in _NAMED.split(match.group(1)) if part.strip()]
+        parts = [part for part in _NAMED.split(match.group(1).strip().removesuffix(",")) if part.strip()]
         args = [_literal(part) for part in parts]
         value = _value_at(docstring, match.end())
         if value and len(args) == num_args and all(args):
@@ -119,11 +140,25 @@ def _value_at(text: str, start: int) -> tuple[Any] | None:
     line = text[start : start + _MAX_LINE].split("\n")[0].rstrip().removesuffix(".")
     if "=" in line and _literal(line) is None:
         line = line.rpartition("=")[2].strip()
-    for cut in range(len(line), 0, -1):
-        found = _literal(line[:cut].strip())
+    for end in _ends(line)[: -_MAX_ENDS - 1 : -1]:
+        found = _literal(line[:end])
         if found:
-            return found if _AFTER_VALUE.match(line[cut:]) else None
+            return found if _AFTER_VALUE.match(line[end:]) else None
     return None
+
+
+def _ends(line: str) -> list[int]:
+    """Where a literal that starts `line` may end: outside brackets, behind a value."""
+    ends: list[int] = []
+    depth = position = 0
+    while (token := _TOKEN.match(line, position)) is not None:
+        position = token.end()
+        depth += bool(token["opens"]) - bool(token["closes"])
+        if depth < 0:
+            break
+        if depth == 0 and not token["joins"]:
+            ends.append(position)
+    return ends
 
 
 def _literal(text: str) -> tuple[Any] | None:

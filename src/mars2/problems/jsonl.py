@@ -8,7 +8,7 @@ from pathlib import Path
 
 from mars2.core.errors import ProblemError
 from mars2.core.problem import Problem
-from mars2.problems.loaded import Dropped, Loaded
+from mars2.problems.loaded import REPEATED_ID, Dropped, Loaded, RowFault
 from mars2.problems.reading import parse_json, read_text
 from mars2.problems.schema import problem_from_data, problem_to_data
 
@@ -42,21 +42,50 @@ def check_jsonl(path: Path) -> Loaded:
     return Loaded(str(path), tuple(problems), tuple(dropped))
 
 
-def write_jsonl(problems: Iterable[Problem], path: Path) -> int:
-    """Write problems so that `read_jsonl` gives equal ones; returns how many. The file appears whole or not at all."""
+def write_jsonl(problems: Iterable[Problem], path: Path) -> Loaded:
+    """Write problems so that `read_jsonl` gives equal ones. The file appears whole or not at all.
+
+    Returns:
+        What was written, and what was left out because `read_jsonl` would refuse it.
+    """
     partial = path.with_name(path.name + ".part")
-    count = 0
+    written: dict[str, Problem] = {}
+    dropped: list[Dropped] = []
     try:
         with partial.open("w", encoding="ascii", newline="\n") as file:
             for problem in problems:
-                file.write(json.dumps(problem_to_data(problem)) + "\n")
-                count += 1
+                name = problem.id.encode(errors="backslashreplace").decode()
+                try:
+                    if problem.id in written:
+                        raise RowFault(REPEATED_ID)
+                    file.write(_line(problem))
+                    written[problem.id] = problem
+                except RowFault as fault:
+                    dropped.append(Dropped(name, fault.reason, fault.detail))
         partial.replace(path)
     except OSError as error:
         raise ProblemError(f"{path}: cannot be written ({error.strerror}); choose another place") from None
     finally:
         partial.unlink(missing_ok=True)
-    return count
+    return Loaded(str(path), tuple(written.values()), tuple(dropped))
+
+
+def _line(problem: Problem) -> str:
+    """The line of a problem.
+
+    Raises:
+        RowFault: there is none that reads back as a problem.
+    """
+    try:
+        line = json.dumps(problem_to_data(problem))
+    except (TypeError, ValueError, RecursionError) as error:
+        raise RowFault("not writable as JSON", str(error)) from None
+    try:
+        problem_from_data(json.loads(line), problem.id)
+    except (ProblemError, RecursionError) as error:
+        detail = str(error).removeprefix(f"{problem.id}: ").encode(errors="backslashreplace").decode()
+        raise RowFault("not readable again", detail) from None
+    return line + "\n"
 
 
 def _rows(path: Path) -> Iterator[tuple[int, Problem | ProblemError]]:

@@ -7,9 +7,14 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from typing import Any
 
-from mars2.core.problem import Problem
+from mars2.core.problem import AssertTest, CallTest, Problem, StdioTest, Test
+from mars2.problems.schema import is_function_name
+from mars2.problems.values import json_fault
 
 Row = dict[str, Any]
+REPEATED_ID = "its id is used before"
+_ROW_ERRORS = (ArithmeticError, AttributeError, LookupError, RecursionError, TypeError, ValueError)
+"""What a row that is not as it should be can raise in a loader: it costs this row, never the others."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,15 +63,52 @@ class RowFormat:
 
     def load(self, source: str, rows: Iterable[Row]) -> Loaded:
         """All rows that make a problem, and why the others do not."""
-        problems: list[Problem] = []
+        problems: dict[str, Problem] = {}
         dropped: list[Dropped] = []
         for number, row in enumerate(rows):
-            row_id = self.row_id(row, number)
+            row_id = self.row_id(row, number).encode(errors="backslashreplace").decode()
             try:
-                problems.append(self.to_problem(row, row_id))
+                if row_id in problems:
+                    raise RowFault(REPEATED_ID)
+                problems[row_id] = _checked(self.to_problem(row, row_id))
             except RowFault as fault:
                 dropped.append(Dropped(row_id, fault.reason, fault.detail))
-        return Loaded(source, tuple(problems), tuple(dropped))
+            except _ROW_ERRORS as error:
+                dropped.append(Dropped(row_id, "malformed row", f"{type(error).__name__}: {error}"))
+        return Loaded(source, tuple(problems.values()), tuple(dropped))
+
+
+def _checked(problem: Problem) -> Problem:
+    """`problem`, if nothing in it would be refused in a problem file.
+
+    Raises:
+        RowFault: a function's name is none, a text cannot be encoded, or the metadata are not JSON.
+    """
+    tests = (*problem.public_tests, *problem.hidden_tests)
+    names = [test.function for test in tests if isinstance(test, CallTest)]
+    if problem.entry_point is not None:
+        names.append(problem.entry_point)
+    for name in names:
+        if not is_function_name(name):
+            raise RowFault("malformed function name", repr(name)[:60])
+    try:
+        for text in (problem.statement, problem.starter_code, *(text for test in tests for text in _texts(test))):
+            text.encode()
+    except UnicodeEncodeError as error:
+        raise RowFault("lone surrogates", f"{error.object[error.start : error.end]!r}") from None
+    if (fault := json_fault(problem.metadata)) is not None:
+        raise RowFault("malformed metadata", fault)
+    return problem
+
+
+def _texts(test: Test) -> tuple[str, ...]:
+    match test:
+        case StdioTest():
+            return test.input, test.output
+        case AssertTest():
+            return (test.code,)
+        case CallTest():
+            return ()
 
 
 def text_field(row: Row, *names: str) -> str:

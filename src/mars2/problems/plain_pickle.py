@@ -14,6 +14,8 @@ _ALLOWED = frozenset(
     | {"EMPTY_LIST", "APPEND", "APPENDS", "EMPTY_DICT", "SETITEM", "SETITEMS"}
 )
 """Not among them: anything that names a global, calls, or takes a memo index of its own choice (LONG_BINPUT)."""
+MAX_OPCODES = 100_000
+"""More are refused: each may build an object. The official cells take five."""
 
 
 class ForbiddenPickle(ValueError):
@@ -29,7 +31,9 @@ def loads(data: bytes) -> Any:
         ForbiddenPickle
     """
     try:
-        for opcode, _, _ in pickletools.genops(data):
+        for number, (opcode, _, _) in enumerate(pickletools.genops(data)):
+            if number == MAX_OPCODES:
+                raise ForbiddenPickle(f"pickle of more than {MAX_OPCODES} parts")
             if opcode.name not in _ALLOWED:
                 raise ForbiddenPickle(f"pickle opcode {opcode.name} is not allowed: it can build more than plain data")
         return _PlainUnpickler(BytesIO(data)).load()

@@ -119,7 +119,7 @@ def _file_faults(path: Path) -> Iterator[None]:
         raise ProblemError(f"{path}: no such file{_near_name(path)}") from None
     except IsADirectoryError:
         raise ProblemError(f"{path}: is a folder; name a file in it") from None
-    except (OSError, EOFError, zlib.error) as error:
+    except (OSError, EOFError, ValueError, zlib.error) as error:  # a ValueError: a NUL in the name
         reason = getattr(error, "strerror", None) or str(error)
         raise ProblemError(f"{path}: cannot be read ({reason}); check the file") from None
 

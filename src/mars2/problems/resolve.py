@@ -91,8 +91,8 @@ def validate(reference: str) -> Loaded:
 def convert(reference: str, target: Path) -> Loaded:
     """Write all problems of `reference` to `target` as the project's own JSONL; returns what was kept and dropped."""
     loaded = load_problems(reference)
-    write_jsonl(loaded.problems, target)
-    return loaded
+    written = write_jsonl(loaded.problems, target)
+    return Loaded(loaded.source, written.problems, (*loaded.dropped, *written.dropped))
 
 
 @dataclass(frozen=True, slots=True)

@@ -4,17 +4,22 @@ from __future__ import annotations
 
 import ast
 import difflib
+import re
 from collections.abc import Mapping
 from typing import Annotated, Any
 
-from pydantic import BaseModel, ConfigDict, Discriminator, Field, Tag, ValidationError
+from pydantic import BaseModel, ConfigDict, Discriminator, Field, StringConstraints, Tag, ValidationError
 
 from mars2.core.errors import ProblemError
 from mars2.core.problem import AssertTest, CallTest, Checker, Limits, NamedComparison, Problem, StdioTest, Test
-from mars2.problems.values import decode, encode
+from mars2.problems.values import HALF_CHARACTER, decode, encode, json_fault
 
 _LIMITS = Limits()
 _FUNCTION = r"^(?:Solution\.)?[A-Za-z_]\w*$"
+
+
+Text = Annotated[str, StringConstraints(min_length=0)]
+"""With a constraint, pydantic looks into the text and refuses lone surrogates."""
 
 
 class _Model(BaseModel):
@@ -22,8 +27,8 @@ class _Model(BaseModel):
 
 
 class StdioModel(_Model):
-    input: str
-    output: str
+    input: Text
+    output: Text
 
 
 class CallModel(_Model):
@@ -34,6 +39,11 @@ class CallModel(_Model):
 
 class AssertModel(_Model):
     code: str = Field(min_length=1)
+
+
+def is_function_name(name: Any) -> bool:
+    """Whether `name` can be an entry point: a function's name, or Solution.METHOD."""
+    return isinstance(name, str) and re.fullmatch(_FUNCTION, name) is not None and not name.endswith("\n")
 
 
 def _kind(test: Any) -> str | None:
@@ -74,9 +84,9 @@ class ProblemModel(_Model):
     statement: str = Field(min_length=1)
     tests: TestsModel
     entry_point: str | None = Field(default=None, pattern=_FUNCTION)
-    starter_code: str = ""
+    starter_code: Text = ""
     comparison: NamedComparison = "exact"
-    checker: str | None = None
+    checker: Text | None = None
     limits: LimitsModel = LimitsModel()
     metadata: dict[str, Any] = {}
 
@@ -109,6 +119,8 @@ def problem_from_data(data: Any, where: str) -> Problem:
         raise ProblemError(f"{where}: tests: the problem has no tests; add at least one under tests.public")
     if not model.statement.strip():
         raise ProblemError(f"{where}: statement: empty; say what the program must do")
+    if (fault := json_fault(model.metadata)) is not None:
+        raise ProblemError(f"{where}: metadata: {fault}")
     return Problem(
         id=model.id,
         statement=model.statement,
@@ -154,6 +166,8 @@ def _checker(source: str, model: ProblemModel, where: str) -> Checker:
     except (SyntaxError, ValueError) as error:
         line = getattr(error, "lineno", None)
         raise ProblemError(f"{where}: checker: not Python (line {line}: {getattr(error, 'msg', error)})") from None
+    except (RecursionError, MemoryError):
+        raise ProblemError(f"{where}: checker: not Python (nested too deeply)") from None
     if not any(isinstance(node, ast.FunctionDef) and node.name == "check" for node in tree.body):
         raise ProblemError(f"{where}: checker: defines no check; write `def check(input, expected, actual):`")
     return Checker(source, model.id)
@@ -211,6 +225,8 @@ def _explain(error: ValidationError) -> str:
             return f"{path}: must be text, got {value}; put it in quotes"
         case "string_too_short":
             return f"{path}: must not be empty"
+        case "string_unicode":
+            return f"{path}: {value} {HALF_CHARACTER}"
         case "literal_error":
             return f"{path}: must be one of {context.get('expected')}, got {value}"
         case "string_pattern_mismatch":

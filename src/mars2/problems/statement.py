@@ -8,11 +8,11 @@ import textwrap
 from dataclasses import dataclass
 
 from mars2.core.problem import StdioTest, Test
-from mars2.problems.examples import docstring_tests
+from mars2.problems.examples import MAX_TESTS, docstring_tests, first_tests
 from mars2.problems.source import parse
 
 _DEF = re.compile(r"^[ \t]*(?:async )?def[ \t]+([A-Za-z_]\w*)[ \t]*\(", re.MULTILINE)
-_FENCE = re.compile(r"^```[\w+-]*[ \t]*\n(.*?)^```[ \t]*$", re.MULTILINE | re.DOTALL)
+_FENCE = re.compile(r"```[\w+-]*[ \t]*$")
 _CLASS = re.compile(r"^[ \t]*class[ \t]+Solution\b.*?(?=^\S|\Z)", re.MULTILINE | re.DOTALL)
 _LABEL = re.compile(
     r"^[ \t>*#-]*(?P<sample>(?:sample|example)[ \t]+)?(?P<kind>input|output)(?P<number>[ \t]*#?\d+)?[ \t*-]*"
@@ -32,6 +32,8 @@ _BLANK = re.compile(r"\n[ \t]*\n")
 _WORD = re.compile(r"(?<![^\s(])[A-Za-z]{2,}(?=[\s,.;:)]|$)")
 _PROSE_WORDS = 4  # on one line: rather a sentence than data
 _MAX_CHARS = 200_000  # longer statements are not searched: no example is there that an expression would not choke on
+_MAX_CODE_CHARS = 40_000  # of the code to complete
+_MAX_CODES = 20  # that may be the code to complete
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,7 +46,7 @@ class Found:
 
 
 def read_statement(statement: str, entry_point: str | None = None) -> Found:
-    """The function that is asked for and the tests that the examples make.
+    """The function that is asked for and the tests that the first `MAX_TESTS` examples make.
 
     A function is asked for where the statement has a ``def``, of `entry_point` if given, else the last one; its
     examples are read as in a docstring. A method of ``class Solution`` is named ``Solution.METHOD``. Otherwise the
@@ -63,8 +65,7 @@ def read_statement(statement: str, entry_point: str | None = None) -> Found:
         docstring = ast.get_docstring(function) or "" if function else ""
         prose = statement.replace(code.strip("\n"), "")
         tests = [*docstring_tests(docstring, name, num_args), *docstring_tests(prose, name, num_args)]
-        found = tuple(test for i, test in enumerate(tests) if test not in tests[:i])
-        return Found(f"Solution.{name}" if is_method else entry_point or name, code, found)
+        return Found(f"Solution.{name}" if is_method else entry_point or name, code, first_tests(tests))
     if entry_point is not None:
         return Found(entry_point, "", docstring_tests(statement, wanted, 1))
     return Found(None, "", _stdio_tests(statement))
@@ -73,10 +74,26 @@ def read_statement(statement: str, entry_point: str | None = None) -> Found:
 def _starter(statement: str, name: str) -> str:
     """The code that defines `name`: a fenced block, the statement itself where it is Python (HumanEval's are), or the
     part from ``class Solution`` on."""
-    for source in (*_FENCE.findall(statement), statement, *_CLASS.findall(statement)):
+    sources = (*_fenced(statement), statement, *_CLASS.findall(statement))
+    for source in [s for s in sources if name in s and len(s) <= _MAX_CODE_CHARS][:_MAX_CODES]:
         if _function(code := textwrap.dedent(source), name)[0] is not None:
             return code.strip("\n") + "\n"
     return ""
+
+
+def _fenced(statement: str) -> list[str]:
+    """What stands in closed fenced blocks."""
+    found: list[str] = []
+    block: list[str] | None = None
+    for line in statement.split("\n"):
+        if block is not None and line.rstrip(" \t") == "```":
+            found.append("".join(block))
+            block = None
+        elif block is not None:
+            block.append(f"{line}\n")
+        elif _FENCE.match(line):
+            block = []
+    return found
 
 
 def _function(code: str, name: str) -> tuple[ast.FunctionDef | None, bool]:
@@ -100,7 +117,7 @@ def _stdio_tests(statement: str) -> tuple[StdioTest, ...]:
     """
     labels = [m for m in _LABEL.finditer(statement) if not _is_sentence(m)]
     examples = _EXAMPLES.search(statement)
-    tests: list[StdioTest] = []
+    tests: dict[StdioTest, None] = {}  # in their order
     for given, wanted, after in zip(labels, labels[1:], [*labels[2:], None], strict=False):
         if (given["kind"].lower(), wanted["kind"].lower()) != ("input", "output"):
             continue
@@ -110,9 +127,9 @@ def _stdio_tests(statement: str) -> tuple[StdioTest, ...]:
         marked = bool(given["sample"] or given["number"]) or (examples is not None and examples.start() < given.start())
         looks_like_data = examples is None and not (_is_prose(inputs) or _is_prose(outputs))
         if outputs.strip() and (marked or looks_like_data):
-            test = StdioTest(inputs + "\n", outputs + "\n")
-            if test not in tests:
-                tests.append(test)
+            tests[StdioTest(inputs + "\n", outputs + "\n")] = None
+        if len(tests) == MAX_TESTS:
+            break
     return tuple(tests)
 
 

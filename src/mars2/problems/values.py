@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
-from typing import Any
+import json
+from typing import Any, NoReturn
 
+MAX_DEPTH = 200
+"""Values may nest so deep: well below where Python's own recursion ends."""
 _TAGS = ("$tuple", "$set", "$dict")
+HALF_CHARACTER = "holds half a character (a lone surrogate); write the whole character"
 
 
 def encode(value: Any) -> Any:
@@ -30,29 +34,35 @@ def encode(value: Any) -> Any:
             raise TypeError(f"cannot write a {type(value).__name__} as JSON")
 
 
-def decode(data: Any) -> Any:
-    """The value that `encode` wrote as `data`.
+def decode(data: Any, room: int = MAX_DEPTH) -> Any:
+    """The value that `encode` wrote as `data`; `room` is how deep it may nest.
 
     Raises:
-        ValueError: a tag with anything but a fitting list in it, or a type that a problem file cannot hold.
+        ValueError: a tag with anything but a fitting list in it, a type that a problem file cannot hold, half a
+            character, or too deep.
     """
+    if room == 0:
+        raise ValueError(f"nested more than {MAX_DEPTH} deep; flatten the data")
+    room -= 1
     match data:
-        case None | bool() | int() | float() | str():
+        case None | bool() | int() | float():
             return data
+        case str():
+            return _whole(data)
         case list():
-            return [decode(v) for v in data]
+            return [decode(v, room) for v in data]
         case {"$tuple": list() as items} if len(data) == 1:
-            return tuple(decode(v) for v in items)
+            return tuple(decode(v, room) for v in items)
         case {"$set": list() as items} if len(data) == 1:
-            return {_hashable(decode(v)) for v in items}
+            return {_hashable(decode(v, room)) for v in items}
         case {"$dict": list() as pairs} if len(data) == 1:
             if not all(isinstance(pair, list) and len(pair) == 2 for pair in pairs):
                 raise ValueError('"$dict" must hold a list of [key, value] pairs')
-            return {_hashable(decode(k)): decode(v) for k, v in pairs}
+            return {_hashable(decode(k, room)): decode(v, room) for k, v in pairs}
         case dict():
             if _is_tagged(data):
                 raise ValueError(f'"{next(iter(data))}" must hold a list')
-            return {_hashable(k): decode(v) for k, v in data.items()}
+            return {_hashable(decode(k, room)): decode(v, room) for k, v in data.items()}
         case _:
             raise ValueError(f"{data!r} is a {type(data).__name__}; put it in quotes if it is meant as text")
 
@@ -64,6 +74,33 @@ def is_plain(value: Any) -> bool:
     except (TypeError, RecursionError):
         return False
     return True
+
+
+def json_fault(data: Any) -> str | None:
+    """Why `data` is no JSON, in words with a remedy; None if it is."""
+    try:
+        json.dumps(data, ensure_ascii=False, default=_no_json).encode()
+    except UnicodeEncodeError:
+        return HALF_CHARACTER
+    except RecursionError:
+        return "nested too deeply; flatten the data"
+    except TypeError as error:
+        return str(error)
+    except ValueError:
+        return "holds itself; write it out"
+    return None
+
+
+def _no_json(value: Any) -> NoReturn:
+    raise TypeError(f"a {type(value).__name__} is not JSON; put it in quotes if it is meant as text")
+
+
+def _whole(text: str) -> str:
+    try:
+        text.encode()
+    except UnicodeEncodeError:
+        raise ValueError(f"{text[:40]!r} {HALF_CHARACTER}") from None
+    return text
 
 
 def _is_tagged(data: dict[Any, Any]) -> bool:

@@ -62,15 +62,18 @@ def fenced_blocks(text: str) -> list[Block]:
             opening = None
             continue
         opening = _opening(line)
-        lines = [opening.first_line] if opening and opening.first_line else []
+        lines = [opening.indent + opening.first_line] if opening and opening.first_line else []
     if opening is not None:
         blocks.append(_block(opening, lines, text.count("\n") + 1, closed=False))
     return blocks
 
 
 def _block(opening: _Opening, lines: list[str], end: int, *, closed: bool) -> Block:
-    bare = opening.indent.rstrip()  # of a quotation, "> ": an empty line in it is ">"
-    code = "\n".join("" if bare and line == bare else line.removeprefix(opening.indent) for line in lines)
+    indent = opening.indent
+    bare = indent.rstrip()  # of a quotation, "> ": an empty line in it is ">"
+    if next((line for line in lines if line.strip()), "").startswith(indent):  # else only the fence is indented
+        lines = ["" if bare and line == bare else line.removeprefix(indent) for line in lines]
+    code = "\n".join(lines)
     return Block(opening.tag, code, closed, (end - len(lines) + closed, end))
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import builtins
 import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
@@ -10,6 +11,7 @@ from itertools import islice
 
 from mars2.prompting.fences import Block, fenced_blocks
 from mars2.prompting.python_source import (
+    DEFINITIONS,
     bound_names,
     calls_print,
     defined_names,
@@ -21,6 +23,7 @@ from mars2.prompting.python_source import (
     without_imports_of,
     writes_output,
 )
+from mars2.prompting.reasoning import without_reasoning
 
 MAX_ANSWER_CHARS = 400_000
 """Only the last so many characters of an answer are read: the program comes last."""
@@ -30,11 +33,6 @@ MAX_HEADS = 40
 MAX_HEAD_CHARS = 200_000
 """Bounds on the search for a valid head of a damaged answer: how many are tried, and their length together."""
 
-_REASONING_TAG = re.compile(
-    r"<(/?)(?:seed:)?(?:think|thinking|thought|reasoning)>|\[(/?)THINK\]|◁(/?)think▷|<\|(begin|end)_of_thought\|>",
-    re.IGNORECASE,
-)
-_QUOTES = ("'", '"', "`")
 _HTML_CODE = re.compile(r"<code[^<>\n]{0,200}>", re.IGNORECASE)
 _TAG_LINE = re.compile(r"^[ \t]*(?:</?\w+>|\[/?[A-Z]+\]|<\|\w+\|>)[ \t]*$", re.MULTILINE)
 _INDENTED = re.compile(r"(?:^(?:    |\t).*(?:\n|\Z)(?:[ \t]*\n)*)+", re.MULTILINE)
@@ -52,12 +50,14 @@ class _Candidate:
 def extract_program(text: str, entry_point: str | None = None) -> str | None:
     """The program in `text`, or None if there is none. Never raises, never runs anything.
 
-    1. Reasoning (`<think>…</think>`, closed, unopened or unclosed) is removed; what is in it is never graded.
+    1. Reasoning (`<think>…</think>`, closed, unopened or unclosed) is removed; what is in it is never graded. Tags that
+       code or prose only speak of are left alone (`without_reasoning`).
     2. Of the fenced Python blocks that parse, the last that defines `entry_point`, if that is given; else the last
        that solves something: one with a definition that is not a test, or one that reads input and writes output;
        else one that prints, imports or calls; else the last. A block whose definitions or lines are only some of an
        earlier block's is an excerpt, and the earlier one is taken. Blocks that the chosen one needs (it uses names
-       they define) are put before it. A block cut by a fence in its docstring is made whole first.
+       they define) are put before it, and where no entry point is asked for, the call that it lacks (``main()``) behind
+       it. A block cut by a fence in its docstring is made whole first.
     3. No block parses: the last that was meant as code, as it stands, so that the verdict is CE and the syntax error
        is fed back. If nobody closed a block, what follows the program (prose, a cut-off part) is trimmed first.
     4. No block at all: the whole text, the part from its first line of code on, or an indented part, if that is valid
@@ -78,32 +78,6 @@ def extract_program(text: str, entry_point: str | None = None) -> str | None:
         if (program := _unfenced(before)) is not None:  # a fence closes what none had opened
             return program
     return _tidy(invalid[-1].code) if invalid else None
-
-
-def without_reasoning(text: str) -> str:
-    """`text` without what a reasoning model thought aloud, whether its tags are paired or one of them is missing.
-
-    A tag right behind a quote is a string of a program, or a tag that is talked about; unless a thought is open.
-    """
-    kept: list[str] = []
-    position, thinking = 0, False
-    for tag in _REASONING_TAG.finditer(text):
-        closes = any(group in ("/", "end") for group in tag.groups())
-        before = text[max(0, tag.start() - 3) : tag.start()]
-        if not thinking and before.endswith(_QUOTES) and before != "```":
-            continue
-        if not closes:
-            if not thinking:
-                kept.append(text[position : tag.start()])
-            thinking = True
-            continue
-        if not thinking:  # the chat template had opened it inside the prompt
-            kept.clear()
-        thinking = False
-        position = tag.end()
-    if not thinking:  # else the token limit came before the end of thinking
-        kept.append(text[position:])
-    return "\n".join(kept)
 
 
 def _python_blocks(text: str) -> list[Block]:
@@ -181,7 +155,44 @@ def _choose(candidates: Sequence[_Candidate], entry_point: str | None) -> str:
     for earlier in range(index - 1, -1, -1):
         if ranks[earlier] == best and _is_excerpt(candidates[index], candidates[earlier]):
             index = earlier
-    return _with_needed_blocks(candidates, index)
+    program = _with_needed_blocks(candidates, index)
+    if entry_point is None and not _runs(candidates[index].tree):
+        calls = next((c for c in candidates[index + 1 :] if _only_calls(c.tree, candidates[index].tree)), None)
+        if calls is not None:
+            return "\n\n".join((program, calls.code.strip("\n")))
+    return program
+
+
+def _runs(tree: ast.Module) -> bool:
+    """Whether the module does more than define, import and bind."""
+    passive = (*DEFINITIONS, ast.Import, ast.ImportFrom, ast.Assign, ast.AnnAssign)
+    return any(
+        not isinstance(node, passive) and not (isinstance(node, ast.Expr) and isinstance(node.value, ast.Constant))
+        for node in tree.body
+    )
+
+
+def _only_calls(tree: ast.Module, other: ast.Module) -> bool:
+    """Whether the module is the call that `other` lacks, and no example of one: ``main()``, that below
+    ``if __name__ == "__main__"``, or input read for a function of `other`."""
+    used = used_names(tree)
+    known = bound_names(other)
+    if defined_names(tree) or not used & defined_names(other):
+        return False
+    if not all(name in known or hasattr(builtins, name) for name in used):
+        return False
+    return reads_input(tree) or all(_is_bare_call(node) or _is_main_guard(node) for node in tree.body)
+
+
+def _is_bare_call(node: ast.stmt) -> bool:
+    """A call without values of an example."""
+    values = (ast.Constant, ast.List, ast.Tuple, ast.Dict, ast.Set)
+    is_call = isinstance(node, ast.Expr) and isinstance(node.value, ast.Call)
+    return is_call and not any(isinstance(n, values) for n in ast.walk(node))
+
+
+def _is_main_guard(node: ast.stmt) -> bool:
+    return isinstance(node, ast.If) and any(isinstance(n, ast.Name) and n.id == "__name__" for n in ast.walk(node.test))
 
 
 def _is_excerpt(part: _Candidate, whole: _Candidate) -> bool:

@@ -18,7 +18,7 @@ _TYPEWRITER = str.maketrans("“”‘’：，（）；", "\"\"'':,();")
 _MAGIC = re.compile(r"^[ \t]*[%!](?!=).*$", re.MULTILINE)
 _PROMPT = re.compile(r"[ \t]*(?:>>>|\.\.\.)(?: |$)")
 _NUMBER = re.compile(r"^[ \t]*\d+[ \t]?\|[ ]?")
-_DEFINITIONS = (ast.FunctionDef, ast.AsyncFunctionDef, ast.ClassDef)
+DEFINITIONS = (ast.FunctionDef, ast.AsyncFunctionDef, ast.ClassDef)
 
 
 def parse_python(source: str) -> ast.Module | None:
@@ -78,7 +78,7 @@ def bound_names(tree: ast.Module) -> set[str]:
     """Names that the module's top level binds (inside `if`, `try`, `with` and loops too, not inside functions)."""
     names: set[str] = set()
     for node in _top_level(tree):
-        if isinstance(node, _DEFINITIONS):
+        if isinstance(node, DEFINITIONS):
             names.add(node.name)
         elif isinstance(node, ast.Import | ast.ImportFrom):
             names.update(alias.asname or alias.name.partition(".")[0] for alias in node.names)
@@ -88,8 +88,15 @@ def bound_names(tree: ast.Module) -> set[str]:
 
 
 def defined_names(tree: ast.Module) -> set[str]:
-    """Names of the functions and classes that the module's top level defines."""
-    return {node.name for node in _top_level(tree) if isinstance(node, _DEFINITIONS)}
+    """Names of the functions (``f = lambda …`` too) and classes that the module's top level defines."""
+    names: set[str] = set()
+    for node in _top_level(tree):
+        match node:
+            case ast.FunctionDef(name) | ast.AsyncFunctionDef(name) | ast.ClassDef(name):
+                names.add(name)
+            case ast.Assign(targets=[ast.Name(id=name)], value=ast.Lambda()):
+                names.add(name)
+    return names
 
 
 def used_names(tree: ast.Module) -> set[str]:
@@ -101,7 +108,7 @@ def used_names(tree: ast.Module) -> set[str]:
             (read if isinstance(node.ctx, ast.Load) else bound).add(node.id)
         elif isinstance(node, ast.arg):
             bound.add(node.arg)
-        elif isinstance(node, _DEFINITIONS):
+        elif isinstance(node, DEFINITIONS):
             bound.add(node.name)
         elif isinstance(node, ast.ExceptHandler):
             bound.add(node.name or "")
@@ -163,5 +170,5 @@ def _top_level(tree: ast.Module) -> Iterator[ast.AST]:
     while stack:
         node = stack.pop()
         yield node
-        if not isinstance(node, (*_DEFINITIONS, ast.Lambda)):
+        if not isinstance(node, (*DEFINITIONS, ast.Lambda)):
             stack.extend(reversed(list(ast.iter_child_nodes(node))))

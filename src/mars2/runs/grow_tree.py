@@ -392,6 +392,9 @@ class _Growing:
         """Wait for results, or for the end of the time budget, and keep them until their turn."""
         timeout = None if self.left_s is None else max(self.left_s, 0.0)
         done, self.running = await asyncio.wait(self.running, timeout=timeout, return_when=asyncio.FIRST_COMPLETED)
+        errors = [error for task in done if (error := task.exception()) is not None]  # each is looked at, one raised
+        if errors:
+            raise errors[0]
         for attempt in sorted((task.result() for task in done), key=lambda a: a.expansion.id):
             expansion = attempt.expansion
             node = self.grower.hold(self.tree, attempt, self.elapsed_s)

@@ -18,10 +18,11 @@ from urllib.parse import urlsplit
 from fastapi import FastAPI, Request, Response
 from fastapi.responses import JSONResponse, PlainTextResponse, StreamingResponse
 from starlette.exceptions import HTTPException
+from starlette.requests import ClientDisconnect
 
 from mars2.build import Team
 from mars2.config.schema import RunConfig
-from mars2.core.errors import ConfigError, Mars2Error
+from mars2.core.errors import BackendError, CheckerError, Mars2Error
 from mars2.core.problem import Problem
 from mars2.serve.counters import Counters
 from mars2.serve.requests import ChatRequest, RequestError, parse_request, problem_of
@@ -64,6 +65,8 @@ class Server:
         self.max_request_bytes = max_request_bytes
         self.api_key = api_key
         self.counters = Counters()
+        self.searches: set[asyncio.Task[Solution]] = set()
+        self.is_stopping = False
         self.started_s = int(time.time())
 
     def app(self) -> FastAPI:
@@ -76,6 +79,12 @@ class Server:
         app.add_exception_handler(HTTPException, _not_here)
         app.add_exception_handler(Exception, _own_fault)
         return app
+
+    def end_searches(self) -> None:
+        """End every search under way; who waits for it gets 503, as does whoever asks from now on."""
+        self.is_stopping = True
+        for work in self.searches:
+            work.cancel()
 
     async def health(self) -> Response:
         return JSONResponse({"status": "ok", "searches": self.counters.num_searching})
@@ -94,7 +103,11 @@ class Server:
         return JSONResponse(self._model()) if name == self.name else self._no_model(name)
 
     async def chat(self, request: Request) -> Response:
-        response = await self._chat(request)
+        try:
+            response = await self._chat(request)
+        except Exception:
+            self.counters.add("mars2_requests_total", labels='{status="500"}')
+            raise
         if not isinstance(response, StreamingResponse):
             self.counters.add("mars2_requests_total", labels=f'{{status="{response.status_code}"}}')
         return response
@@ -114,6 +127,10 @@ class Server:
             problem = await asyncio.to_thread(problem_of, chat, name)
         except RequestError as error:
             return _error(error.status, str(error), param=error.field)
+        except ClientDisconnect:
+            return Response(status_code=CLIENT_LEFT)
+        if self.is_stopping:
+            return _failure(_Stopping())
         if self.counters.num_searching >= self.max_searches:
             busy = f"{self.max_searches} searches are under way; try again later"
             return _error(429, busy, kind="rate_limit_exceeded", headers={"Retry-After": "5"})
@@ -126,18 +143,16 @@ class Server:
             self.counters.num_searching -= 1
 
     async def _answer(self, http: Request, chat: ChatRequest, problem: Problem) -> Response:
-        work = asyncio.create_task(self._search(chat, problem, say=lambda text: None))
+        work = self._start(chat, problem, say=lambda text: None)
         try:
             while not (await asyncio.wait([work], timeout=_LOOK_FOR_CLIENT_S))[0]:
                 if await http.is_disconnected():
                     return Response(status_code=CLIENT_LEFT)
-            solution = work.result()
+            solution = _solution(work)
         except Mars2Error as error:
-            return _error(502, str(error), kind="server_error")
+            return _failure(error)
         finally:
             await _end(work)
-        if solution.program is None and solution.error is not None:
-            return _error(502, solution.error, kind="server_error")
         message = {"role": "assistant", "content": _content(solution), "refusal": None}
         return JSONResponse(
             self._head(problem.id, "chat.completion")
@@ -151,7 +166,7 @@ class Server:
         said: asyncio.Queue[str] = asyncio.Queue()
         field = {"reasoning": "reasoning_content", "content": "content"}.get(chat.mars2.progress)
         say: Callable[[str], None] = said.put_nowait if field else (lambda text: None)
-        work = asyncio.create_task(self._search(chat, problem, say=say))
+        work = self._start(chat, problem, say=say)
         head = self._head(problem.id, "chat.completion.chunk")
         try:
             yield _event(head | _delta({"role": "assistant", "content": ""}))
@@ -166,14 +181,11 @@ class Server:
                 finally:
                     next_said.cancel()
             try:
-                solution = work.result()
+                solution = _solution(work)
             except Mars2Error as error:
-                status = "502"
-                yield _event({"error": {"message": str(error), "type": "server_error"}})
-                return
-            if solution.program is None and solution.error is not None:
-                status = "502"
-                yield _event({"error": {"message": solution.error, "type": "server_error"}})
+                failure = _failure(error)
+                status = str(failure.status_code)
+                yield f"data: {bytes(failure.body).decode()}\n\n"
                 return
             status = "200"
             yield _event(head | _delta({"content": _content(solution)}))
@@ -185,6 +197,12 @@ class Server:
             self.counters.num_searching -= 1
             self.counters.add("mars2_requests_total", labels=f'{{status="{status}"}}')
             await _end(work)
+
+    def _start(self, chat: ChatRequest, problem: Problem, *, say: Callable[[str], None]) -> asyncio.Task[Solution]:
+        work = asyncio.create_task(self._search(chat, problem, say=say))
+        self.searches.add(work)
+        work.add_done_callback(self.searches.discard)
+        return work
 
     async def _search(self, chat: ChatRequest, problem: Problem, *, say: Callable[[str], None]) -> Solution:
         max_nodes = chat.mars2.budget or self.max_nodes
@@ -223,8 +241,8 @@ class Server:
                 return None
             foreign = f"a page of {origin[:200]} may not start searches here; start the server with an API key"
             return _error(403, foreign, kind="permission_error")
-        given = http.headers.get("authorization", "").removeprefix("Bearer ")
-        if hmac.compare_digest(given.encode(), self.api_key.encode()):
+        scheme, _, given = http.headers.get("authorization", "").partition(" ")
+        if scheme.lower() == "bearer" and hmac.compare_digest(given.strip().encode(), self.api_key.encode()):
             return None
         return _error(401, "wrong or missing API key", kind="authentication_error")
 
@@ -277,6 +295,34 @@ def _error(
     return JSONResponse(body, status_code=status, headers=headers)
 
 
+class _Stopping(Mars2Error):
+    """The server ended the search."""
+
+    def __init__(self) -> None:
+        super().__init__("the server is stopping; ask again when it is back")
+
+
+def _solution(work: asyncio.Task[Solution]) -> Solution:
+    """What a search that is over found.
+
+    Raises:
+        Mars2Error: why there is nothing.
+    """
+    if work.cancelled():
+        raise _Stopping
+    solution = work.result()
+    if solution.program is None and solution.error is not None:
+        raise BackendError(solution.error)
+    return solution
+
+
+def _failure(error: Mars2Error) -> Response:
+    """The answer to a request whose search failed."""
+    if isinstance(error, CheckerError):
+        return _error(400, f"mars2.checker: {error}", param="mars2.checker")
+    return _error(503 if isinstance(error, _Stopping) else 502, str(error), kind="server_error")
+
+
 async def _not_here(http: Request, error: Exception) -> Response:
     """No such address, or not this method."""
     assert isinstance(error, HTTPException)
@@ -300,5 +346,5 @@ def _is_local(origin: str) -> bool:
 async def _end(work: asyncio.Task[Solution]) -> None:
     """Cancel a search that nobody waits for any more, and wait until it has let go of everything."""
     work.cancel()
-    with contextlib.suppress(asyncio.CancelledError, ConfigError, Mars2Error):
+    with contextlib.suppress(asyncio.CancelledError, Mars2Error):
         await work

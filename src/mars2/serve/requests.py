@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError
 
 from mars2.core.errors import ProblemError, UserError
 from mars2.core.problem import Problem
-from mars2.problems.schema import problem_from_data
+from mars2.problems.schema import is_function_name, problem_from_data
 from mars2.problems.statement import read_statement
 
 REFUSED = {
@@ -21,6 +22,10 @@ REFUSED = {
 """Fields whose silent neglect would mislead a client, and why they are refused. Other unknown fields are ignored."""
 
 
+_NO_TEST = {"input": "", "output": ""}
+"""In place of tests where a request brings none: everything else is checked as in a problem file."""
+
+
 class RequestError(UserError):
     """A request that cannot be answered as it is."""
 
@@ -30,18 +35,32 @@ class RequestError(UserError):
         self.status = status
 
 
-class TextPart(BaseModel):
-    type: Literal["text"]
-    text: str
+def _as_text(content: Any) -> str:
+    """The text of a message's content; null, as an assistant's may be, is none."""
+    match content:
+        case None:
+            return ""
+        case str():
+            return content
+        case list():
+            return "\n".join(map(_text_of_part, content))
+        case _:
+            raise ValueError(f"must be text or a list of text parts, got {content!r:.60}")
+
+
+def _text_of_part(part: Any) -> str:
+    match part:
+        case {"type": "text", "text": str() as text}:
+            return text
+        case {"type": kind}:
+            raise ValueError(f"only text parts are read, got one of type {kind!r:.60}")
+        case _:
+            raise ValueError(f'a part must be {{"type": "text", "text": "…"}}, got {part!r:.60}')
 
 
 class ChatMessage(BaseModel):
     role: Literal["system", "developer", "user", "assistant"]
-    content: str | list[TextPart]
-
-    @property
-    def text(self) -> str:
-        return self.content if isinstance(self.content, str) else "\n".join(part.text for part in self.content)
+    content: Annotated[str, BeforeValidator(_as_text)] = ""
 
 
 class SearchOptions(BaseModel):
@@ -49,7 +68,7 @@ class SearchOptions(BaseModel):
 
     model_config = ConfigDict(extra="forbid")
 
-    tests: list[Any] | None = None  # as `tests.public` of a problem file; None: the statement's examples
+    tests: list[Any] | None = None  # as `tests.public` of a problem file; None or none: the statement's examples
     entry_point: str | None = None
     starter_code: str | None = None
     comparison: str | None = None
@@ -65,7 +84,7 @@ class ChatRequest(BaseModel):
 
     model: str
     messages: Annotated[list[ChatMessage], Field(min_length=1)]
-    stream: bool = False
+    stream: bool | None = None
     stream_options: dict[str, Any] | None = None
     n: Literal[1] | None = None
     temperature: Annotated[float, Field(ge=0, le=2)] | None = None
@@ -73,7 +92,7 @@ class ChatRequest(BaseModel):
     max_tokens: Annotated[int, Field(ge=1)] | None = None
     max_completion_tokens: Annotated[int, Field(ge=1)] | None = None
     seed: int | None = None
-    mars2: SearchOptions = SearchOptions()
+    mars2: Annotated[SearchOptions, BeforeValidator(lambda given: {} if given is None else given)] = SearchOptions()
 
     @property
     def wants_usage(self) -> bool:
@@ -99,56 +118,42 @@ def parse_request(body: bytes) -> ChatRequest:
     except ValidationError as error:
         fault = error.errors(include_url=False)[0]
         field = ".".join(str(part) for part in fault["loc"])
-        raise RequestError(f"{field}: {fault['msg']}", field=field) from None
+        raise RequestError(f"{field}: {fault['msg'].removeprefix('Value error, ')}", field=field) from None
 
 
 def problem_of(request: ChatRequest, name: str) -> Problem:
     """The last user message is the statement; what came before it is put above it.
 
     Raises:
-        RequestError: tests that are none, or no user message.
+        RequestError: names the field: a key of `mars2` that no problem file could have, or no user message.
     """
     *earlier, last = request.messages
     if last.role != "user":
         raise RequestError("messages: the last message must be the user's, with the problem", field="messages")
-    statement = "\n\n".join(filter(None, (*(message.text for message in earlier), last.text)))
-    options = request.mars2
-    if not last.text.strip():
+    if not last.content.strip():
         raise RequestError("messages: the last message is empty; write the problem there", field="messages")
-    found = read_statement(last.text, options.entry_point)
-    limits, comparison, checker = options.limits or {}, options.comparison, options.checker
-    given: dict[str, Any] = {"comparison": comparison} if comparison is not None else {}
-    if checker is not None:
-        given["checker"] = checker
-    if options.tests is None and not found.tests:
-        return Problem(name, statement, (), (), found.entry_point, _starter(options, found.starter_code))
-    data = {
+    options = request.mars2
+    if options.entry_point is not None and not is_function_name(options.entry_point):
+        raise RequestError(
+            f"mars2.entry_point: must be a function's name, or Solution.METHOD, got {options.entry_point!r:.60}",
+            field="mars2.entry_point",
+        )
+    found = read_statement(last.content, options.entry_point)
+    data: dict[str, Any] = {
         "id": name,
-        "statement": statement,
-        "tests": {"public": options.tests or [{"input": "", "output": ""}]},
-        "limits": limits,
-        "starter_code": _starter(options, found.starter_code),
-        **given,
+        "statement": "\n\n".join(filter(None, (*(message.content for message in earlier), last.content))),
+        "tests": {"public": options.tests or [_NO_TEST]},
+        "entry_point": found.entry_point,
+        "starter_code": found.starter_code if options.starter_code is None else options.starter_code,
+        "limits": options.limits or {},
+        "checker": options.checker,
     }
-    if found.entry_point is not None:
-        data["entry_point"] = found.entry_point
+    if options.comparison is not None:
+        data["comparison"] = options.comparison
     try:
         problem = problem_from_data(data, "mars2")
     except ProblemError as error:
-        raise RequestError(str(error), field="mars2") from None
-    if options.tests is None:
-        return Problem(
-            problem.id,
-            problem.statement,
-            found.tests,
-            (),
-            problem.entry_point,
-            problem.starter_code,
-            problem.limits,
-            problem.comparison,
-        )
-    return problem
-
-
-def _starter(options: SearchOptions, found: str) -> str:
-    return found if options.starter_code is None else options.starter_code
+        message = str(error).removeprefix("mars2: ").replace("tests.public", "tests", 1)
+        where = "messages" if message.startswith("statement:") else "mars2." + message.partition(":")[0]
+        raise RequestError(f"{where}:{message.partition(':')[2]}", field=where) from None
+    return problem if options.tests else replace(problem, public_tests=found.tests)

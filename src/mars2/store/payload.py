@@ -6,6 +6,8 @@ import json
 import zlib
 from typing import Any
 
+from mars2.core.errors import StoreError
+
 _encoder = json.JSONEncoder(ensure_ascii=False, allow_nan=False, separators=(",", ":"))
 
 
@@ -15,4 +17,11 @@ def pack(data: Any) -> bytes:
 
 
 def unpack(payload: bytes) -> Any:
-    return json.loads(zlib.decompress(payload))
+    """
+    Raises:
+        StoreError: `pack` never wrote that.
+    """
+    try:
+        return json.loads(zlib.decompress(payload))
+    except (zlib.error, TypeError, ValueError) as error:
+        raise StoreError(f"the run's file is damaged ({error}); put back a copy of the run") from None

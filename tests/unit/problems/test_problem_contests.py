@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import sys
+from datetime import date
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -179,6 +180,58 @@ def test_rows_that_cannot_be_used(rows_format: RowFormat, row: dict[str, Any], r
     with pytest.raises(RowFault) as caught:
         _problem(rows_format, row)
     assert caught.value.reason == reason
+
+
+DEEP = "[" * 600 + "]" * 600
+
+
+def _cases(**changes: Any) -> str:
+    return json.dumps([{"input": "1", "output": "1"} | changes])
+
+
+@pytest.mark.parametrize(
+    ("rows_format", "row", "reason"),
+    [
+        (APPS, {**APPS_STDIO, "input_output": f'{{"inputs": [{DEEP}], "outputs": ["1"]}}'}, "malformed tests"),
+        (
+            APPS,
+            {**APPS_CALL, "input_output": f'{{"fn_name": "f", "inputs": [[{DEEP}]], "outputs": [1]}}'},
+            "malformed tests",
+        ),
+        (
+            APPS,
+            {**APPS_CALL, "input_output": '{"fn_name": "f g", "inputs": [[1]], "outputs": [1]}'},
+            "malformed function name",
+        ),
+        (APPS, {**APPS_STDIO, "question": "half \ud800"}, "lone surrogates"),
+        (APPS, {**APPS_STDIO, "url": b"x"}, "malformed metadata"),
+        (APPS, {**APPS_STDIO, "url": date(2024, 1, 1)}, "malformed metadata"),
+        (TACO, {**APPS_STDIO, "memory_limit": "9" * 400 + " megabytes"}, "malformed row"),
+        (
+            DEEPCODER,
+            {"problem": "P", "tests": _cases(testtype="functional", metadata=5)},
+            "functional tests without func_name",
+        ),
+        (
+            DEEPCODER,
+            {"problem": "P", "tests": _cases(testtype="functional", metadata={"func_name": 5})},
+            "malformed function name",
+        ),
+        (DEEPCODER, {"problem": "P", "tests": _cases(type="function_call", fn_name=5)}, "malformed tests"),
+        (CODECONTESTS, {**CONTEST, "public_tests": {"input": ["\ud800"], "output": ["1"]}}, "lone surrogates"),
+    ],
+)
+def test_one_bad_row_does_not_end_a_file(rows_format: RowFormat, row: dict[str, Any], reason: str) -> None:
+    good = {APPS: APPS_STDIO, TACO: APPS_STDIO, DEEPCODER: {"problem": "P", "tests": _cases()}, CODECONTESTS: CONTEST}
+    loaded = rows_format.load("here", [row, good[rows_format]])
+    assert [dropped.reason for dropped in loaded.dropped] == [reason]
+    assert len(loaded.problems) == 1
+
+
+def test_a_repeated_id_is_dropped() -> None:
+    row = {**APPS_STDIO, "problem_id": 7}
+    loaded = APPS.load("here", [row, row])
+    assert [(dropped.id, dropped.reason) for dropped in loaded.dropped] == [("apps/7", "its id is used before")]
 
 
 def test_files_of_every_kind(tmp_path: Path) -> None:

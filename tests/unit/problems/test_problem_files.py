@@ -6,6 +6,7 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -160,6 +161,11 @@ async def test_shipped_examples_can_be_solved() -> None:
                 assert verdict.status == status, (problem.id, verdict)
 
 
+DEEP: list[Any] = []
+for _ in range(600):
+    DEEP = [DEEP]
+
+
 def _data(**changes: object) -> str:
     data: dict[str, object] = {"statement": "S", "tests": {"public": [{"input": "a", "output": "b"}]}}
     data.update(changes)
@@ -226,6 +232,21 @@ def _public(test: object) -> str:
         ('{"a": 1,}', "FILE: line 1, column 9: malformed JSON (Expecting property name enclosed in double quotes); check quotes and commas"),
         ("", "FILE: the file is empty; see docs/problem-format.md for what to write in it"),
         ("[" * 100_000, "FILE: nested too deeply; flatten the data"),
+        (_public({"args": [DEEP], "expected": 2, "function": "f"}), "FILE: tests.public[0]: nested more than 200 deep"),
+        (
+            _public({"args": ["\ud800"], "expected": 2, "function": "f"}),
+            "FILE: tests.public[0]: '\\ud800' holds half a character (a lone surrogate); write the whole character",
+        ),
+        (_data(checker="x = " + "-" * 200_000 + "1"), "FILE: checker: not Python (nested too deeply)"),
+        (_data(checker="x = 1\0"), "FILE: checker: not Python"),
+        (_public({"input": "\ud800", "output": "b"}), "FILE: tests.public[0].input: '\\ud800' holds half a character"),
+        (_public({"input": "a", "output": "\ud800"}), "FILE: tests.public[0].output: '\\ud800' holds half a character"),
+        (_public({"code": "\ud800"}), "FILE: tests.public[0].code: '\\ud800' holds half a character"),
+        (_data(starter_code="\ud800"), "FILE: starter_code: '\\ud800' holds half a character"),
+        (_data(checker="\ud800"), "FILE: checker: '\\ud800' holds half a character"),
+        (_data(id="\ud800"), "FILE: id: '\\ud800' holds half a character"),
+        (_data(metadata={"a": "\ud800"}), "FILE: metadata: holds half a character (a lone surrogate)"),
+        (_data(tests="a.json"), "FILE: tests: must be a mapping with public, hidden, got 'a.json'"),
     ],
 )  # fmt: skip
 def test_errors_in_json(tmp_path: Path, text: str, message: str) -> None:
@@ -246,6 +267,15 @@ def test_errors_in_json(tmp_path: Path, text: str, message: str) -> None:
         ),
         ("statement: S\ntests: {public: [{input: no, output: a}]}", "FILE: tests.public[0].input: must be text, got False"),
         ("just text", "FILE: a problem must be a mapping with id, statement and tests, got 'just text'"),
+        (
+            "statement: S\nentry_point: f\ntests: {public: [{args: &x [*x], expected: 1}]}",
+            "FILE: tests.public[0]: nested more than 200 deep; flatten the data",
+        ),
+        (
+            "statement: S\nmetadata: {when: 2024-01-01}\ntests: {public: [{input: a, output: b}]}",
+            "FILE: metadata: a date is not JSON; put it in quotes if it is meant as text",
+        ),
+        ("statement: S\nmetadata: &x {a: *x}\ntests: {public: [{input: a, output: b}]}", "FILE: metadata: holds itself"),
     ],
 )  # fmt: skip
 def test_errors_in_yaml(tmp_path: Path, text: str, message: str) -> None:
@@ -268,6 +298,7 @@ def test_errors_in_yaml(tmp_path: Path, text: str, message: str) -> None:
         ("---\nid: a\n---\nS\n```tests\npublic:\n  - input: a\n   output: b\n```", "FILE: line 8, column 4: malformed YAML"),
         ("---\ntests: x.json\n---\nS\n```tests\n```", "FILE: tests: given both in the front matter and in a ```tests block"),
         ("---\ntests: x.json\n---\nS", "DIR/x.json: no such file; check the path"),
+        ('---\ntests: "a\\0b"\n---\nS', "DIR/a\0b: cannot be read (embedded null byte); check the file"),
     ],
 )  # fmt: skip
 def test_errors_in_markdown(tmp_path: Path, text: str, message: str) -> None:

@@ -4,6 +4,9 @@ from __future__ import annotations
 
 import gzip
 import json
+from collections.abc import Iterator
+from dataclasses import replace
+from datetime import date
 from pathlib import Path
 from typing import Any, get_args
 
@@ -14,6 +17,7 @@ from hypothesis import strategies as st
 from mars2.core.errors import ProblemError
 from mars2.core.problem import AssertTest, CallTest, Checker, Limits, NamedComparison, Problem, StdioTest
 from mars2.problems.jsonl import check_jsonl, read_jsonl, write_jsonl
+from mars2.problems.loaded import Loaded
 from mars2.problems.schema import problem_from_data, problem_to_data
 from mars2.problems.values import decode, encode, is_plain
 
@@ -94,7 +98,7 @@ PLAIN = Problem("a", "S", (StdioTest("x", "ü\n"),), ())
 def test_written_files_are_read_back(tmp_path: Path) -> None:
     problems = (PLAIN, Problem("b", "T", (), (AssertTest("assert f()"),), entry_point="f"))
     path = tmp_path / "p.jsonl"
-    assert write_jsonl(problems, path) == 2
+    assert write_jsonl(problems, path) == Loaded(str(path), problems)
     assert read_jsonl(path).problems == problems
     assert [p.name for p in tmp_path.iterdir()] == ["p.jsonl"]
 
@@ -111,11 +115,46 @@ def test_compressed_files_are_read(tmp_path: Path) -> None:
 def test_a_failed_write_leaves_the_old_file(tmp_path: Path) -> None:
     path = tmp_path / "p.jsonl"
     write_jsonl([PLAIN], path)
-    broken = Problem("c", "S", (CallTest("f", (object(),), 1),), ())
-    with pytest.raises(TypeError):
-        write_jsonl([PLAIN, broken], path)
+
+    def interrupted() -> Iterator[Problem]:
+        yield Problem("c", "S", (StdioTest("", "1"),), ())
+        raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        write_jsonl(interrupted(), path)
     assert read_jsonl(path).problems == (PLAIN,)
     assert [p.name for p in tmp_path.iterdir()] == ["p.jsonl"]
+
+
+DEEP: list[Any] = []
+for _ in range(600):
+    DEEP = [DEEP]
+LOOP: dict[str, Any] = {}
+LOOP["self"] = LOOP
+
+
+@pytest.mark.parametrize(
+    ("change", "reason"),
+    [
+        ({"id": "a"}, "its id is used before"),
+        ({"id": "a\ud800"}, "not readable again"),
+        ({"statement": "\ud800"}, "not readable again"),
+        ({"entry_point": "f); import os #"}, "not readable again"),
+        ({"entry_point": 5}, "not readable again"),
+        ({"public_tests": (CallTest("f", (object(),), 1),)}, "not writable as JSON"),
+        ({"public_tests": (CallTest("f", (DEEP,), 1),)}, "not writable as JSON"),
+        ({"metadata": {"when": date(2024, 1, 1)}}, "not writable as JSON"),
+        ({"metadata": {"raw": b"x"}}, "not writable as JSON"),
+        ({"metadata": LOOP}, "not writable as JSON"),
+        ({"metadata": {"title": "x"}}, None),
+    ],
+)
+def test_what_could_not_be_read_back_is_not_written(tmp_path: Path, change: dict[str, Any], reason: str | None) -> None:
+    path = tmp_path / "p.jsonl"
+    dropped = write_jsonl([PLAIN, replace(PLAIN, **{"id": "b"} | change)], path).dropped
+    assert [d.reason for d in dropped] == [reason] * (reason is not None)
+    assert len(read_jsonl(path).problems) == 2 - len(dropped)
+    "".join(f"{d.id}: {d.detail}" for d in dropped).encode()
 
 
 def test_faults_name_their_line(tmp_path: Path) -> None:

@@ -7,6 +7,7 @@ import contextlib
 import json
 import os
 import pickle
+import time
 import zlib
 from datetime import date
 from pathlib import Path
@@ -149,6 +150,13 @@ def test_a_memo_index_cannot_claim_memory() -> None:
         loads(b"\x80\x04]r\xff\xff\xff\x7f.")
 
 
+def test_a_pickle_of_many_parts_is_refused() -> None:
+    started_s = time.process_time()
+    with pytest.raises(ForbiddenPickle, match="more than 100000 parts"):
+        loads(b"\x80\x04(" + b"]" * 5_000_000 + b".")
+    assert time.process_time() - started_s < 2
+
+
 def test_a_decompression_bomb_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(module, "MAX_TESTS_BYTES", 1000)
     with pytest.raises(RowFault, match="too large"):
@@ -253,3 +261,11 @@ def test_version_and_months_choose_files_and_contests(tmp_path: Path) -> None:
     assert ids("?from=2024-09&to=2025-02") == ["b", "c"]
     assert ids("?version=release_v2&to=2024-08-31") == ["a"]
     assert ids("/test2.jsonl?from=2025-03") == ["d"]
+
+
+@pytest.mark.parametrize("name", [5, ["f"], "f); import os #", "f\n"])
+def test_a_function_name_that_is_none_drops_its_row(name: Any) -> None:
+    row = {**STDIN, "metadata": json.dumps({"func_name": name})}
+    loaded = livecodebench().load("here", [row, {**STDIN, "question_id": "other"}])
+    assert [dropped.reason for dropped in loaded.dropped] == ["malformed function name"]
+    assert len(loaded.problems) == 1

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import gc
 from collections.abc import Callable
 from itertools import pairwise
 from pathlib import Path
@@ -14,7 +15,7 @@ from virtual_time import SlowBackend, run_virtually
 
 from mars2.backends.scripted import ScriptedBackend
 from mars2.core.completion import Completion, Prompt, Sampling
-from mars2.core.errors import BackendError
+from mars2.core.errors import BackendError, ConfigError
 from mars2.core.protocols import Search
 from mars2.core.serial import tree_hash
 from mars2.core.tree import Tree
@@ -108,6 +109,28 @@ def test_growth_completes_is_stored_and_reported(make: Callable[[], ScriptedBack
 
 def grow(team: Any) -> Growth:
     return run_virtually(team.grow(Tree("t", PROBLEM.id), PROBLEM))
+
+
+class Refused(ScriptedBackend):
+    """Asking again cannot help, say because of a wrong key."""
+
+    async def generate(self, prompt: Prompt, sampling: Sampling) -> Completion:
+        await asyncio.sleep(1)
+        raise ConfigError("the key is refused")
+
+
+def test_several_errors_at_once_are_one_error_and_leave_nothing_behind() -> None:
+    left: list[dict[str, Any]] = []
+
+    async def grow_and_look() -> None:
+        asyncio.get_running_loop().set_exception_handler(lambda loop, context: left.append(context))
+        team = grower(Refused("a", []), expansions_in_flight=4)
+        with pytest.raises(ConfigError, match="the key is refused"):
+            await team.grow(Tree("t", PROBLEM.id), PROBLEM)
+        gc.collect()
+
+    run_virtually(grow_and_look())
+    assert left == []
 
 
 STRATEGIES: dict[str, Callable[[list[str]], Search]] = {

@@ -22,6 +22,11 @@ pytest.importorskip("fastapi", reason="the extra `serve` is not installed")
 pytest.importorskip("uvicorn", reason="the extra `serve` is not installed")
 
 import openai
+from starlette.requests import Request
+
+import mars2.serve.app as app_module
+from mars2.serve.app import Server
+from mars2.serve.requests import parse_request, problem_of
 
 SCRIPT = """
 rules:
@@ -38,8 +43,16 @@ rules:
     answers: ["```python\\nprint(0)\\n```", "```python\\nprint(sum(map(int, input().split())))\\n```"]
     latency_s: 0.01
 """
+DEEP: list[Any] = []
+for _ in range(600):
+    DEEP = [DEEP]
 SUM = [{"role": "user", "content": "Read numbers, print their sum."}]
 TESTS = {"mars2": {"tests": [{"input": "1 2", "output": "3"}, {"input": "4 5", "output": "9"}]}}
+
+
+def extended(**options: Any) -> bytes:
+    """A request with these options in its field `mars2`."""
+    return json.dumps({"model": "mars2", "messages": SUM, "mars2": options}).encode()
 
 
 @contextmanager
@@ -163,6 +176,27 @@ def test_models_health_and_metrics(url: str) -> None:
             400,
             "in",
         ),
+        (
+            b'{"model": "mars2", "messages": [{"role": "user", "content": 5}]}',
+            400,
+            "messages.0.content: must be text or",
+        ),
+        (
+            b'{"model": "mars2", "messages": [{"role": "user", "content": [{"type": "image_url", "image_url": {}}]}]}',
+            400,
+            "messages.0.content: only text parts are read, got one of type 'image_url'",
+        ),
+        (extended(limits={"cpu_s": -5}), 400, "mars2.limits.cpu_s: must be > 0, got -5"),
+        (extended(comparison="zzz"), 400, "mars2.comparison: must be one of"),
+        (extended(checker="not python ("), 400, "mars2.checker: not Python"),
+        (extended(entry_point=""), 400, "mars2.entry_point: must be a function's name"),
+        (extended(entry_point="\ud800"), 400, "mars2.entry_point: must be a function's name"),
+        (
+            extended(tests=[{"args": [DEEP], "expected": 1}], entry_point="f"),
+            400,
+            "mars2.tests[0]: nested more than 200",
+        ),
+        (extended(tests=[{"input": "a"}]), 400, "mars2.tests[0].output: missing"),
         (b"[" * 100_000, 400, "not JSON"),
         (b'{"model": "mars2", "messages": "' + b"x" * 5_000_000 + b'"}', 413, "bytes long"),
     ],
@@ -189,6 +223,109 @@ def test_a_foreign_web_page_cannot_start_a_search(url: str, origin: str, status:
     body = json.dumps({"model": "mars2", "messages": SUM} | TESTS).encode()
     got, answer = fetched(f"{url}/chat/completions", body, {"Content-Type": "text/plain", "Origin": origin})
     assert got == status, answer
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"stream": None, "mars2": None},
+        {"messages": [*SUM, {"role": "assistant", "content": None, "refusal": None}, *SUM]},
+        {"messages": [*SUM, {"role": "assistant"}, *SUM]},
+        {
+            "messages": [
+                {"role": "user", "content": [{"type": "text", "text": "Print"}, {"type": "text", "text": "0."}]}
+            ]
+        },
+        {"tools": None, "n": None, "seed": None, "temperature": None, "max_tokens": None, "stream_options": None},
+    ],
+)
+def test_what_the_schema_of_openai_allows_is_answered(url: str, change: dict[str, Any]) -> None:
+    body = {"model": "mars2", "messages": SUM, "mars2": {"budget": 1}} | change
+    status, answer = fetched(f"{url}/chat/completions", json.dumps(body).encode())
+    assert status == 200, answer
+
+
+def test_an_empty_list_of_tests_is_none(url: str) -> None:
+    status, answer = fetched(f"{url}/chat/completions", extended(tests=[], budget=1))
+    assert (status, answer["mars2"]["num_tests"]) == (200, 0)
+
+
+RAISES = "def check(input, expected, actual):\n    raise ValueError('oh')\n"
+
+
+@pytest.mark.parametrize("stream", [False, True])
+def test_a_checker_that_raises_is_the_requests_fault(url: str, stream: bool) -> None:
+    options = {"checker": RAISES, "tests": [{"input": "1", "output": "1"}], "budget": 1}
+    body = json.dumps({"model": "mars2", "messages": SUM, "stream": stream, "mars2": options}).encode()
+    status, answer = fetched(f"{url}/chat/completions", body)
+    if stream:
+        assert status == 200
+        answer = json.loads(answer.rpartition("data: ")[2])
+    else:
+        assert status == 400
+    assert (answer["error"]["param"], answer["error"]["type"]) == ("mars2.checker", "invalid_request_error")
+    assert "oh" in answer["error"]["message"]
+
+
+def test_limits_and_comparison_count_without_tests() -> None:
+    request = parse_request(extended(limits={"cpu_s": 2}, comparison="tokens"))
+    problem = problem_of(request, "x")
+    assert (problem.public_tests, problem.limits.cpu_s, problem.comparison) == ((), 2, "tokens")
+
+
+async def test_the_log_holds_no_tracebacks(tmp_path: Path) -> None:
+    """Of a client that leaves while its body is read, and of searches that Ctrl-C ends."""
+    with serving(tmp_path) as (url, process):
+        port = int(url.split(":")[2].partition("/")[0])
+        head = b"POST /v1/chat/completions HTTP/1.1\r\nHost: x\r\nContent-Length: 500\r\n\r\n{"
+        _, leaving = await asyncio.open_connection("127.0.0.1", port)
+        leaving.write(head)
+        await leaving.drain()
+        await asyncio.sleep(0.3)
+        leaving.close()
+        for _ in range(100):
+            if 'mars2_requests_total{status="499"} 1' in fetched(f"http://127.0.0.1:{port}/metrics")[1]:
+                break
+            await asyncio.sleep(0.05)
+        else:
+            pytest.fail("the client that left is not counted")
+        messages = [{"role": "user", "content": "take forever"}]
+        bodies = [json.dumps({"model": "mars2", "messages": messages, "stream": s}).encode() for s in (False, True)]
+        asking = [asyncio.ensure_future(asyncio.to_thread(fetched, f"{url}/chat/completions", b)) for b in bodies]
+        while await searches(url) < 2:
+            await asyncio.sleep(0.05)
+        process.send_signal(signal.SIGINT)
+        (status, plain), (_, streamed) = await asyncio.gather(*asking)
+        assert (status, plain["error"]["type"]) == (503, "server_error")
+        assert "stopping" in json.loads(streamed.rpartition("data: ")[2])["error"]["message"]
+        await asyncio.to_thread(process.wait, 20)
+        assert process.stderr is not None
+        log = process.stderr.read()
+        assert "Traceback" not in log
+        assert "ERROR" not in log
+        assert process.returncode == 130
+
+
+def test_an_address_that_is_none(tmp_path: Path) -> None:
+    script = tmp_path / "script.yaml"
+    script.write_text(SCRIPT)
+    for host in ("nosuch.invalid", "a..b"):
+        command = [sys.executable, "-m", "mars2", "serve", "--agents", f"scripted:{script}", "--host", host]
+        done = subprocess.run(command, capture_output=True, text=True, timeout=60)
+        assert done.returncode == 2
+        assert f"--host, --port: cannot listen on {host}:8080" in done.stderr
+
+
+async def test_a_fault_of_the_server_is_counted(monkeypatch: pytest.MonkeyPatch) -> None:
+    server = Server(None, None, max_nodes=1)  # type: ignore[arg-type]
+    monkeypatch.setattr(app_module, "parse_request", lambda body: 1 / 0)
+
+    async def receive() -> dict[str, Any]:
+        return {"type": "http.request", "body": b"{}", "more_body": False}
+
+    with pytest.raises(ZeroDivisionError):
+        await server.chat(Request({"type": "http", "method": "POST", "headers": []}, receive))
+    assert 'mars2_requests_total{status="500"} 1' in server.counters.text()
 
 
 async def test_a_backend_that_fails_is_a_502(url: str) -> None:
@@ -236,6 +373,8 @@ async def test_too_many_searches_at_once_and_a_key(tmp_path: Path) -> None:
                 await stranger.models.list()
             with pytest.raises(openai.AuthenticationError):
                 await stranger.chat.completions.create(model="mars2", messages=SUM)  # type: ignore[arg-type]
+        for header, status in {"bearer sesame": 200, "BEARER  sesame": 200, "sesame": 401, "Basic sesame": 401}.items():
+            assert fetched(f"{url}/models", headers={"Authorization": header})[0] == status
         async with client_of(url, "sesame") as client:
             long = [{"role": "user", "content": "take forever"}]
             first = asyncio.create_task(client.chat.completions.create(model="mars2", messages=long))  # type: ignore[arg-type]

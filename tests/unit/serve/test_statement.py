@@ -9,6 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from mars2.core.problem import CallTest, StdioTest
+from mars2.problems.examples import MAX_TESTS
 from mars2.problems.statement import read_statement
 
 HUMANEVAL = '''from typing import List
@@ -215,11 +216,37 @@ HOSTILE = {
     "a long value": STUB + "f(1) == " + "1 " * 90_000,
     "open values": STUB + "f(1) == [" * 20_000,
     "doctests": STUB + ">>> f(1)\n2\n" * 17_000,
+    "distinct doctests": STUB + "".join(f">>> f({i})\n{i}\n" for i in range(10_000)),
+    "open fences": STUB + "```x\n" * 39_000,
+    "fences with half a function": "```\ndef f(\n```\n" * 13_000,
+    "calls with deep values": STUB + "".join(f"f({i}) == {'(-' * 190}\n" for i in range(450)),
+    "values that go on": STUB + "".join(f"f({i}) == {'1,' * 150}/ x\n" for i in range(600)),
+    "distinct samples": "".join(f"Input {i}:\n{i}\nOutput {i}:\n{i}\n" for i in range(5_000)),
+    "spaces after For": STUB + "As is: For x" + " " * 190_000,
+    "many Fors": STUB + "For " * 47_000,
 }
 
 
 @pytest.mark.parametrize("name", HOSTILE)
 def test_a_hostile_statement_takes_bounded_time(name: str) -> None:
     started_s = time.process_time()
-    read_statement(HOSTILE[name])
-    assert time.process_time() - started_s < 10
+    found = read_statement(HOSTILE[name])
+    assert time.process_time() - started_s < 2
+    assert len(found.tests) <= MAX_TESTS
+
+
+def test_only_the_first_examples_become_tests() -> None:
+    calls = read_statement(STUB + "".join(f">>> f({i})\n{i}\n" for i in range(50)))
+    assert calls.tests == tuple(CallTest("f", (i,), i) for i in range(MAX_TESTS))
+    samples = read_statement("".join(f"Input {i}:\n{i}\nOutput {i}:\n{i}\n" for i in range(50)))
+    assert samples.tests == tuple(StdioTest(f"{i}\n", f"{i}\n") for i in range(MAX_TESTS))
+
+
+def test_a_value_is_read_whole_or_not_at_all() -> None:
+    text = (
+        "f(1) == 1, 2, 3/4\nf(2) == 1e-5 as it is\nf(3) = 8 - 1 = 7\nf(4) == set()\n"
+        "f(5) == 'a b' 'c', then\nf(6) == -2."
+    )
+    wanted = {2: 1e-5, 3: 7, 4: set[int](), 5: "a bc", 6: -2}
+    found = {test.args[0]: test.expected for test in read_statement(STUB + text).tests if isinstance(test, CallTest)}
+    assert found == wanted

@@ -7,6 +7,7 @@ import math
 import sqlite3
 import threading
 import time
+import zlib
 from pathlib import Path
 
 import numpy as np
@@ -18,6 +19,7 @@ from mars2.core.errors import StoreError
 from mars2.core.problem import CallTest, Problem
 from mars2.core.tree import Tree
 from mars2.core.verdict import Status, TestResult, Verdict
+from mars2.store.payload import unpack
 from mars2.store.run_store import RunStore
 from mars2.store.schema import FILE_NAME
 
@@ -136,6 +138,12 @@ def test_a_saved_tree_comes_back_equal(store: RunStore) -> None:
     assert math.isnan(stored.annotations[2]["shaped"])
     assert store.tree("t0").tree.tree_id == "t0"
     assert store.tree("t1") is None
+
+
+@pytest.mark.parametrize("payload", [b"\x78\x01rotten", zlib.compress(b"{"), zlib.compress(b"\xff"), "text", None])
+def test_a_corrupt_payload_is_said_to_be_one(payload: bytes | str | None) -> None:
+    with pytest.raises(StoreError, match="the run's file is damaged"):
+        unpack(payload)  # type: ignore[arg-type]
 
 
 def test_a_tree_can_be_read_while_it_grows(store: RunStore) -> None:

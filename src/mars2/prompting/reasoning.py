@@ -1,0 +1,104 @@
+"""Tells what a reasoning model thought aloud from its answer, and its tags from tags that code or prose speak of."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Iterator
+from itertools import accumulate
+
+from mars2.prompting.fences import Block, fenced_blocks
+from mars2.prompting.python_source import parse_python
+
+_TAG = re.compile(
+    r"<(/?)(?:seed:)?(?:think|thinking|thought|reasoning)>|\[(/?)THINK\]|◁(/?)think▷|<\|(begin|end)_of_thought\|>",
+    re.IGNORECASE,
+)
+_QUOTES = ("'", '"', "`")
+_TICKS = re.compile(r"(?<!`)`{1,2}(?!`)")  # of inline code, not of a fence
+_NEAR = 200  # characters beside a tag that are looked at
+
+
+def without_reasoning(text: str) -> str:
+    """`text` without what a reasoning model thought aloud, whether its tags are paired or one of them is missing.
+
+    Tags in a closed block of valid Python or of another language are no reasoning; nor are, outside a thought, tags in
+    quotes or inline code. Without a tag to close it, an opening tag counts where it starts the text or stands alone on
+    its line; without one to open it, a closing tag counts unless it stands in the midst of a sentence.
+    """
+    tags = list(_TAG.finditer(text))
+    if not tags:
+        return text
+    tags = list(_outside(tags, _code_blocks(text)))
+    first = len(text) - len(text.lstrip())
+    last_close = max((tag.start() for tag in tags if _closes(tag)), default=-1)
+    kept: list[str] = []
+    position, thinking = 0, False
+    for tag in tags:
+        left, right = _beside(text, tag)
+        if not thinking and _is_quoted(left, right):
+            continue
+        if not _closes(tag):
+            if not thinking:
+                is_alone = tag.start() == first or not (left.strip() or right.strip())
+                if tag.start() > last_close and not is_alone:
+                    continue
+                kept.append(text[position : tag.start()])
+            thinking = True
+            continue
+        if not thinking:  # the chat template had opened it inside the prompt
+            if _is_in_a_sentence(left, right):
+                continue
+            kept.clear()
+        thinking = False
+        position = tag.end()
+    if not thinking:  # else the token limit came before the end of thinking
+        kept.append(text[position:])
+    return "\n".join(kept)
+
+
+def _closes(tag: re.Match[str]) -> bool:
+    return any(group in ("/", "end") for group in tag.groups())
+
+
+def _beside(text: str, tag: re.Match[str]) -> tuple[str, str]:
+    """What stands on the tag's line before and after it, nearby."""
+    left = text[max(0, tag.start() - _NEAR) : tag.start()].rpartition("\n")[2]
+    return left, text[tag.end() : tag.end() + _NEAR].partition("\n")[0]
+
+
+def _is_quoted(left: str, right: str) -> bool:
+    if left.endswith(_QUOTES) and not left.endswith("```"):
+        return True
+    return len(_TICKS.findall(left)) % 2 == 1 and _TICKS.search(right) is not None
+
+
+def _is_in_a_sentence(left: str, right: str) -> bool:
+    """Whether words stand on both sides and the tag is set off from them, as models never write it."""
+    return bool(left.strip() and right.strip()) and (left[-1] in " \t([{" or right[0] in " \t)]},.;:")
+
+
+def _outside(tags: Iterable[re.Match[str]], blocks: Iterable[tuple[int, int]]) -> Iterator[re.Match[str]]:
+    """The tags that are in none of the blocks; both in order."""
+    left = iter(blocks)
+    block = next(left, None)
+    for tag in tags:
+        while block is not None and block[1] <= tag.start():
+            block = next(left, None)
+        if block is None or tag.start() < block[0]:
+            yield tag
+
+
+def _code_blocks(text: str) -> list[tuple[int, int]]:
+    """From where to where blocks with tags reach in which no model thinks."""
+    starts = [0, *accumulate(len(line) + 1 for line in text.split("\n"))]
+    return [
+        (starts[block.lines[0]], starts[block.lines[1]])
+        for block in fenced_blocks(text)
+        if block.closed and _TAG.search(block.code) and _is_code(block)
+    ]
+
+
+def _is_code(block: Block) -> bool:
+    if block.may_be_python:
+        return parse_python(block.code) is not None
+    return block.tag not in ("markdown", "md")
