@@ -18,6 +18,7 @@ import struct
 import sys
 import threading
 import types
+import warnings
 from time import monotonic, process_time
 from typing import Any
 
@@ -124,7 +125,7 @@ class Candidate:
         self.sentinels: Sentinels | None = None
         self.stops, self.cpu_slice_s, self.wall_slice_s = True, 0.0, 0.0
         self.main = types.ModuleType(_SCRIPT)
-        self.streams: tuple[io.TextIOWrapper, ...] = ()
+        self.streams: tuple[Any, Any, Any] = (sys.stdin, sys.stdout, sys.stderr)
         self.is_ready = False  # whether the process is as `_prepare` leaves it
 
     def begin(
@@ -240,7 +241,7 @@ class Candidate:
         sys.stdin = sys.__stdin__ = stdin  # type: ignore[misc]
         sys.stdout = sys.__stdout__ = stdout  # type: ignore[misc]
         sys.stderr = sys.__stderr__ = stderr  # type: ignore[misc]
-        self.streams = (stdout, stderr)
+        self.streams = (stdin, stdout, stderr)
         sys.setrecursionlimit(1_000)
         _set_stack_size(_DEFAULT_THREAD_STACK)
         self.main = types.ModuleType(_SCRIPT)
@@ -283,16 +284,27 @@ class Candidate:
         return ("done",)
 
     def _finish(self) -> None:
-        """What an interpreter does at its end: wait for threads, run exit handlers, drop everything, flush."""
+        """What an interpreter does at its end: wait for threads, run exit handlers, drop everything, flush.
+
+        Whatever of the program runs after this runs nowhere else; see `reset`.
+        """
         if _thread._count():
             threading._shutdown()  # type: ignore[attr-defined]
         _make_room()
         atexit._run_exitfuncs()
-        if sys.stdout is not None and not sys.stdout.closed:
-            sys.stdout.flush()
-        self.main.__dict__.clear()
-        gc.collect()
-        for stream in self.streams:
+        try:
+            if sys.stdout is not None and not sys.stdout.closed:
+                sys.stdout.flush()
+        finally:
+            self._flush()
+            sys.stdin, sys.stdout, sys.stderr = self.streams
+            self.main.__dict__.clear()
+            gc.collect()
+            _make_room()
+            self._flush()
+
+    def _flush(self) -> None:
+        for stream in self.streams[1:]:
             try:
                 if not stream.closed:
                     stream.flush()
@@ -300,10 +312,26 @@ class Candidate:
                 pass
 
     def reset(self) -> bool:
-        """Whether this process is as it was before the test, and may run the next one."""
+        """Whether this process is as it was before the test, and may run the next one.
+
+        It is not if any of the program still ran: what that printed is taken back, and the process is to end.
+        """
         sentinels = self.sentinels
-        if sentinels is None or _thread._count() or not sentinels.untouched():
+        if sentinels is None or _thread._count():
             return False
+        _, *outputs = self.keepers
+        sizes = [os.lseek(output, 0, os.SEEK_END) for output in outputs]
+        sentinels.forget()
+        garbage = gc.collect()
+        _make_room()
+        self._flush()
+        if sizes != [os.lseek(output, 0, os.SEEK_END) for output in outputs]:
+            for output, size in zip(outputs, sizes, strict=True):
+                os.ftruncate(output, size)
+            return False
+        if garbage or self.main.__dict__ or atexit._ncallbacks() or not sentinels.untouched():
+            return False
+        warnings._filters_mutated()  # type: ignore[attr-defined]  # what was warned of once may be warned of again
         return gc.isenabled()
 
     def _error(self, error: BaseException) -> Any:
