@@ -32,6 +32,7 @@ LASTING = {
     "state_by_feature_of_the_future": "from __future__ import annotations as f\nprint(2 if hasattr(f, 'left') else 1)\nf.left = 2\n",
     "state_by_memory_of_a_shadowed_file": "from io import BufferedReader, FileIO, IOBase\ndef f(FileIO): return BufferedReader(FileIO(0),3000)\nseen=[]\nclass R(IOBase):\n    def readable(self): return True\n    def readinto(self,b):\n        seen.append(bytes(b[400:406])); b[400:406]=b'MARKED'\n        return 0\nk=[]\nfor _ in range(200):\n    r=f(lambda x: R())\n    r.read(1); k.append(r)\nprint(2 if b'MARKED' in seen else 1)\n",
     "state_by_memory_of_a_method_open": "from io import BufferedReader, IOBase\nseen=[]\nclass R(IOBase):\n    def readable(self): return True\n    def readinto(self,b):\n        seen.append(bytes(b[400:406])); b[400:406]=b'MARKED'\n        return 0\nclass A:\n    def open(x): return R()\n    k=[]\n    for _ in range(200):\n        r=BufferedReader(open(0),3000)\n        r.read(1); k.append(r)\nprint(2 if b'MARKED' in seen else 1)\n",
+    "state_by_cache_of_an_abstract_class": "from io import IOBase, StringIO\nimport sys\nold=sys.stdout\ns=StringIO(); IOBase._dump_registry(s)\nprint(2 if 'int' in s.getvalue() or s.getvalue().count('weakref') else 1)\nisinstance(5,IOBase)\n",
 }
 LATE = {
     "state_by_handler_registered_in_flush": "import sys, atexit\nold=sys.stdout\nclass O:\n    closed=False\n    def write(self,s): old.write(s)\n    def flush(self,r=atexit.register,p=print): old.flush(); r(p,2)\nsys.stdout=O()\n",
@@ -42,4 +43,7 @@ LATE = {
     "state_by_finalizer_in_typing_cache": "from typing import Optional\nclass X: pass\ndef g(p=print):\n    try: yield\n    finally: p(2)\nX.g=g(); next(X.g)\ndef f(x: Optional[X]): pass\n",
     "state_by_finalizer_in_stdout": "import sys\ndef g(p=print):\n    try: yield\n    finally: p(2)\nold=sys.stdout\nclass O:\n    closed=False\n    def write(self,s): old.write(s)\n    def flush(self): old.flush()\no=O(); o.g=g(); next(o.g)\nsys.stdout=o\n",
     "state_by_re_cache_filled_in_finalizer": "import re\nclass S(str): pass\ndef g(p=print):\n    try: yield\n    finally: p(2)\ndef h(m=re.match,s=S('a'),g=g,n=next):\n    try: yield\n    finally:\n        s.g=g(); n(s.g)\n        m(s,'a')\nH=h(); next(H)\n",
+    "state_by_finalizer_in_a_stream": "import sys\ndef g(p=print):\n    try: yield\n    finally: p(2)\nsys.stdout.g=g(); next(sys.stdout.g)\n",
+    "state_by_finalizer_in_a_raw_file": "import sys\ndef g(p=print):\n    try: yield\n    finally: p(2)\nsys.stdin.buffer.raw.g=g(); next(sys.stdin.buffer.raw.g)\n",
+    "state_by_stdin_set_in_finalizer": "def g(p=print):\n    try: yield\n    finally: p(2)\nclass O:\n    closed=False\n    def write(self,s): pass\n    def flush(self): pass\ndef h(O=O,g=g,next=next):\n    try: yield\n    finally:\n        import sys\n        o=O(); o.g=g(); next(o.g)\n        sys.stdin=o\nH=h(); next(H)\n",
 }

@@ -150,6 +150,7 @@ def test_plain_programs_may(source: str) -> None:
         "import copy\ncopy.deepcopy(*[[], {}])",
         "from copy import deepcopy\nmap(deepcopy, [], [])",
         "x._field_defaults['n'] = 1",
+        "from io import IOBase\nb = IOBase\nb._dump_registry()",
         "match x:\n    case object(_field_defaults=d): pass",
         "from io import BufferedReader\nBufferedReader(r)",
         "from io import BufferedReader\nBufferedReader(r())",
@@ -198,6 +199,18 @@ def test_what_is_in_reach_holds_nothing_that_changes_in_place() -> None:
         if isinstance(value, (list, dict, set)) and not name.startswith("__")
     ]
     assert changeable == []
+
+
+def test_private_attributes_of_library_classes_are_out_of_reach() -> None:
+    """But for those that show what the object itself holds."""
+    open_ones = {"_asdict", "_fields", "_keep_positive", "_make", "_replace"}  # of named tuples and of Counter
+    open_ones |= {"_blksize", "_checkClosed", "_checkReadable", "_checkSeekable", "_checkWritable", "_CHUNK_SIZE"}
+    kinds = [getattr(importlib.import_module(m), name, None) for m in {*PURE} - {"sys", "typing"} for name in PURE[m]]
+    kinds += [functools._CacheInfo, re.Pattern, re.Match, type(functools.cache(len))]  # type: ignore[attr-defined]
+    names = {name for kind in kinds for owner in (type(kind), kind) for name in dir(owner) if name[:1] == "_"}
+    private = {name for name in names if not name.endswith("__")} - open_ones
+    assert "_dump_registry" in private
+    assert {name for name in private if modules_if_stateless(ast.parse(f"x.{name}")) is not None} == set()
 
 
 def test_sentinels_notice_what_builtins_raise_and_functions_return(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -47,6 +47,7 @@ _MAX_MESSAGE = 2_000
 _MAX_TRACE_LINES = 12
 _DEFAULT_THREAD_STACK = 8 * 2**20
 EXITED_WITH_0 = encode(("exit", 0))
+_NO_STREAMS: dict[str, Any] = dict.fromkeys(("stdin", "stdout", "stderr", "__stdin__", "__stdout__", "__stderr__"))
 _set_stack_size = threading.stack_size
 
 
@@ -306,7 +307,7 @@ class Candidate:
     def _flush(self) -> None:
         for stream in self.streams[1:]:
             try:
-                if not stream.closed:
+                if stream is not None and not stream.closed:
                     stream.flush()
             except ValueError:  # its buffer was detached
                 pass
@@ -319,17 +320,20 @@ class Candidate:
         sentinels = self.sentinels
         if sentinels is None or _thread._count():
             return False
-        _, *outputs = self.keepers
-        sizes = [os.lseek(output, 0, os.SEEK_END) for output in outputs]
+        _, stdout, stderr = self.keepers
+        sizes = os.lseek(stdout, 0, os.SEEK_END), os.lseek(stderr, 0, os.SEEK_END)
         sentinels.forget()
+        sys.__dict__.update(_NO_STREAMS)
+        self.streams = (None, None, None)  # new ones are made for each test; these may hold what was put into them
         garbage = gc.collect()
         _make_room()
-        self._flush()
-        if sizes != [os.lseek(output, 0, os.SEEK_END) for output in outputs]:
-            for output, size in zip(outputs, sizes, strict=True):
-                os.ftruncate(output, size)
+        if sizes != (os.lseek(stdout, 0, os.SEEK_END), os.lseek(stderr, 0, os.SEEK_END)):
+            os.ftruncate(stdout, sizes[0])
+            os.ftruncate(stderr, sizes[1])
             return False
-        if garbage or self.main.__dict__ or atexit._ncallbacks() or not sentinels.untouched():
+        if garbage or self.main.__dict__ or atexit._ncallbacks() or sys.stdin is not None or sys.stdout is not None:
+            return False
+        if not sentinels.untouched():
             return False
         warnings._filters_mutated()  # type: ignore[attr-defined]  # what was warned of once may be warned of again
         return gc.isenabled()
