@@ -54,6 +54,8 @@ def tests_for(attack: Attack, facts: dict[str, Any]) -> tuple[Any, ...]:
         return (AssertTest("assert add(1, 2) == 3"), AssertTest("assert abs(add(3, 4) - 7) == 0"))
     if attack.group == "lasting":
         return (StdioTest("1 2\n", "1\n"), StdioTest("1 2\n", "2\n"))
+    if attack.group == "late":
+        return (StdioTest("1 2\n", ""), StdioTest("1 2\n", "2\n"))
     if attack.group == "contained":
         text = json.dumps(facts)
         return (StdioTest(text, "ESCAPED\n"), StdioTest(text, "ESCAPED\n"))

@@ -91,6 +91,14 @@ STDIO: dict[str, str] = {
     "weak_references": "import weakref\nclass A: pass\nx = A()\nr = weakref.ref(x)\nweakref.finalize(x, lambda: None)\n"
     + _READ
     + _END,
+    "method_of_a_huge_number": _READ + _END + f"if n < 0: 0x{'f' * 5000} .format()\n",
+    "files_opened_apart": "import io, sys\nsys.stdin = io.TextIOWrapper(io.BufferedReader(io.FileIO(0)))\n"
+    + _READ
+    + _END,
+    "deep_copy": "from copy import deepcopy\n" + _READ + "b = deepcopy([a])\na.clear()\na = b[0]\n" + _END,
+    "tuple_with_names": "from collections import namedtuple\nP = namedtuple('P', 's m')\n"
+    + _READ
+    + "p = P(0, max(a))._replace(s=sum(a))\nprint(p.s)\nprint(p._asdict()['m'])\n",
     "contextlib_and_tempdir": "import tempfile, contextlib, os\nwith tempfile.TemporaryDirectory() as d, contextlib.suppress(KeyError):\n    open(os.path.join(d, 'x'), 'w').write('1')\n    {}['x']\n"
     + _READ
     + _END,

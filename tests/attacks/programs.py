@@ -2,6 +2,7 @@
 """Hostile programs, by what they try. Written for the test suite; each is judged on two tests.
 
 forging: wrong programs that try to be paid. lasting: state that would make the second test right.
+late: what runs after the end of the first test would make the second right.
 contained: programs that say ESCAPED if they reach something outside the jail, and DENIED if they were stopped.
 exhausting: programs that try to wear the judge out.
 """
@@ -11,6 +12,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 
 import kernel_programs
+import leaving_programs
 import more_programs
 import third_programs
 
@@ -577,6 +579,8 @@ ATTACKS: tuple[Attack, ...] = (
     *_attacks("forging", "stdio", FORGING_STDIO | more_programs.FORGING_STDIO | third_programs.FORGING_STDIO),
     *_attacks("forging", "assert", FORGING_ASSERT | third_programs.FORGING_ASSERT),
     *_attacks("lasting", "stdio", LASTING | more_programs.LASTING | third_programs.LASTING),
+    *_attacks("lasting", "stdio", leaving_programs.LASTING),
+    *_attacks("late", "stdio", leaving_programs.LATE),
     *_attacks(
         "contained",
         "stdio",

@@ -188,5 +188,6 @@ async def test_batch_files_carry_checkers(sandbox: ZygoteSandbox) -> None:
     lines = [json.dumps(task | {"checker": PAIR.source}), json.dumps(task)]
     answers = [a async for a in judge_tasks(lines, sandbox, at_once=2)]
     assert [a["verdict"] for a in answers] == ["AC", "WA"]
+    both = json.dumps(task | {"checker": PAIR.source, "comparison": "exact"})
     with pytest.raises(UserError, match=r"line 1: .*both comparison and checker"):
-        [a async for a in judge_tasks([json.dumps(task | {"checker": "x", "comparison": "exact"})], sandbox, at_once=1)]
+        [a async for a in judge_tasks([both], sandbox, at_once=1)]

@@ -79,7 +79,7 @@ ready = rehearsal.rehearse()
 left = [number for number in range(100) if os.path.exists(f"/proc/self/fd/{number}")]
 main = sys.modules["__main__"]
 os.write(kept, repr((ready.is_ready, left, main is ready.main, sorted(vars(main)), "solution" in sys.modules,
-                     sys.getrecursionlimit(), sys.stdin.fileno(), sys.stdout is ready.streams[0])).encode())
+                     sys.getrecursionlimit(), sys.stdin.fileno(), sys.stdout is ready.streams[1])).encode())
 """
     )
     names = ["__builtins__", "__doc__", "__file__", "__loader__", "__name__", "__package__", "__spec__"]

@@ -5,6 +5,27 @@ from __future__ import annotations
 import ast
 from functools import cached_property
 
+_NAMING: dict[type, str] = {  # what holds a name in nodes that give one (or several); type parameters among them
+    kind: field
+    for kind in vars(ast).values()
+    if isinstance(kind, type) and issubclass(kind, ast.AST)
+    for field in ("name", "asname", "arg", "rest", "names")
+    if field in kind._fields and kind not in (ast.Import, ast.ImportFrom)
+}
+
+
+def names_given(node: ast.AST) -> list[str]:
+    """The names that a node gives (or declares) otherwise than by an `ast.Name`."""
+    field = _NAMING.get(type(node))
+    if field is None:
+        return []
+    given = getattr(node, field)
+    if given is None and isinstance(node, ast.alias):
+        given = node.name.split(".")[0]
+    if isinstance(given, str):
+        return [given]
+    return given if isinstance(given, list) else []
+
 
 class Tree:
     """The nodes of a program with their parents, and who binds which name."""
@@ -22,17 +43,19 @@ class Tree:
     @cached_property
     def bound(self) -> frozenset[str]:
         """Names that get a value by anything but a class statement; imports included."""
+        imported = (names_given(node) for node in self.nodes if isinstance(node, ast.alias))
+        return self.given.union(*imported)
+
+    @cached_property
+    def given(self) -> frozenset[str]:
+        """Names that get a value by anything but a class statement or an import."""
         found: set[str] = set()
         for node in self.nodes:
             if isinstance(node, ast.Name):
                 if not isinstance(node.ctx, ast.Load):
                     found.add(node.id)
-            elif isinstance(node, ast.arg):
-                found.add(node.arg)
-            elif isinstance(node, ast.alias):
-                found.add((node.asname or node.name).split(".")[0])
-            elif not isinstance(node, ast.ClassDef):  # functions, except … as, patterns, type parameters
-                found.update(name for field in ("name", "rest") if isinstance(name := getattr(node, field, None), str))
+            elif not isinstance(node, (ast.ClassDef, ast.keyword, ast.alias)):
+                found.update(names_given(node))
         return frozenset(found)
 
     @cached_property
@@ -68,6 +91,8 @@ class Tree:
 
     def _only_descriptors(self, name: str) -> bool:
         """Whether a name, or an attribute of that name, is only given a value by `name = x.fileno()`."""
+        if "__" in name:  # in a class it may have another spelling
+            return False
         values: list[ast.expr] = []
         for node in self.nodes:
             if isinstance(node, (ast.Name, ast.Attribute)):

@@ -18,6 +18,7 @@ import struct
 import sys
 import threading
 import types
+import warnings
 from time import monotonic, process_time
 from typing import Any
 
@@ -47,6 +48,7 @@ _MAX_MESSAGE = 2_000
 _MAX_TRACE_LINES = 12
 _DEFAULT_THREAD_STACK = 8 * 2**20
 EXITED_WITH_0 = encode(("exit", 0))
+_NO_STREAMS: dict[str, Any] = dict.fromkeys(("stdin", "stdout", "stderr", "__stdin__", "__stdout__", "__stderr__"))
 _set_stack_size = threading.stack_size
 
 
@@ -125,7 +127,7 @@ class Candidate:
         self.sentinels: Sentinels | None = None
         self.stops, self.cpu_slice_s, self.wall_slice_s = True, 0.0, 0.0
         self.main = types.ModuleType(_SCRIPT)
-        self.streams: tuple[io.TextIOWrapper, ...] = ()
+        self.streams: tuple[Any, Any, Any] = (sys.stdin, sys.stdout, sys.stderr)
         self.is_ready = False  # whether the process is as `_prepare` leaves it
 
     def begin(
@@ -241,7 +243,7 @@ class Candidate:
         sys.stdin = sys.__stdin__ = stdin  # type: ignore[misc]
         sys.stdout = sys.__stdout__ = stdout  # type: ignore[misc]
         sys.stderr = sys.__stderr__ = stderr  # type: ignore[misc]
-        self.streams = (stdout, stderr)
+        self.streams = (stdin, stdout, stderr)
         sys.setrecursionlimit(_RECURSION)
         _set_stack_size(_DEFAULT_THREAD_STACK)
         self.main = types.ModuleType(_SCRIPT)
@@ -284,27 +286,58 @@ class Candidate:
         return ("done",)
 
     def _finish(self) -> None:
-        """What an interpreter does at its end: wait for threads, run exit handlers, drop everything, flush."""
+        """What an interpreter does at its end: wait for threads, run exit handlers, drop everything, flush.
+
+        Whatever of the program runs after this runs nowhere else; see `reset`.
+        """
         if _thread._count():
             threading._shutdown()  # type: ignore[attr-defined]
         _make_room()
         atexit._run_exitfuncs()
-        if sys.stdout is not None and not sys.stdout.closed:
-            sys.stdout.flush()
-        self.main.__dict__.clear()
-        gc.collect()
-        for stream in self.streams:
+        try:
+            if sys.stdout is not None and not sys.stdout.closed:
+                sys.stdout.flush()
+        finally:
+            self._flush()
+            sys.stdin, sys.stdout, sys.stderr = self.streams
+            self.main.__dict__.clear()
+            gc.collect()
+            _make_room()
+            self._flush()
+
+    def _flush(self) -> None:
+        for stream in self.streams[1:]:
             try:
-                if not stream.closed:
+                if stream is not None and not stream.closed:
                     stream.flush()
             except ValueError:  # its buffer was detached
                 pass
 
     def reset(self) -> bool:
-        """Whether this process is as it was before the test, and may run the next one."""
+        """Whether this process is as it was before the test, and may run the next one.
+
+        It is not if any of the program still ran: what that printed is taken back, and the process is to end.
+        """
         sentinels = self.sentinels
-        if sentinels is None or _thread._count() or not sentinels.untouched():
+        if sentinels is None or _thread._count():
             return False
+        _, stdout, stderr = self.keepers
+        sizes = os.lseek(stdout, 0, os.SEEK_END), os.lseek(stderr, 0, os.SEEK_END)
+        sentinels.forget()
+        sys.__dict__.update(_NO_STREAMS)
+        self.streams = (None, None, None)  # new ones are made for each test; these may hold what was put into them
+        garbage = gc.collect()
+        _make_room()
+        if sizes != (os.lseek(stdout, 0, os.SEEK_END), os.lseek(stderr, 0, os.SEEK_END)):
+            os.ftruncate(stdout, sizes[0])
+            os.ftruncate(stderr, sizes[1])
+            return False
+        if garbage or self.main.__dict__ or atexit._ncallbacks() or sys.stdin is not None or sys.stdout is not None:
+            return False
+        if not sentinels.untouched():
+            return False
+        with warnings.catch_warnings():  # which forgets what was warned of once
+            pass
         return gc.isenabled()
 
     def _error(self, error: BaseException) -> Any:

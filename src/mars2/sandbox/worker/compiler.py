@@ -12,6 +12,7 @@ import resource
 import select
 import socket
 import warnings
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import Protocol
 
@@ -157,7 +158,10 @@ def compiled(source: bytes, scan: bool) -> tuple[str, bytes, tuple[str, ...] | N
         packed = marshal.dumps(code)
     except (SyntaxError, ValueError, MemoryError, RecursionError, OverflowError) as error:
         return ("refused", type(error).__name__, message_of(error))
-    modules = modules_if_stateless(tree) if tree is not None else None
+    modules = None
+    if tree is not None:
+        with suppress(Exception):  # a program that the scan cannot take in is not wrong for it
+            modules = modules_if_stateless(tree)
     return ("compiled", packed, None if modules is None else tuple(sorted(modules)))
 
 

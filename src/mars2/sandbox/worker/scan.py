@@ -12,7 +12,7 @@ import builtins
 import importlib
 import re
 
-from .bindings import Tree
+from .bindings import Tree, names_given
 from .sentinels import PURE
 
 _STAR_IMPORTED = frozenset(  # what `*` brings is known
@@ -26,6 +26,8 @@ _FORBIDDEN_NAMES = frozenset(
 _FORBIDDEN_ATTRIBUTES = frozenset(
     {"ag_frame", "cr_frame", "cr_origin", "f_back", "f_builtins", "f_code", "f_globals", "f_locals", "format_map"}
     | {"gi_code", "gi_frame", "mro", "tb_frame", "tb_next"}
+    | {"_abc_caches_clear", "_abc_impl", "_abc_registry_clear", "_dealloc_warn", "_dump_registry", "_field_defaults"}
+    | {"_finalizing"}
 )
 _READ_DUNDERS = frozenset({"__name__", "__file__", "__debug__", "__len__", "__getitem__"})
 _DEFINED = """
@@ -36,6 +38,10 @@ ror rshift rsub rtruediv rxor setitem slots str sub truediv xor
 _DEFINED_DUNDERS = frozenset(f"__{name}__" for name in _DEFINED.split())  # that only the program itself has a use for
 _DESCRIPTOR_CALLS = frozenset({("os", "read"), ("os", "write"), ("os", "fstat")})  # of descriptors 0 to 2 only
 _OPENING = frozenset({("io", "FileIO"), ("builtins", "open")})  # of descriptors 0 to 2 only
+_DEEPCOPY = ("copy", "deepcopy")
+_BUFFERING = frozenset({("io", "BufferedReader"), ("io", "BufferedWriter")})  # of such files: others see old memory
+_CALLED = _DESCRIPTOR_CALLS | _OPENING | _BUFFERING | {_DEEPCOPY}  # only ever called, and with a rule for the call
+_RULED = frozenset({"atexit", "copy", "io", "os", "sys", "typing"})  # modules with rules for some of what is in them
 _GUARDED = frozenset({"open", "super", "type"})  # builtins with a rule of their own
 _LOOKS_INTO = re.compile(r"\{[^{}:!]*[.\[]")  # a format string that reaches into its argument
 
@@ -62,35 +68,68 @@ class _Scan:
         imports = [node for node in nodes if isinstance(node, (ast.Import, ast.ImportFrom))]
         if not all(map(self._import, imports)):
             return False
+        if any(names_given(node) and not self._may_be_given(node) for node in nodes):
+            return False
         if "typing" in self.used and not all(map(self._annotations, nodes)):
             return False
         return all(map(self._allowed, nodes))
 
     def _import(self, node: ast.Import | ast.ImportFrom) -> bool:
         if isinstance(node, ast.Import):
-            for alias in node.names:
-                if alias.name not in PURE:
-                    return False
-                self.modules[alias.asname or alias.name] = alias.name
-                self.used.add(alias.name)
-            return True
+            return all(self._import_as(alias.asname or alias.name, (alias.name, "")) for alias in node.names)
         if node.module == "__future__":
-            self.forbidden |= {alias.name for alias in node.names}
+            self.forbidden |= {alias.asname or alias.name for alias in node.names}
             return True
         module = node.module or ""
         if node.level or module not in PURE:
             return False
-        self.used.add(module)
         for alias in node.names:
+            names = [alias.name]
             if alias.name == "*":
                 if module not in _STAR_IMPORTED:
                     return False
                 everything = getattr(imported := importlib.import_module(module), "__all__", None) or dir(imported)
                 self.forbidden |= {*everything} - PURE[module]
-                self.sources |= {name: (module, name) for name in PURE[module]}
-            elif alias.name in PURE[module]:
-                self.sources[alias.asname or alias.name] = (module, alias.name)
-            else:
+                names = [*PURE[module]]
+            elif alias.name not in PURE[module]:
+                return False
+            if not all(self._import_as(alias.asname or name, (module, name)) for name in names):
+                return False
+        return True
+
+    def _import_as(self, name: str, source: Source) -> bool:
+        """Note what an import brings (all of a module if it names no attribute), unless the name may be misread.
+
+        Scopes are not told apart, so a name has one meaning; two only where no rule depends on which it is.
+        """
+        module, attribute = source
+        if module not in PURE or _is_mangled(name):
+            return False
+        others = [(self.modules[name], "")] if name in self.modules else []
+        others += [self.sources[name]] if name in self.sources else []
+        for other in others:
+            alike = other[0] == module or (attribute and other[1])
+            if other != source and (_RULED & {module, other[0]} or not alike):
+                return False
+        self.used.add(module)
+        if attribute:
+            self.sources[name] = source
+        else:
+            self.modules[name] = module
+        return True
+
+    def _may_be_given(self, node: ast.AST) -> bool:
+        """Whether a node that gives names by anything but an assignment gives none that means something already."""
+        if isinstance(node, ast.keyword):  # of a call
+            return not any(map(_is_dunder, names_given(node)))
+        is_function = isinstance(node, (ast.FunctionDef, ast.AsyncFunctionDef))
+        is_method = is_function and isinstance(self.tree.parents[node], ast.ClassDef)
+        for name in names_given(node):
+            if _is_dunder(name) and not (is_function and name in _DEFINED_DUNDERS):
+                return False
+            if name in _GUARDED and not is_method:
+                return False
+            if name in self.modules and not isinstance(node, ast.alias):
                 return False
         return True
 
@@ -126,13 +165,7 @@ class _Scan:
             return self._attribute(node)
         if isinstance(node, ast.MatchClass):
             return not any(map(_hidden, node.kwd_attrs))
-        if isinstance(node, (ast.FunctionDef, ast.AsyncFunctionDef)):
-            return node.name not in self.modules and (not _is_dunder(node.name) or node.name in _DEFINED_DUNDERS)
-        if isinstance(node, ast.ClassDef):
-            return node.name not in self.modules and not node.keywords  # no metaclass
-        if isinstance(node, ast.arg):
-            return node.arg not in self.modules
-        return True
+        return not (isinstance(node, ast.ClassDef) and node.keywords)  # no metaclass
 
     def _name(self, node: ast.Name) -> bool:
         name = node.id
@@ -157,21 +190,31 @@ class _Scan:
         """Whether something of a library may stand where it does."""
         if source[0] == "typing":
             return node in self.in_annotations
+        if source not in _CALLED:
+            return True
+        call = self.tree.parents[node]
+        if not isinstance(call, ast.Call) or call.func is not node or not call.args:
+            return False
+        first = call.args[0]
+        if source == _DEEPCOPY:  # given a memo, it hands that things of its own
+            return len(call.args) == 1 and not call.keywords and not isinstance(first, ast.Starred)
         if source in _OPENING:
-            call = self.tree.parents[node]
-            if not isinstance(call, ast.Call) or call.func is not node or not call.args:
+            return isinstance(first, ast.Constant) and first.value in (0, 1, 2)
+        if source in _BUFFERING:
+            return isinstance(first, ast.Call) and self._source_of(first.func) in _OPENING
+        if source[1] == "fstat":
+            look = self.tree.parents[call]
+            if not (isinstance(look, ast.Attribute) and look.attr == "st_size"):
                 return False
-            return isinstance(call.args[0], ast.Constant) and call.args[0].value in (0, 1, 2)
-        if source in _DESCRIPTOR_CALLS:
-            call = self.tree.parents[node]
-            if not isinstance(call, ast.Call) or call.func is not node or not call.args:
-                return False
-            if source[1] == "fstat":
-                look = self.tree.parents[call]
-                if not (isinstance(look, ast.Attribute) and look.attr == "st_size"):
-                    return False
-            return self.tree.holds_descriptor(call.args[0])
-        return True
+        return self.tree.holds_descriptor(first)
+
+    def _source_of(self, node: ast.expr) -> Source:
+        """What it can only stand for, if that is something imported or builtin."""
+        if isinstance(node, ast.Name) and node.id not in self.tree.given | self.tree.classes:
+            return self.sources.get(node.id, ("builtins", node.id))
+        if isinstance(node, ast.Attribute) and isinstance(node.value, ast.Name):
+            return self.modules.get(node.value.id, ""), node.attr
+        return "", ""
 
     def _is_type_test(self, node: ast.Name) -> bool:
         """`type(x)` is only compared, or asked for its name: it makes no class and marks none."""
@@ -187,7 +230,8 @@ class _Scan:
         if name == "register":  # of an abstract base class, unless it is atexit's
             return isinstance(base, ast.Name) and self.modules.get(base.id) == "atexit"
         if name == "format" and not is_module:
-            return isinstance(base, ast.Constant) and not _LOOKS_INTO.search(str(base.value))
+            text = base.value if isinstance(base, ast.Constant) else None
+            return isinstance(text, str) and not _LOOKS_INTO.search(text)
         if name == "__init__":
             return self._is_own_class(base)
         if _hidden(name) or (_is_dunder(name) and not isinstance(node.ctx, ast.Load)):
@@ -205,12 +249,20 @@ class _Scan:
             return isinstance(base.func, ast.Name) and base.func.id == "super"
         if not isinstance(base, ast.Name):
             return False
-        is_builtin = base.id in ("dict", "list", "set", "object", "Exception") and base.id not in self.tree.bound
-        return self.tree.is_class(base.id) or is_builtin
+        if base.id in self.sources or base.id in self.tree.bound:
+            return False
+        if hasattr(builtins, base.id):  # where a class of that name is not, it is the builtin
+            return base.id in ("dict", "list", "set", "object", "Exception")
+        return self.tree.is_class(base.id)
 
 
 def _is_dunder(name: str) -> bool:
     return name.startswith("__") and name.endswith("__")
+
+
+def _is_mangled(name: str) -> bool:
+    """Whether a name is a dunder, or one that a class may have another spelling for (`__b` in class A is `_A__b`)."""
+    return name.startswith("_") and "__" in name
 
 
 def _hidden(attribute: str) -> bool:

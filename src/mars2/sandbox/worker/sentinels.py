@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import copy
+import functools
+import io
 import re
 import sys
 import types
 import typing
 from collections.abc import Callable, Collection, Iterable
 from functools import cache
+from operator import is_
 from typing import Any
 
 _PUBLIC = frozenset({"*"})
@@ -39,6 +43,14 @@ _ALLOWED: dict[str, frozenset[str]] = {
     ),
 }
 _UNCHECKED = ("sys", "typing")  # streams are new for each test; names of typing only stand in annotations
+_RAISED_BY_BUILTINS = (ExceptionGroup, io.UnsupportedOperation)  # of the builtins all other types are immutable
+_ALSO: dict[str, tuple[type, ...]] = {  # classes that are in reach by what functions return or raise
+    "": _RAISED_BY_BUILTINS,  # whatever is imported
+    "copy": (copy.Error,),
+    "functools": (functools._CacheInfo,),  # type: ignore[attr-defined]
+    "re": (re.error,),
+}
+_TEMPLATES: Any = getattr(re, "_compile_template", None) or re._compile_repl  # the latter until Python 3.11  # type: ignore[attr-defined]
 _IMMUTABLE_TYPE = 1 << 8  # Py_TPFLAGS_IMMUTABLETYPE
 
 
@@ -68,21 +80,57 @@ def in_reach(things: Iterable[Any]) -> list[Any]:
     return [*found.values()]
 
 
+Contents = tuple[Any, Any]  # something that can be filled, and what it held
+
+
 @cache
-def _attributes_of(module_name: str) -> tuple[tuple[dict[str, Any], dict[str, Any]], ...]:
-    """The attributes of a module's objects that can hold attributes, each with a copy."""
+def _contents_of(module_name: str) -> tuple[tuple[Contents, ...], tuple[Contents, ...]]:
+    """The attributes of a module's objects that can hold attributes; then the containers that are in reach of these."""
     if module_name in _UNCHECKED:
-        return ()
-    module = sys.modules[module_name]
-    things = in_reach(getattr(module, name) for name in PURE[module_name] if hasattr(module, name))
-    return tuple((attributes, dict(attributes)) for attributes in (thing.__dict__ for thing in things))
+        return (), ()
+    named: list[Any] = []
+    if module_name:
+        module = sys.modules[module_name]
+        named = [getattr(module, name) for name in PURE[module_name] if hasattr(module, name)]
+    things = in_reach([*named, *_ALSO.get(module_name, ())])
+    containers = [value for thing in things for value in _values_of(thing) if isinstance(value, (list, dict, set))]
+    return tuple((t.__dict__, dict(t.__dict__)) for t in things), tuple((held, held.copy()) for held in containers)
+
+
+def _values_of(thing: Any) -> list[Any]:
+    """What a program may get hold of in an object: values of attributes, and of defaults, which functions hand on."""
+    values = [value for name, value in thing.__dict__.items() if not name.startswith("__")]
+    if isinstance(thing, types.FunctionType):
+        values += [*(thing.__defaults__ or ()), *(thing.__kwdefaults__ or {}).values()]
+    return values
+
+
+def _same(container: Any, before: Any) -> bool:
+    """Whether two containers of one length hold the same objects; objects that claim to be equal are not asked."""
+    if isinstance(before, dict):
+        return all(map(is_, container, before)) and all(map(is_, container.values(), before.values()))
+    if isinstance(before, list):
+        return all(map(is_, container, before))
+    return set(map(id, container)) == set(map(id, before))
 
 
 def remember_all() -> None:
     """Import and look at every module now, in the zygote, so that no child has to."""
-    for name in PURE:
-        __import__(name)
-        _attributes_of(name)
+    for name in ("", *PURE):
+        if name:
+            __import__(name)
+        _contents_of(name)
+    for clear, _ in _CACHES.values():
+        clear()
+
+
+def _forget_patterns() -> None:
+    if _remembers_patterns():
+        re.purge()
+
+
+def _remembers_patterns() -> bool:
+    return bool(re._cache or _TEMPLATES.cache_info()[3])  # type: ignore[attr-defined]
 
 
 def _forget_types() -> None:
@@ -90,27 +138,42 @@ def _forget_types() -> None:
         clear()
 
 
-_CACHES: dict[str, Callable[[], None]] = {"re": re.purge, "typing": _forget_types}  # these hold what they were given
+def _remembers_types() -> bool:
+    return any(clear.__self__.cache_info()[3] for clear in typing._cleanups)  # type: ignore[attr-defined]
+
+
+_CACHES: dict[str, tuple[Callable[[], None], Callable[[], bool]]] = {  # these hold what they were given
+    "re": (_forget_patterns, _remembers_patterns),
+    "typing": (_forget_types, _remembers_types),
+}
 
 
 class Sentinels:
-    """Remembers the attributes of the library objects in reach of an allowed program that can hold attributes.
+    """Remembers what the library objects in reach of an allowed program hold.
 
-    Of the builtins there are none.
+    Compared are the attributes of those that can have any, and as many elements as there were of what can be filled.
     """
 
     def __init__(self, modules: Collection[str]) -> None:
-        self._held = [held for module in modules for held in _attributes_of(module)]
-        self._clear = [clear for module, clear in _CACHES.items() if module in modules]
+        contents = [_contents_of(module) for module in ("", *modules)]
+        self._held = [held for attributes, _ in contents for held in attributes]
+        self._containers = [held for _, containers in contents for held in containers]
+        self._caches = [cache for module, cache in _CACHES.items() if module in modules]
+
+    def forget(self) -> None:
+        """Empty the caches that a program can fill. What they held may have finalizers, which run now."""
+        for clear, _ in self._caches:
+            clear()
 
     def untouched(self) -> bool:
-        """Whether each still has exactly the attributes it had. Empties the caches that a program can fill."""
-        for clear in self._clear:
-            clear()
+        """Whether each object still has exactly what it had, and the caches are empty."""
         for attributes, before in self._held:
             if len(attributes) != len(before):
                 return False
             for name, value in before.items():
                 if attributes.get(name) is not value:
                     return False
-        return True
+        for container, before in self._containers:
+            if len(container) != len(before) or (before and not _same(container, before)):
+                return False
+        return not any(remembers() for _, remembers in self._caches)
