@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import contextlib
 import json
+import socket
+import struct
 import threading
 import time
 from collections.abc import Iterator
@@ -19,7 +21,10 @@ ANSWERS = ("abc", "def f(x): pass", "ghi")
 class Script:
     """What the server does next: each entry of `replies` serves one request, then plain answers."""
 
-    replies: list[Any] = field(default_factory=list)  # (status, headers, body) | seconds to sleep first | a barrier
+    replies: list[Any] = field(default_factory=list)
+    """(status, headers, body; a body as a list is sent piece by piece, one every 0.1 s) | seconds to sleep first | a
+    barrier | "reset": the connection is"""
+
     requests: list[dict[str, Any]] = field(default_factory=list)
     headers: list[dict[str, str]] = field(default_factory=list)
     most_at_once: int = 0
@@ -62,21 +67,31 @@ def openai_server() -> Iterator[Script]:
                 script.requests.append(request)
                 script.headers.append({name.lower(): value for name, value in self.headers.items()})
                 reply = script.replies.pop(0) if script.replies else None
+            if reply == "reset":
+                self.connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+                self.connection.close()
+                self.close_connection = True
+                return
             if isinstance(reply, threading.Barrier):
                 reply.wait(30.0)
             else:
                 time.sleep(reply if isinstance(reply, float) else 0.005)
             status, headers, body = reply if isinstance(reply, tuple) else (200, {}, answer(request))
-            data = body if isinstance(body, bytes) else json.dumps(body).encode()
+            pieces = body if isinstance(body, list) and isinstance(body[0], bytes) else None
+            data = (
+                body if isinstance(body, bytes) else json.dumps(body).encode() if pieces is None else b"".join(pieces)
+            )
             with lock:
                 at_once[0] -= 1
             own = {"Content-Type": "application/json", "Content-Length": str(len(data))}
-            with contextlib.suppress(BrokenPipeError):  # the client may have given up
+            with contextlib.suppress(ConnectionError):  # the client may have given up
                 self.send_response(status)
                 for name, value in (own | headers).items():
                     self.send_header(name, value)
                 self.end_headers()
-                self.wfile.write(data)
+                for piece in pieces or [data]:
+                    self.wfile.write(piece)
+                    time.sleep(0.1 if pieces else 0.0)
 
         def log_message(self, *args: Any) -> None:
             pass

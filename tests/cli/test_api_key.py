@@ -13,7 +13,7 @@ from pathlib import Path
 
 import pytest
 
-from openai_server import openai_server
+from openai_server import answer, openai_server
 
 KEY = "sk-not-for-anybody-else-0123456789"
 
@@ -33,12 +33,15 @@ def written(folder: Path) -> Iterator[tuple[str, bytes]]:
                                 yield f"{path.name}:{table}", zlib.decompress(value)
 
 
-@pytest.mark.parametrize("refused", [False, True])
-def test_the_key_reaches_the_server_and_nothing_else(refused: bool, tmp_path: Path) -> None:
+@pytest.mark.parametrize(("refused", "end"), [(False, ""), (True, ""), (False, "\n"), (True, "\r\n")])
+def test_the_key_reaches_the_server_and_nothing_else(refused: bool, end: str, tmp_path: Path) -> None:
     with openai_server() as server:
         if refused:
             words = {"error": {"message": f"Incorrect API key provided: {KEY}.", "code": "invalid_api_key"}}
             server.replies = [(401, {}, words)] * 20
+        else:
+            program = "```python\ndef has_close_elements(numbers, threshold):\n    return False\n```"
+            server.replies = [(200, {}, answer({"model": "m"}, content=program))] * 2
         agents = f"openai:m@{server.url}"
         done = subprocess.run(
             [
@@ -49,7 +52,7 @@ def test_the_key_reaches_the_server_and_nothing_else(refused: bool, tmp_path: Pa
                 agents,
             ],
             cwd=tmp_path,
-            env={**os.environ, "OPENAI_API_KEY": KEY},
+            env={**os.environ, "OPENAI_API_KEY": KEY + end},  # a key read from a file may end its line
             capture_output=True,
             text=True,
             timeout=100,

@@ -89,6 +89,16 @@ def test_help_has_an_example(command: str, tmp_path: Path) -> None:
         (["judge", "problem.md"], "judge: give a program file and a problem"),
         (["judge", "--batch", "tasks.jsonl"], "line 2: tests.outptus: unknown field, got [1]; remove it"),
         (["check", "config.yaml", "--set", "policies.a.script=gone.yaml"], "no such file: gone.yaml"),
+        (
+            ["solve", "problem.md", "--agents", "openai:m@http://127.0.0.1:99999/v1"],
+            "base_url: got 'http://127.0.0.1:99999",
+        ),
+        (["solve", "problem.md", "--agents", "openai:m@http://[::1/v1"], "it is no address (Invalid IPv6 URL)"),
+        (
+            ["solve", "problem.md", "--agents", "openai:m@http://a..b/v1"],
+            "base_url: got 'http://a..b/v1'; it is no address",
+        ),
+        (["solve", "problem.md", "--agents", "openai:@http://x/v1"], "names no model; write openai:MODEL@http://x/v1"),
     ],
     ids=lambda value: " ".join(value[:2]) if isinstance(value, list) else "",
 )
@@ -139,6 +149,30 @@ def test_solve_spends_no_more_than_its_budgets_and_says_what_each_agent_took(her
     out = mars2("solve", "problem.md", "--config", "config.yaml", "--budget", "12", cwd=here)
     assert "agent b kept failing and was given up" in out.stderr + out.stdout
     assert " failed calls" in out.stderr + out.stdout
+
+
+@pytest.mark.parametrize("options", [(), ("--json",)], ids=["plain", "json"])
+@pytest.mark.parametrize("command", ["solve", "evaluate"])
+def test_where_every_call_failed_the_exit_code_is_1(command: str, options: tuple[str, ...], here: Path) -> None:
+    (here / "script.yaml").write_text(yaml.safe_dump({"rules": [{"answers": ["x"], "fail": True}]}))
+    quick = ("--set", "rollout.retry_backoff_s=0", "--set", "rollout.max_retries=0")
+    done = mars2(command, "problem.md", "--config", "config.yaml", *options, *quick, cwd=here)
+    assert done.returncode == 1, done.stderr
+    assert "Traceback" not in done.stderr
+    if options:
+        assert json.loads(done.stdout)["failed_calls"] > 0
+    if command == "evaluate" or not options:
+        (line,) = [line for line in done.stderr.splitlines() if "no program was written" in line]
+        assert "the script says to fail" in line
+
+
+def test_solve_without_a_program_says_how_large_a_budget_is_too_small(here: Path) -> None:
+    price = "policies.a.price={input_per_million: 1000, output_per_million: 1000}"
+    options = ("problem.md", "--config", "config.yaml", "--cost", "0.01", "--set", price)
+    done = mars2("solve", *options, cwd=here)
+    assert done.returncode == 1
+    assert "no program was written (cost budget too small: one call may cost " in done.stderr
+    assert done.stdout == ""
 
 
 def test_solve_prints_one_json_object_and_writes_the_tree(here: Path) -> None:

@@ -97,6 +97,7 @@ def test_a_problem_set_with_a_team(here: Path) -> None:
         (["problems", "show", "humanevil"], 'did you mean "humaneval"?'),
         (["problems", "convert", "problem.md", "out.txt"], "TARGET: must end in .jsonl, got out.txt"),
         (["problems", "convert", "problem.md", "one.jsonl"], "TARGET: one.jsonl exists"),
+        (["problems", "convert", "mbpp:blank.jsonl", "out.jsonl"], "kept 0 of 0 problems; nothing to write"),
         (["problems", "show", "livecodebench:x.jsonl?version=v6"], "version=v6 needs the folder"),
         (["problems", "show", "livecodebench:.?version=v9"], 'unknown version "v9"'),
         (["problems", "show", "livecodebench:x.jsonl?from=soon"], "from=soon: write a month or a day"),
@@ -104,6 +105,7 @@ def test_a_problem_set_with_a_team(here: Path) -> None:
         (["evaluate", "humaneval"], "TARGET: humaneval is neither a configuration file nor the folder of a run"),
         (["evaluate", "config.yaml", "--strategies", "mtcs"], "search.strategy must be one of"),
         (["evaluate", "config.yaml", "--strategies", "mcts,mcts"], "'mcts' is named twice"),
+        (["evaluate", "config.yaml", "--strategies", ","], "--strategies: names none, got ','"),
         (["evaluate", "config.yaml", "--seeds", "0"], "evaluation.seeds: got 0"),
         (
             ["evaluate", "problem.md", "--config", "config.yaml", "--problems", "x"],
@@ -114,7 +116,9 @@ def test_a_problem_set_with_a_team(here: Path) -> None:
     ids=lambda value: " ".join(value[:3]) if isinstance(value, list) else "",
 )
 def test_a_mistake_is_one_line_and_exit_code_2(arguments: list[str], message: str, here: Path) -> None:
+    (here / "blank.jsonl").write_text("\n\n")
     done = mars2(*arguments, cwd=here)
     assert done.returncode == 2, done.stderr
+    assert not (here / "out.jsonl").exists()
     assert message in done.stderr
     assert len(done.stderr.strip().splitlines()) == 1, done.stderr

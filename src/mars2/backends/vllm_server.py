@@ -6,6 +6,7 @@ Weights can be changed only on a server that was started with ``VLLM_SERVER_DEV_
 from __future__ import annotations
 
 import asyncio
+import json
 import shutil
 import tempfile
 import uuid
@@ -126,7 +127,8 @@ class VllmServerBackend(OpenAIBackend):
                 "VLLM_SERVER_DEV_MODE=1 so that its weights can follow training"
             ) from None
         except openai.OpenAIError as error:
-            raise BackendError(f"policy {self.policy!r}: /{route} of {self._root} failed: {error}") from None
+            words = self._said(str(error))
+            raise BackendError(f"policy {self.policy!r}: /{route} of {self._root} failed: {words}") from None
 
     def _request(self, prompt: Prompt, sampling: Sampling) -> dict[str, Any]:
         request = super()._request(prompt, sampling)
@@ -136,22 +138,23 @@ class VllmServerBackend(OpenAIBackend):
         body = settled | request["extra_body"] | {"return_token_ids": True}
         return request | {"logprobs": True, "presence_penalty": 0.0, "frequency_penalty": 0.0, "extra_body": body}
 
-    def _completion(self, answer: Any) -> Completion:
-        completion = super()._completion(answer)
-        choice = answer.choices[0]
-        output_ids = getattr(choice, "token_ids", None)
-        prompt_ids = getattr(answer, "prompt_token_ids", None)
-        if output_ids is None or prompt_ids is None or choice.logprobs is None:
+    def _completion(self, answer: Any, prompt: Prompt) -> Completion:
+        completion = super()._completion(answer, prompt)
+        choice = answer["choices"][0]
+        output_ids, prompt_ids = choice.get("token_ids"), answer.get("prompt_token_ids")
+        if output_ids is None or prompt_ids is None or choice.get("logprobs") is None:
             raise ConfigError(
                 f"policies.{self.policy}: {self._root} gave no token ids; is it vLLM? for other servers use "
                 "backend: openai"
             )
-        logprobs = tuple(min(0.0, float(token.logprob)) for token in choice.logprobs.content or ())
-        return replace(
-            completion,
-            prompt_ids=tuple(prompt_ids),
-            output_ids=tuple(output_ids),
-            logprobs=logprobs,
-            prompt_tokens=len(prompt_ids),
-            output_tokens=len(output_ids),
-        )
+        try:
+            return replace(
+                completion,
+                prompt_ids=tuple(prompt_ids),
+                output_ids=tuple(output_ids),
+                logprobs=tuple(min(0.0, float(token["logprob"])) for token in choice["logprobs"]["content"] or ()),
+                prompt_tokens=len(prompt_ids),
+                output_tokens=len(output_ids),
+            )
+        except (TypeError, ValueError, LookupError):
+            raise self._no_completion("token ids or logprobs are malformed", json.dumps(answer)) from None

@@ -10,7 +10,7 @@ from typing import Annotated, Any
 
 import typer
 
-from mars2.cli.output import print_json, run_async, stdout
+from mars2.cli.output import print_json, run_async, stdout, write
 from mars2.cli.progress import warm_start_progress
 from mars2.config import RunConfig, load_config
 
@@ -36,24 +36,23 @@ def check(
     if as_json:
         print_json(findings)
         return
-    stdout.print(f"{config}: valid", highlight=False)
+    stdout.print(f"{config}: valid")
     for name, agent in findings["agents"].items():
         stdout.rule(f"agent {name}: {agent['output_tokens']} tokens, {agent['finish_reason']}, {agent['verdict']}")
-        stdout.print(agent["prompt"], markup=False, highlight=False, style="dim")
-        stdout.print(agent["answer"], markup=False, highlight=False)
+        write(agent["prompt"])
+        stdout.rule("answer")
+        write(agent["answer"])
     stdout.rule("estimates")
     for name, policy in findings["policies"].items():
         stdout.print(
             f"policy {name}: {policy['parameters'] / 1e6:.1f} M parameters, about {policy['memory_mib']:.0f} MiB, "
-            f"{policy['tokens_per_s']:.0f} tokens/s at batch {policy['batch']}",
-            highlight=False,
+            f"{policy['tokens_per_s']:.0f} tokens/s at batch {policy['batch']}"
         )
-    stdout.print(f"memory in all: about {findings['memory_mib']:.0f} MiB", highlight=False)
+    stdout.print(f"memory in all: about {findings['memory_mib']:.0f} MiB")
     if findings["train_minutes"] is not None:
         stdout.print(
             f"{settings.training.steps if settings.training else 0} steps: about {findings['train_minutes']:.1f} "
-            "minutes, evaluations aside",
-            highlight=False,
+            "minutes, evaluations aside"
         )
 
 

@@ -8,6 +8,8 @@ from typing import Any
 from rich.console import Console
 from rich.table import Table
 
+from mars2.cli.output import PLAIN
+
 TEAM = "team"
 MAX_DIFFERENCES = 30
 MEASURES = {"pass_at_1": "Pass@1", "pass_at_1_mcts": "Pass@1(MCTS)", "pass_at_n": "Pass@N", "gap": "gap"}
@@ -36,8 +38,7 @@ def print_comparison(console: Console, summary: Mapping[str, Any]) -> None:
     budget = summary["budget"]
     seeds = f", {summary['n_seeds']} seeds" if summary["n_seeds"] > 1 else ""
     console.print(
-        f"{summary['n_problems']} problems{seeds}, {budget} nodes a tree; percent [95% interval over problems]",
-        highlight=False,
+        f"{summary['n_problems']} problems{seeds}, {budget} nodes a tree; percent [95% interval over problems]"
     )
     cells = {(r["strategy"], r["who"], r["budget"], r["metric"]): r for r in summary["results"]}
     entrants = list(dict.fromkeys((r["strategy"], r["who"]) for r in summary["results"]))
@@ -51,7 +52,7 @@ def print_comparison(console: Console, summary: Mapping[str, Any]) -> None:
         *([_curve_table(cells, entrants, budgets)] if len(budgets) > 1 else []),
         *([_difference_table(differences, budget)] if differences else []),
     ]
-    wide = console if console.is_terminal else Console(file=console.file, width=WIDTH)
+    wide = console if console.is_terminal else Console(file=console.file, width=WIDTH, **PLAIN)
     for table in tables:
         wide.print(table)
 

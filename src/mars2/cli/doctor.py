@@ -60,4 +60,4 @@ def _print(found: dict[str, Any]) -> None:
     if not sandbox["safe"]:
         lines.append("  programs are judged here only with sandbox.allow_unsafe: true, or sandbox.backend: docker")
     lines += [f"sandbox.backend {name}: {why or 'available'}" for name, why in sandbox["others"].items()]
-    stdout.print("\n".join(lines), markup=False, highlight=False, soft_wrap=True)
+    stdout.print("\n".join(lines), soft_wrap=True)

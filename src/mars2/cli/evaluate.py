@@ -14,11 +14,11 @@ import typer
 
 from mars2.cli.output import print_json, run_async, say, stderr, stdout
 from mars2.cli.progress import LiveView
-from mars2.cli.run_folder import RUNS, commit, is_run, latest_checkpoint, open_run, set_aside
+from mars2.cli.run_folder import RUNS, commit, is_run, latest_checkpoint, open_run, open_store, set_aside
 from mars2.cli.solve import team_config
 from mars2.config import RunConfig, load_config
 from mars2.config.load import parse_config
-from mars2.core.errors import ConfigError
+from mars2.core.errors import BackendError, ConfigError
 
 HELP = """Measure a team on problems: Pass@1, Pass@1(MCTS) and Pass@N at every budget on the way, tokens and seconds.
 
@@ -26,7 +26,8 @@ TARGET is a configuration file (models as they are), the folder of a run (its ne
 given by --agents, --config or --run, a problem set: `humaneval`, `mbpp:FILE`, `livecodebench:FILE`, a file or a folder.
 
 One tree of 64 nodes gives the figures for 1, 2, 4 … 64. Interrupted, or to be grown by more problems, strategies,
-seeds or nodes: the same command with --resume and the same --out goes on; nothing is generated twice.
+seeds or nodes: the same command with --resume and the same --out goes on; nothing is generated twice. Exit code 1 if
+every call to a model failed.
 
 Examples:
 
@@ -89,7 +90,10 @@ def evaluate(
     }
     data = settings.as_dict()
     if strategies is not None:
-        data["evaluation"]["strategies"] = [name.strip() for name in strategies.split(",") if name.strip()]
+        names = [name.strip() for name in strategies.split(",") if name.strip()]
+        if not names:
+            raise ConfigError(f"--strategies: names none, got {strategies!r}; for example best_of_n,ab_mcts")
+        data["evaluation"]["strategies"] = names
     if max_tokens is not None:
         data["sampling"]["max_tokens"] = max_tokens
         for agent in data["agents"].values():
@@ -101,7 +105,19 @@ def evaluate(
     summary = _evaluate(settings, folder, trained, resume=resume)
     if as_json:
         print_json(summary)
-        return
+    else:
+        _print(summary, folder)
+    if summary["failed_calls"] and not any(used["num_nodes"] for used in summary["usage"].values()):
+        raise BackendError(f"no program was written: all {summary['failed_calls']} calls failed: {_an_error(folder)}")
+
+
+def _an_error(folder: Path) -> str:
+    """What one of the failed calls said."""
+    with open_store(folder) as store:
+        return next(failure.error for stored in store.iter_trees() for failure in stored.tree.failures)
+
+
+def _print(summary: Mapping[str, Any], folder: Path) -> None:
     from mars2.cli.comparison_table import print_comparison
 
     print_comparison(stdout, summary)

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Iterator
+from io import TextIOWrapper
 
 import typer
 
@@ -38,6 +40,8 @@ def main(
 
 def run() -> None:
     """Entry point. Exit codes: 0 done, 1 failed, 2 the user's mistake, 130 interrupted."""
+    if isinstance(sys.stdout, TextIOWrapper):
+        sys.stdout.reconfigure(errors="backslashreplace")  # as stderr: programs hold what a terminal cannot show
     try:
         app()
     except UserError as error:

@@ -13,8 +13,16 @@ from rich.table import Table
 
 T = TypeVar("T")
 
-stdout = Console()
-stderr = Console(stderr=True)
+# Problems, programs and servers say things like [/INST], :x: and [v2]: they are shown, not obeyed.
+PLAIN: Mapping[str, Any] = {"markup": False, "emoji": False, "highlight": False}
+
+stdout = Console(**PLAIN)
+stderr = Console(stderr=True, **PLAIN)
+
+
+def write(text: str) -> None:
+    """Programs, prompts and statements on stdout, as they are: rich would expand their tabs."""
+    sys.stdout.write(text if text.endswith("\n") else f"{text}\n")
 
 
 def print_json(data: Mapping[str, Any]) -> None:
@@ -24,7 +32,7 @@ def print_json(data: Mapping[str, Any]) -> None:
 
 def say(text: str) -> None:
     """A line for people, on stderr."""
-    stderr.print(text, highlight=False, soft_wrap=True)
+    stderr.print(text, soft_wrap=True)
 
 
 def fail(error: BaseException, code: int) -> None:

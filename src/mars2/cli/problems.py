@@ -7,7 +7,7 @@ from typing import Annotated, Any
 
 import typer
 
-from mars2.cli.output import print_json, run_async, say, stdout
+from mars2.cli.output import print_json, run_async, say, stdout, write
 from mars2.core.errors import ProblemError, UserError
 from mars2.core.problem import Problem
 
@@ -68,14 +68,13 @@ def show(
         return
     stdout.rule(f"{first.id}: what an agent is asked")
     for message in prompt:
-        stdout.print(f"[{message.role}]", style="dim", markup=False, highlight=False)
-        stdout.print(message.content, markup=False, highlight=False, soft_wrap=True)
+        stdout.print(f"[{message.role}]", style="dim")
+        write(message.content)
     stdout.rule("not shown to agents")
     limits = first.limits
     stdout.print(
         f"{facts['num_public']} public and {facts['num_hidden']} hidden tests, comparison {facts['comparison']}, "
-        f"limits {limits.cpu_s:g} s CPU, {limits.memory_mib} MiB",
-        highlight=False,
+        f"limits {limits.cpu_s:g} s CPU, {limits.memory_mib} MiB"
     )
     if len(loaded.problems) > 1:
         say(f"the first of {len(loaded.problems)}; for another one add its id, as in {problem}:ID")
@@ -103,16 +102,16 @@ def validate(
             "reference_solutions_failed": wrong,
         })  # fmt: skip
     else:
-        stdout.print(loaded.summary(), markup=False, highlight=False, soft_wrap=True)
+        stdout.print(loaded.summary(), soft_wrap=True)
         for dropped in loaded.dropped:
             line = f"  {dropped.id}: {dropped.reason}" + (f": {dropped.detail}" if dropped.detail else "")
-            stdout.print(line, markup=False, highlight=False, soft_wrap=True)
+            stdout.print(line, soft_wrap=True)
         if judge and with_solution:
             right = len(with_solution) - len(wrong)
-            stdout.print(f"{right} of {len(with_solution)} reference solutions pass every test", highlight=False)
+            stdout.print(f"{right} of {len(with_solution)} reference solutions pass every test")
         for failed in wrong:
             line = f"  {failed['id']}: {failed['verdict']}: {failed['detail']}"
-            stdout.print(line, markup=False, highlight=False, soft_wrap=True)
+            stdout.print(line, soft_wrap=True)
     if not loaded.problems and not loaded.dropped:
         raise ProblemError(f"{problems}: holds no problems")
     if loaded.dropped or wrong:
@@ -124,13 +123,16 @@ def convert(
     target: Annotated[Path, typer.Argument(help="The .jsonl file to write.")],
     as_json: JsonOption = False,
 ) -> None:
-    from mars2.problems import convert as write
+    from mars2.problems import convert as convert_to
 
     if target.suffix != ".jsonl":
         raise UserError(f"TARGET: must end in .jsonl, got {target}; for example problems.jsonl")
     if target.exists():
         raise UserError(f"TARGET: {target} exists; choose another name")
-    loaded = write(problems, target)
+    loaded = convert_to(problems, target)
+    if not loaded.problems:
+        target.unlink()
+        raise ProblemError(f"{loaded.summary()}; nothing to write")
     if as_json:
         dropped = [{"id": d.id, "reason": d.reason, "detail": d.detail} for d in loaded.dropped]
         print_json({"source": loaded.source, "target": str(target), "kept": len(loaded.problems), "dropped": dropped})

@@ -41,7 +41,7 @@ class LiveView:
         self.policy_of_agent = policy_of_agent
         self.latest: dict[str, dict[str, float]] = {}
         self._bar = Progress(
-            TextColumn("{task.description}"),
+            TextColumn("{task.description}", markup=False),
             BarColumn(),
             MofNCompleteColumn(),
             TimeElapsedColumn(),
@@ -126,7 +126,7 @@ class LiveView:
 
     def _say(self, text: str) -> None:
         self._last_line = time.monotonic()
-        self.console.print(text, highlight=False, soft_wrap=True, markup=False)
+        self.console.print(text, soft_wrap=True)
 
     def _refresh(self) -> None:
         if self._live is not None:

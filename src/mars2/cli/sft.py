@@ -69,9 +69,9 @@ def sft(
         return
     before, after = summary["validation_loss_before"], summary["validation_loss"]
     if after is not None:
-        stdout.print(f"validation loss {before:.4f} → {after:.4f} nats a token", highlight=False)
-    stdout.print(f"{summary['steps']} steps, {summary['wall_s']:.0f} s", highlight=False)
-    stdout.print(f"model: {config.out}", highlight=False, soft_wrap=True)
+        stdout.print(f"validation loss {before:.4f} → {after:.4f} nats a token")
+    stdout.print(f"{summary['steps']} steps, {summary['wall_s']:.0f} s")
+    stdout.print(f"model: {config.out}", soft_wrap=True)
 
 
 def _check_model(model: str) -> None:
@@ -258,7 +258,7 @@ def _encode(
 def _progress(trainer: SftTrainer) -> Iterator[Callable[[dict[str, float]], None]]:
     """A bar on a terminal; else a line every tenth of the way."""
     bar = Progress(
-        TextColumn("sft {task.description}"),
+        TextColumn("sft {task.description}", markup=False),
         BarColumn(),
         MofNCompleteColumn(),
         TimeElapsedColumn(),

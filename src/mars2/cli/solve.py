@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from mars2.cli.output import print_json, run_async, say, stderr, stdout
+from mars2.cli.output import print_json, run_async, say, stderr, write
 from mars2.cli.progress import LiveView
 from mars2.cli.run_folder import RUNS, commit, latest_checkpoint, open_run
 from mars2.config import RunConfig, load_config
@@ -33,6 +33,8 @@ HELP = """Solve one problem by multi-agent tree search and print the program.
 
 PROBLEM is a problem file (Markdown, YAML or JSON; see docs/problem-format.md), `humaneval:17`, `mbpp:FILE:601`, or,
 with --run, a problem of that run such as `lab/test/00003`. TEAM is given by --agents, --config or --run.
+
+Exit code 1 if no program was written, such as when every call to a model failed.
 
 Examples:
 
@@ -115,8 +117,10 @@ def solve(
     result = _solve(settings, task, folder, trained, resume=resume)
     if as_json:
         print_json(result)
-        return
-    _print(result)
+    else:
+        _print(result)
+    if result["program"] is None:
+        raise typer.Exit(1)
 
 
 def team_config(agents: str | None, config: Path | None, run: Path | None) -> tuple[RunConfig, Path | None]:
@@ -307,7 +311,7 @@ def _print(result: dict[str, Any]) -> None:
     if result["program"] is None:
         say(f"no program was written ({result['stop']}{': ' + result['error'] if result['error'] else ''})")
     else:
-        stdout.print(result["program"], markup=False, highlight=False, soft_wrap=True)
+        write(result["program"])
     if result["public"]:
         public = result["public"]
         say(f"\npublic tests: {public['verdict']}, {public['passed']} of {public['total']} passed")
@@ -316,10 +320,8 @@ def _print(result: dict[str, Any]) -> None:
     if result["hidden"]:
         hidden = result["hidden"]
         say(f"hidden tests: {hidden['verdict']} (judged once, after the answer was chosen)")
-    say(
-        f"{result['num_nodes']} programs, {result['output_tokens']} tokens, {result['wall_s']} s, {result['stop']}; "
-        f"written by {result['agent']}"
-    )
+    spent = f"{result['num_nodes']} programs, {result['output_tokens']} tokens, {result['wall_s']} s"
+    say(f"{spent}, {result['stop']}" + (f"; written by {result['agent']}" if result["agent"] else ""))
     for name, error in result["lost_agents"].items():
         say(f"agent {name} kept failing and was given up: {error}")
     if len(result["agents"]) > 1 or result["cost"] or result["failed_calls"]:

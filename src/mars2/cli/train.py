@@ -75,10 +75,10 @@ def train(
         print_json(summary)
         return
     stdout.print(summary_table(summary))
-    stdout.print(f"tree hash {summary['tree_hash']}", highlight=False)
-    stdout.print(f"{summary['wall_s']:.0f} s, peak memory {summary['peak_mib']:.0f} MiB", highlight=False)
-    stdout.print(f"summary: {folder / 'summary.json'}", highlight=False, soft_wrap=True)
-    stdout.print(f"report:  {folder / 'report.html'}", highlight=False, soft_wrap=True)
+    stdout.print(f"tree hash {summary['tree_hash']}")
+    stdout.print(f"{summary['wall_s']:.0f} s, peak memory {summary['peak_mib']:.0f} MiB")
+    stdout.print(f"summary: {folder / 'summary.json'}", soft_wrap=True)
+    stdout.print(f"report:  {folder / 'report.html'}", soft_wrap=True)
 
 
 def _run(config: RunConfig, folder: Path, store: Any) -> dict[str, Any]:

@@ -21,7 +21,7 @@ def parse_model(text: str) -> dict[str, Any]:
     """The policy section that `text` stands for.
 
     Raises:
-        ConfigError: a server without an address.
+        ConfigError: a server without an address, or an address without a model.
     """
     backend, colon, rest = text.partition(":")
     if not colon or backend not in _BACKENDS:
@@ -33,6 +33,8 @@ def parse_model(text: str) -> dict[str, Any]:
             model, at, url = rest.rpartition("@")
             if not at or "://" not in url:
                 model, url = rest, ""
+            if not model:
+                raise ConfigError(f"--agents: {text!r} names no model; write {backend}:MODEL@{url}")
             if backend == "vllm-server" and not url:
                 raise ConfigError(f"--agents: {text!r} has no address; write vllm-server:MODEL@http://HOST:PORT/v1")
             return {"backend": backend, "model": model} | ({"base_url": url} if url else {})

@@ -42,10 +42,11 @@ class Ledger:
         tokens, cost = self._most(agent, prompt)
         tokens += self._tokens + sum(t for t, _ in self._reserved.values())
         cost += self._cost + sum(c for _, c in self._reserved.values())
+        is_first = not (self._tokens or self._reserved)
         if self._budget.tokens is not None and tokens > self._budget.tokens:
-            return "token budget spent"
+            return f"token budget too small: one call may take {tokens}" if is_first else "token budget spent"
         if self._budget.cost is not None and cost > self._budget.cost:
-            return "cost budget spent"
+            return f"cost budget too small: one call may cost {cost:.3g}" if is_first else "cost budget spent"
         return None
 
     def reserve(self, expansion_id: int, agent: str, prompt: Prompt) -> None:

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import asyncio
+import json
+import logging
 import threading
 from collections.abc import Iterator
 from pathlib import Path
@@ -132,6 +134,15 @@ async def test_what_asking_again_cannot_mend_is_the_users_to_mend(server: Script
         (200, {}, [1, 2]),
         (200, {}, {"choices": [{"index": 0}]}),
         (200, {"Content-Type": "text/html"}, b"<html>"),
+        (200, {}, b"[" * 100_000),
+        (200, {}, {"choices": {"a": 1}}),
+        (200, {}, {"choices": "abc"}),
+        (200, {}, {"choices": [1, 2]}),
+        (200, {}, {"choices": [{"index": 0, "message": "hello"}]}),
+        (200, {}, answer({"model": "m"}, content=5)),
+        (200, {}, answer({"model": "m"}, content={"text": "x"})),
+        (200, {}, answer({"model": "m"}, content=[1, 2])),
+        (200, {}, answer({"model": "m"}, content=[{"type": "text", "text": 5}])),
     ],
 )
 async def test_an_answer_that_is_none_is_a_backend_error(server: Script, reply: object) -> None:
@@ -140,6 +151,65 @@ async def test_an_answer_that_is_none_is_a_backend_error(server: Script, reply: 
     with pytest.raises(BackendError, match="policy 'p'") as caught:
         await backend.generate(PROMPT, Sampling())
     assert "\n" not in str(caught.value)
+    await backend.close()
+
+
+@pytest.mark.parametrize(
+    ("reply", "words"),
+    [
+        ((200, {}, {"error": {"message": "upstream overloaded", "code": 503}}), "upstream overloaded"),
+        ((200, {"Content-Type": "text/html"}, b"<h1>Bad Gateway</h1>"), "<h1>Bad Gateway</h1>"),
+        (
+            (200, {"Content-Type": "text/event-stream"}, b'data: {"choices": []}\n\n'),
+            r'not JSON\): data: {"choices": \[\]}',
+        ),
+        ((502, {"Content-Type": "text/html"}, b"<h1>Bad Gateway</h1>"), "answered 502: <h1>Bad Gateway</h1>"),
+        ((500, {}, b""), r"answered 500: \(nothing\)"),
+        ((200, {}, answer({"model": "m"}, content=None, refusal="I will not")), "refused to answer: I will not"),
+        ("reset", "cannot reach .*: .*[Rr]eset"),
+    ],
+)
+async def test_what_a_server_said_is_told(server: Script, reply: object, words: str) -> None:
+    server.replies.append(reply)
+    backend = backend_on(server, max_retries=0)
+    with pytest.raises(BackendError, match=words):
+        await backend.generate(PROMPT, Sampling())
+    await backend.close()
+
+
+async def test_an_answer_in_parts_is_put_together(server: Script) -> None:
+    thought = {"type": "thinking", "thinking": [{"type": "text", "text": "hm"}]}
+    parts = [thought, {"type": "text", "text": "def f(x):"}, {"type": "text", "text": " return x"}]
+    server.replies.append((200, {}, answer({"model": "m"}, content=parts)))
+    backend = backend_on(server)
+    assert (await backend.generate(PROMPT, Sampling())).text == "def f(x): return x"
+    await backend.close()
+
+
+@pytest.mark.parametrize(
+    "usage",
+    [
+        None,
+        [1],
+        {"total_tokens": 7},
+        {"prompt_tokens": "100", "completion_tokens": "20"},
+        {"prompt_tokens": -5, "completion_tokens": -7},
+        {"prompt_tokens": 10.5, "completion_tokens": True},
+        {"prompt_tokens": 10**30, "completion_tokens": None},
+    ],
+)
+async def test_tokens_that_a_server_does_not_count_are_estimated_and_this_is_said_once(
+    server: Script, usage: object, caplog: pytest.LogCaptureFixture
+) -> None:
+    reply = answer({"model": "m"}, content="x" * 41, reasoning_content="y" * 8) | {"usage": usage}
+    server.replies += [(200, {}, reply)] * 2
+    backend = backend_on(server)
+    with caplog.at_level(logging.WARNING):
+        for _ in range(2):
+            completion = await backend.generate(PROMPT, Sampling())
+            assert (completion.prompt_tokens, completion.output_tokens) == (2 + 2, 11 + 2)
+    assert [r.getMessage() for r in caplog.records if "does not count tokens" in r.getMessage()] != []
+    assert len(caplog.records) == 1
     await backend.close()
 
 
@@ -165,10 +235,71 @@ async def test_a_server_that_is_too_slow_or_absent(server: Script) -> None:
     await nobody.close()
 
 
+DRIP = [b" "] * 30 + [json.dumps(answer({"model": "m"})).encode()]
+"""An answer of which something comes every 0.1 s, for 3 s."""
+
+
+async def test_a_request_is_bounded_though_its_answer_never_pauses(server: Script) -> None:
+    server.replies += [(200, {}, DRIP)]
+    backend = backend_on(server, timeout_s=0.5, max_retries=1)
+    started = asyncio.get_running_loop().time()
+    assert (await backend.generate(PROMPT, Sampling(seed=0))).text == "abc"  # the second attempt's
+    assert asyncio.get_running_loop().time() - started < 2.5
+    assert len(server.requests) == 2
+    server.replies += [(200, {}, DRIP)] * 2
+    with pytest.raises(BackendError, match=r"in time \(0.5 s\)"):
+        await backend.generate(PROMPT, Sampling())
+    await backend.close()
+
+
+async def test_a_request_under_way_can_be_cancelled(server: Script) -> None:
+    server.replies += [(200, {}, DRIP)]
+    backend = backend_on(server, timeout_s=30)
+    request = asyncio.create_task(backend.generate(PROMPT, Sampling()))
+    while not server.requests:
+        await asyncio.sleep(0.01)
+    request.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await request
+    assert (await backend.generate(PROMPT, Sampling(seed=0))).text == "abc"
+    await backend.close()
+
+
 async def test_lone_surrogates_in_a_prompt_can_be_sent(server: Script) -> None:
     backend = backend_on(server)
     await backend.generate((Message("user", "got \ud800 here"),), Sampling())
     assert server.requests[0]["messages"][0]["content"] == "got ? here"
+    await backend.close()
+
+
+async def test_white_space_around_a_key_is_no_part_of_it(server: Script, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("MARS2_TEST_KEY", "  sk-very-secret\r\n")
+    backend = backend_on(server)
+    await backend.generate(PROMPT, Sampling())
+    assert server.headers[0]["authorization"] == "Bearer sk-very-secret"
+    await backend.close()
+
+
+@pytest.mark.parametrize("key", ["sk-very\nsecret", "sk-very-sécret", "sk-very\x7fsecret"])
+def test_a_key_that_no_header_can_hold_is_refused_unseen(
+    server: Script, key: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("MARS2_TEST_KEY", key)
+    with pytest.raises(ConfigError, match="MARS2_TEST_KEY holds control or non-ASCII characters") as caught:
+        backend_on(server)
+    assert "sk-very" not in str(caught.value)
+
+
+async def test_a_key_is_hidden_also_as_python_or_json_writes_it(
+    server: Script, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    key = "sk\\very'\"secret"
+    monkeypatch.setenv("MARS2_TEST_KEY", key)
+    server.replies.append((400, {}, {"error": {"message": f"{key} {key!r} {json.dumps(key)}"}}))
+    backend = backend_on(server)
+    with pytest.raises(BackendError) as caught:
+        await backend.generate(PROMPT, Sampling())
+    assert "secret" not in str(caught.value)
     await backend.close()
 
 
@@ -189,4 +320,18 @@ async def test_vllm_is_told_every_sampling_option_that_a_model_folder_could_set(
     neutral = {"temperature": 1.0, "top_p": 1.0, "top_k": 0, "min_p": 0.0, "repetition_penalty": 1.0}
     neutral |= {"presence_penalty": 0.0, "frequency_penalty": 0.0}
     assert {name: server.requests[0].get(name) for name in neutral} == neutral
+    await backend.close()
+
+
+@pytest.mark.parametrize(
+    "logprobs",
+    [{"content": [{"token": "a"}]}, {"content": [1]}, {"content": 5}, {"content": [{"logprob": "x"}]}, [1], "x"],
+)
+async def test_malformed_logprobs_of_vllm_are_a_backend_error(server: Script, tmp_path: Path, logprobs: object) -> None:
+    reply = answer({"model": "m"}) | {"prompt_token_ids": [1, 2]}
+    reply["choices"][0].update(token_ids=[5], logprobs=logprobs)
+    server.replies.append((200, {}, reply))
+    backend = VllmServerBackend("p", "m", base_url=server.url, folder=tmp_path, api_key_env="MARS2_TEST_KEY")
+    with pytest.raises(BackendError, match="token ids or logprobs are malformed"):
+        await backend.generate(PROMPT, Sampling(seed=0))
     await backend.close()

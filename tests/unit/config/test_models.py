@@ -34,7 +34,7 @@ def test_a_model_becomes_a_policy(text: str, policy: dict[str, str], name: str) 
     assert model_name(policy) == name
 
 
-@pytest.mark.parametrize("text", ["openai:", "vllm-server:m", "vllm:"])
+@pytest.mark.parametrize("text", ["openai:", "vllm-server:m", "vllm:", "openai:@http://x/v1"])
 def test_half_a_model_is_refused(text: str) -> None:
     with pytest.raises(ConfigError, match="--agents"):
         parse_model(text)

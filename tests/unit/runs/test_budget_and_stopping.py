@@ -41,7 +41,7 @@ def test_the_token_budget_is_never_overshot_and_spent_but_for_one_call(
     tokens: int, in_flight: int, order: Order
 ) -> None:
     growth = grow(Budget(tokens=tokens), order=order, in_flight=in_flight)
-    assert growth.stop_reason in {"token budget spent", "budget spent"}
+    assert growth.stop_reason.startswith(("token budget", "budget spent"))
     assert tokens_of(growth.tree) <= tokens
     if growth.stop_reason == "token budget spent":
         assert tokens - tokens_of(growth.tree) < 3000, "much was left unspent"
@@ -80,7 +80,8 @@ def test_time_already_spent_counts_after_a_resume() -> None:
 
 def test_a_budget_too_small_for_anything_says_so() -> None:
     growth = grow(Budget(tokens=10))
-    assert (growth.stop_reason, len(growth.tree)) == ("token budget spent", 0)
+    assert growth.stop_reason.startswith("token budget too small: one call may take ")
+    assert len(growth.tree) == 0
 
 
 def test_a_prompt_is_never_longer_than_its_bound() -> None:
