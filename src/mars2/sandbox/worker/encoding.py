@@ -2,12 +2,14 @@
 
 A value is written as a one-byte tag, a length where needed, and raw data. Subclasses of builtin containers and numbers
 are written as the plain base value they hold; what is not a plain value becomes `Opaque`, which equals nothing.
-Reading is safe for any bytes: it builds only builtin values and checks every length, the depth and how many there are.
+Reading is safe for any bytes: it builds only builtin values and checks every length, the depth and how much there is.
+What reading accepts, writing accepts too, so that a value that came in can be sent on.
 """
 
 from __future__ import annotations
 
 import collections
+import gc
 import struct
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -16,7 +18,8 @@ from fractions import Fraction
 from typing import Any
 
 MAX_DEPTH = 200  # of nested containers
-MAX_VALUES = 2_000_000  # in one message, not counting packed lists
+MAX_VALUES = 2_000_000  # in one message, not counting packed lists; what takes more memory counts for more, see _WEIGHTS
+MAX_FRACTION_BITS = 10_000  # of numerator and denominator: reducing it takes quadratic time
 MAX_INT_BYTES = 2**17  # an integer of about 300,000 digits; beyond, comparing with a Decimal takes seconds
 MAX_COLLISIONS = 64  # keys of one hash value in one container
 _U32 = struct.Struct("<I")
@@ -39,7 +42,7 @@ def encode(value: object) -> bytes:
     """Bytes of a value. Objects without a plain value are carried as their type's name.
 
     Raises:
-        EncodingError: nested deeper than MAX_DEPTH (so also: a cycle).
+        EncodingError: nested deeper than MAX_DEPTH (so also: a cycle), or a number too large.
     """
     parts: list[bytes] = []
     _encode(value, parts, 0)
@@ -51,7 +54,16 @@ def _sized(tag: bytes, data: bytes) -> bytes:
 
 
 def _int_bytes(value: int) -> bytes:
-    return value.to_bytes(value.bit_length() // 8 + 1, "little", signed=True)
+    size = value.bit_length() // 8 + 1
+    if size > MAX_INT_BYTES:
+        raise EncodingError("integer too large")
+    return value.to_bytes(size, "little", signed=True)
+
+
+def _fraction_bytes(numerator: int, denominator: int) -> bytes:
+    if max(numerator.bit_length(), denominator.bit_length()) > MAX_FRACTION_BITS:
+        raise EncodingError("fraction too large")
+    return b"q" + _sized(b"i", _int_bytes(numerator)) + _sized(b"i", _int_bytes(denominator))
 
 
 def _text_bytes(value: str) -> bytes:
@@ -74,7 +86,7 @@ def _encode_scalar(kind: type, value: Any) -> bytes | None:
         plain = complex.__pos__(value)
         return b"c" + _F64.pack(plain.real) + _F64.pack(plain.imag)
     if kind is Fraction:
-        return b"q" + _sized(b"i", _int_bytes(value.numerator)) + _sized(b"i", _int_bytes(value.denominator))
+        return _fraction_bytes(value.numerator, value.denominator)
     if kind is Decimal:
         return _sized(b"D", Decimal.__str__(value).encode())
     return None
@@ -172,12 +184,17 @@ def decode(data: bytes) -> Any:
         EncodingError: the bytes are not exactly one well-formed value.
     """
     reader = _Reader(data)
+    collects = gc.isenabled()
+    gc.disable()  # nothing here is garbage, and looking for it among so many new objects takes seconds
     try:
         value = reader.value(0)
     except EncodingError:
         raise
     except (ArithmeticError, MemoryError, RecursionError, TypeError, UnicodeError, ValueError, struct.error) as error:
         raise EncodingError(f"not a value: {type(error).__name__}") from None
+    finally:
+        if collects:
+            gc.enable()
     if reader.position != len(data):
         raise EncodingError("bytes left over after the value")
     return value
@@ -203,12 +220,13 @@ class _Reader:
         return _U32.unpack(self.take(4))[0]
 
     def value(self, depth: int) -> Any:
-        self.values_left -= 1
-        if depth > MAX_DEPTH or self.values_left < 0:
-            raise EncodingError("value too deep or too large")
-        reader = _READERS.get(self.take(1))
+        tag = self.take(1)
+        reader = _READERS.get(tag)
         if reader is None:
             raise EncodingError("unknown tag")
+        self.values_left -= _WEIGHTS.get(tag, 1)
+        if self.values_left < 0 or (depth >= MAX_DEPTH and tag in _CONTAINERS):
+            raise EncodingError("value too deep or too large")
         return reader(self, depth)
 
     def values(self, depth: int) -> list[Any]:
@@ -223,7 +241,10 @@ class _Reader:
         count = self.length()
         if count > MAX_INT_BYTES:
             raise EncodingError("integer too large")
-        return int.from_bytes(self.take(count), "little", signed=True)
+        value = int.from_bytes(self.take(count), "little", signed=True)
+        if value.bit_length() >= 8 * MAX_INT_BYTES:  # the one that would be written with a byte more
+            raise EncodingError("integer too large")
+        return value
 
     def mapping(self, depth: int) -> dict[Any, Any]:
         pairs = [(self.value(depth + 1), self.value(depth + 1)) for _ in range(self.length())]
@@ -242,12 +263,14 @@ class _Reader:
 
 
 def _fraction(reader: _Reader, depth: int) -> Fraction:
-    numerator, denominator = reader.value(depth + 1), reader.value(depth + 1)
-    if type(numerator) is not int or type(denominator) is not int:
-        raise EncodingError("fraction of something else than integers")
-    if max(numerator.bit_length(), denominator.bit_length()) > 10_000:
-        raise EncodingError("fraction too large")  # reducing it takes quadratic time
-    return Fraction(numerator, denominator)
+    parts: list[int] = []
+    for _ in range(2):
+        if reader.take(1) != b"i":
+            raise EncodingError("fraction of something else than integers")
+        parts.append(reader.integer())
+        if parts[-1].bit_length() > MAX_FRACTION_BITS:
+            raise EncodingError("fraction too large")
+    return Fraction(*parts)
 
 
 _READERS: dict[bytes, Callable[[_Reader, int], Any]] = {
@@ -271,3 +294,5 @@ _READERS: dict[bytes, Callable[[_Reader, int], Any]] = {
     b"z": lambda r, d: frozenset(r.keys(d)),
     b"d": lambda r, d: r.mapping(d),
 }
+_CONTAINERS = frozenset({b"I", b"G", b"l", b"t", b"e", b"z", b"d"})
+_WEIGHTS = {b"l": 2, b"t": 2, b"B": 2, b"e": 5, b"z": 5, b"d": 5, b"q": 5, b"D": 5}  # a unit is 30 to 80 bytes

@@ -9,11 +9,12 @@ from dataclasses import dataclass, fields, replace
 from typing import Any, Protocol
 
 from . import candidate, checker, compiler, tester
-from .comparison import brief, outputs_equal, shorten, values_equal
+from .comparison import brief, outputs_equal, printable, shorten, values_equal
 from .encoding import EncodingError, decode, encode
 from .jailed import IDLE, Ended, Jailed, Ran
 
 _SHOWN_CHARACTERS = 2_000
+_MOST_TYPE_NAME, _MOST_TRACE = 100, 8_000  # characters
 _MIN_FILE_BYTES = 1 << 20  # reports need room even where a problem allows little output
 _UNCHECKED = "?"  # status of an answer that the problem's checker has yet to see
 _MOST_BURST_BYTES = 1 << 18  # inputs of tests that a process runs by itself, the first not counted
@@ -379,13 +380,14 @@ class Judgement:
         return outcome
 
     def _decide_report(self, test: tuple[Any, ...], outcome: Outcome, report: bytes, text: str, passed: bool) -> None:
+        """What a report says, whoever wrote it: nothing that it holds is the judge's fault."""
         if report == candidate.EXITED_WITH_0 and test[0] == "stdio":  # nearly always
             outcome.exit_code = 0
             outcome.status = self._compare(outputs_equal, text, test[2])
             return
         try:
             match decode(report):
-                case ("exit", int(code)):
+                case ("exit", code) if type(code) is int and 0 <= code <= 255:
                     outcome.exit_code = code
                     if code != 0 or test[0] != "stdio":
                         outcome.status, outcome.error_type = "RE", "SystemExit"
@@ -399,7 +401,9 @@ class Judgement:
                 case ("done",) if test[0] == "assert" and passed:
                     outcome.status = "AC"
                 case ("error", str(name), str(message), str(lines)):
-                    outcome.error_type, outcome.error_message, outcome.traceback = name, message, lines
+                    outcome.error_type = printable(name[:_MOST_TYPE_NAME], _MOST_TYPE_NAME)
+                    outcome.error_message = printable(message, _SHOWN_CHARACTERS)
+                    outcome.traceback = printable(lines, _MOST_TRACE)
                     outcome.status = _STATUS_OF_ERROR.get(name, "RE")
                     if name == "AssertionError" and test[0] == "assert":
                         outcome.status = "WA"
@@ -408,6 +412,9 @@ class Judgement:
         except EncodingError as error:
             outcome.status, outcome.error_type = "WA", "EncodingError"
             outcome.error_message = f"what came back is not a plain value: {error}"
+        except Exception as error:  # unforeseen
+            outcome.status, outcome.error_type = "RE", "InvalidReport"
+            outcome.error_message = type(error).__name__
 
     def _compare(self, equal: Callable[[Any, Any, str], bool], actual: Any, expected: Any) -> str:
         """The status of an answer; with a checker, the answer is kept for it."""
@@ -427,7 +434,11 @@ class Judgement:
         source = self.request.checker
         assert source is not None
         try:
-            body = checker.message(source, test[1] if test[0] == "stdio" else test[2], test[-1], self._answer)
+            answer = encode(self._answer)
+        except EncodingError:  # too large to be sent on
+            return "WA"
+        try:
+            body = checker.message(source, test[1] if test[0] == "stdio" else test[2], test[-1], answer)
             checking = self._tester = Jailed(
                 self._tester_zygote.connect(),
                 self._trainer,
@@ -488,7 +499,7 @@ def _last_value(report: bytes) -> str:
         match decode(report):
             case ("value", bytes(data)):
                 return brief(decode(data)[0], _SHOWN_CHARACTERS)
-    except (EncodingError, LookupError, TypeError):
+    except Exception:  # it may be anything
         pass
     return ""
 
