@@ -11,7 +11,7 @@ from typing import Annotated, Any, Literal
 
 import typer
 
-from mars2.cli.output import print_json, run_async, say, stdout
+from mars2.cli.output import print_json, run_async, say, stdout, writable
 from mars2.core.errors import UserError
 
 HELP = """Run a program against a problem's tests and print the verdict; or many, from a file of tasks.
@@ -119,12 +119,9 @@ def _read(path: Path) -> str:
 def _print(found: dict[str, Any]) -> None:
     passed = sum(test["verdict"] == "AC" for test in found["tests"])
     total = len(found["tests"])
-    stdout.print(
-        f"{found['id']}: {found['verdict']}, {passed} of {total} tests passed (isolation {found['tier']})",
-        markup=False,
-        highlight=False,
-        soft_wrap=True,
-    )
+    head = f"{found['id']}: {found['verdict']}, {passed} of {total} tests passed (isolation {found['tier']})"
+    stdout.print(writable(head), markup=False, highlight=False, soft_wrap=True)
     for number, test in enumerate(found["tests"], 1):
         if test["detail"]:
-            stdout.print(f"  test {number}: {test['verdict']}  {test['detail']}", markup=False, highlight=False)
+            text = f"  test {number}: {test['verdict']}  {test['detail']}"
+            stdout.print(writable(text), markup=False, highlight=False)

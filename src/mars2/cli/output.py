@@ -27,6 +27,11 @@ def say(text: str) -> None:
     stderr.print(text, highlight=False, soft_wrap=True)
 
 
+def writable(text: str) -> str:
+    """A text that stdout can take: what its encoding has no bytes for, such as lone surrogates, becomes an escape."""
+    return text.encode(stdout.encoding, "backslashreplace").decode(stdout.encoding)
+
+
 def fail(error: BaseException, code: int) -> None:
     """Print an error in one line and leave."""
     message = " ".join(str(error).split()) or type(error).__name__

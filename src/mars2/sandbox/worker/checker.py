@@ -21,7 +21,7 @@ class CheckerFailed(Exception):
 
 
 def message(source: str, given: object, expected: object, actual: bytes) -> bytes:
-    """What `run` reads. Each value is written by itself, so that none is nested deeper than it was; `actual` already is.
+    """What `run` reads. Each value is written by itself, as `actual` is already, so that none is nested deeper.
 
     Raises:
         CheckerFailed: the test's own values cannot be carried.
