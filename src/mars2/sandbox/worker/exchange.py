@@ -132,15 +132,11 @@ def unpack_error(name: str, message: str, base: str, data: bytes) -> BaseExcepti
     found: Any = getattr(builtins, base, None)
     kind: Any = found if _is_raisable(found) else RuntimeError
     try:
+        if name != base:
+            kind = type(name, (kind,), {"__str__": lambda _: message})
         args = encoding.decode(data, {b"o": lambda r, _: Unseen(r.text())})
-        args = args if type(args) is tuple else (message,)
-    except EncodingError:
-        args = (message,)
-    if name != base:
-        kind = type(name, (kind,), {"__str__": lambda _: message})
-    try:
-        return kind(*args)
-    except Exception:  # not what its class asks for
+        return kind(*args) if type(args) is tuple else kind(message)
+    except Exception:  # a name that no class can have, no arguments, or not those that its class asks for
         error = kind.__new__(kind)
         error.args = (message,)
         return error
@@ -277,7 +273,7 @@ def _fill(passed: Sequence[Any], contents: list[Any]) -> None:
         EncodingError: they cannot.
     """
     for container, content in zip(passed, contents, strict=True):
-        kind = type(container)
+        kind: Any = type(container)
         if type(content) is not (bytes if kind is bytearray else list):
             raise EncodingError("not what such a container holds")
         if kind in (set, dict) or kind in _MAPPINGS:
