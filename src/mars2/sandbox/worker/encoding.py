@@ -18,9 +18,7 @@ from fractions import Fraction
 from typing import Any
 
 MAX_DEPTH = 200  # of nested containers
-MAX_VALUES = (
-    2_000_000  # in one message, not counting packed lists; what takes more memory counts for more, see _WEIGHTS
-)
+MAX_VALUES = 2_000_000  # in one message, not counting packed lists; what takes much memory counts for more
 MAX_FRACTION_BITS = 10_000  # of numerator and denominator: reducing it takes quadratic time
 MAX_INT_BYTES = 2**17  # an integer of about 300,000 digits; beyond, comparing with a Decimal takes seconds
 MAX_COLLISIONS = 64  # keys of one hash value in one container
@@ -307,4 +305,4 @@ _READERS: dict[bytes, ReadValue] = {
 }
 _SCALAR_TAGS = frozenset({b"N", b"T", b"F", b"i", b"s", b"f", b"b", b"B", b"c", b"q", b"D", b"o", b"r"})
 _MOST_WEIGHT = 5  # of sets, mappings and the like; a unit is 30 to 80 bytes
-_WEIGHTS = dict.fromkeys(_SCALAR_TAGS, 1) | {b"l": 2, b"t": 2, b"B": 2, b"q": 5, b"D": 5, b"I": 1, b"G": 1}
+_WEIGHTS = dict.fromkeys(_SCALAR_TAGS, 1) | {b"l": 2, b"t": 2, b"B": 2, b"q": 5, b"D": 5, b"I": 2, b"G": 2}
