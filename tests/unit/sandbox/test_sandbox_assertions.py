@@ -142,6 +142,19 @@ async def test_no_returned_value_makes_a_test_weak(sandbox: ZygoteSandbox, value
     assert (result.status, result.weak) == (Status.WA, False)
 
 
+@pytest.mark.parametrize("argument", ["e", "[e]"])
+async def test_no_exception_makes_a_test_weak(sandbox: ZygoteSandbox, argument: str) -> None:
+    test = f"try:\n    f()\nexcept ValueError as e:\n    assert g({argument}) == 1"
+    result = await judged(sandbox, "def f(): raise ValueError\ndef g(x): return 1", test)
+    assert (result.status, result.weak) == (Status.WA, False)
+
+
+async def test_a_test_that_catches_everything_still_runs_where_it_must(sandbox: ZygoteSandbox) -> None:
+    test = "try:\n    r = f(lambda: 1)\nexcept BaseException:\n    r = 1\nassert r == 1"
+    result = await judged(sandbox, "def f(x): return 2", test)
+    assert (result.status, result.weak) == (Status.WA, True)
+
+
 async def test_a_right_answer_changed_in_place_is_shown(sandbox: ZygoteSandbox) -> None:
     result = await judged(sandbox, "def f(x):\n    x.append(2)\n    return x", "x = [1]\nassert f(x) == [1]")
     assert (result.status, result.actual) == (Status.WA, "[1, 2]")

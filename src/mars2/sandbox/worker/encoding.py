@@ -18,7 +18,7 @@ from fractions import Fraction
 from typing import Any
 
 MAX_DEPTH = 200  # of nested containers
-MAX_VALUES = 2_000_000  # in one message, not counting packed lists; what takes much memory counts for more
+MAX_VALUES = 2_000_000  # in one message, not counting packed lists; large ones count for more
 MAX_FRACTION_BITS = 10_000  # of numerator and denominator: reducing it takes quadratic time
 MAX_INT_BYTES = 2**17  # an integer of about 300,000 digits; beyond, comparing with a Decimal takes seconds
 MAX_COLLISIONS = 64  # keys of one hash value in one container

@@ -21,8 +21,9 @@ from typing import Any
 
 from . import encoding
 from .encoding import EncodingError, Opaque, Special
-from .unseen import Unseen, type_name_of
+from .unseen import Unseen, fail, type_name_of
 
+FROM_CANDIDATE = "_raised_by_candidate"  # attribute of an exception that came out of a call
 _MOST_ITEMS, _MOST_ITEM_BYTES = 100_000, 1 << 21  # that are taken from an iterator
 _MOST_ERROR_BYTES = 1 << 14  # of the arguments of an exception
 _U32 = struct.Struct("<I")
@@ -48,7 +49,7 @@ _ITERATORS = frozenset(
 )
 
 
-class Uncarriable(Exception):
+class Uncarriable(BaseException):
     """A test passes the candidate something that would not arrive as what it is."""
 
 
@@ -74,6 +75,8 @@ def containers(passed: object) -> list[Any]:
             if kind is defaultdict and _factory_of(value) is None:
                 raise Uncarriable
             waiting += [*value.keys(), *value.values()]
+        elif issubclass(kind, BaseException) and hasattr(value, FROM_CANDIDATE):
+            fail("an exception that is passed on")
         elif kind not in _ITERATORS and kind not in (range, bytearray):
             raise Uncarriable
     return [value for value in seen.values() if type(value) in _MUTABLE]
@@ -129,6 +132,12 @@ def pack_error(error: BaseException) -> tuple[str, bytes]:
 
 def unpack_error(name: str, message: str, base: str, data: bytes) -> BaseException:
     """An exception like the one that was raised, of a class of the same name and builtin base."""
+    error = _like(name, message, base, data)
+    setattr(error, FROM_CANDIDATE, True)
+    return error
+
+
+def _like(name: str, message: str, base: str, data: bytes) -> BaseException:
     found: Any = getattr(builtins, base, None)
     kind: Any = found if _is_raisable(found) else RuntimeError
     try:
@@ -272,10 +281,11 @@ def _fill(passed: Sequence[Any], contents: list[Any]) -> None:
     Raises:
         EncodingError: they cannot.
     """
-    for container, content in zip(passed, contents, strict=True):
+    for container, held in zip(passed, contents, strict=True):
         kind: Any = type(container)
-        if type(content) is not (bytes if kind is bytearray else list):
+        if type(held) is not (bytes if kind is bytearray else list):
             raise EncodingError("not what such a container holds")
+        content: Any = held
         if kind in (set, dict) or kind in _MAPPINGS:
             encoding.refuse_collisions([key for key, _ in content] if kind is not set else content)
         if kind in (list, bytearray):

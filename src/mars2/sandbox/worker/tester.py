@@ -91,25 +91,23 @@ def _calls(node: ast.AST, names: set[str]) -> bool:
 def run(code: str, names: tuple[str, ...]) -> Any:
     """Run a test in the tester's process. The report is ("done",), ("error", …), ("candidate",) or ("weak",)."""
     unseen.forget()
-    call = _call
+    call, refused = _call, list[str]()
     namespace: dict[str, Any] = {"__name__": "__main__", "__builtins__": builtins}
     for name in names:
-        namespace[name] = _proxy(call, name)
+        namespace[name] = _proxy(call, name, refused)
     for name in _MODULES:
         namespace[name] = importlib.import_module(name)
     try:
         exec(compile(code, candidate.TEST_NAME, "exec", dont_inherit=True), namespace)
         report: Any = ("done",)
-    except exchange.Uncarriable:
-        report = ("weak",)
     except BaseException as error:
-        if getattr(error, "_raised_by_candidate", False):
+        if hasattr(error, exchange.FROM_CANDIDATE):
             report = ("candidate",)
         else:
             report = ("error", type(error).__name__, candidate.assertion_message(error, code), "")
     if question := unseen.asked():  # even if the test caught what it raised
         return ("error", "AssertionError", f"needs more than a plain value: {question}", "")
-    return report
+    return ("weak",) if refused else report  # and so here
 
 
 def _call(body: bytes) -> Any:
@@ -124,15 +122,18 @@ def _call(body: bytes) -> Any:
         unseen.fail(f"an answer: {error}")
 
 
-def _proxy(call: Callable[[bytes], Any], name: str) -> Callable[..., Any]:
-    """Stands in for a function of the candidate's."""
+def _proxy(call: Callable[[bytes], Any], name: str, refused: list[str]) -> Callable[..., Any]:
+    """Stands in for a function of the candidate's. `refused` gets its name if arguments cannot be carried."""
 
     def proxy(*args: Any, **kwargs: Any) -> Any:
-        passed = exchange.containers((args, kwargs))
         try:
+            passed = exchange.containers((args, kwargs))
             body = exchange.pack_call(name, args, kwargs, passed)
         except EncodingError as error:
             unseen.fail(f"an argument: {error}")
+        except exchange.Uncarriable:
+            refused.append(name)
+            raise
         match call(body):
             case ("value", bytes(data)):
                 try:
@@ -143,7 +144,7 @@ def _proxy(call: Callable[[bytes], Any], name: str) -> Callable[..., Any]:
                 raised = exchange.unpack_error(kind, message, base, data)
             case _:
                 raised = SystemExit(1)
-        raised._raised_by_candidate = True  # type: ignore[attr-defined]
+                setattr(raised, exchange.FROM_CANDIDATE, True)
         raise raised
 
     proxy.__name__ = name
