@@ -329,3 +329,17 @@ def test_doctor_names_the_tier(tmp_path: Path) -> None:
 def test_the_command_line_loads_no_torch() -> None:
     code = "import sys, mars2.cli.main; sys.exit('torch' in sys.modules or 'transformers' in sys.modules)"
     assert subprocess.run([sys.executable, "-c", code], check=False, timeout=60).returncode == 0
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="the sandbox needs Linux")
+def test_judge_prints_every_answer_whatever_is_in_them(here: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Lone surrogates, and characters that the output's encoding has not."""
+    tests = {"kind": "stdio", "inputs": [""], "outputs": ["3"]}
+    programs = {"\ud800": "raise ValueError('\\ud800')", "é": "raise ValueError('☃')", "last": "print(3)"}
+    tasks = [{"id": name, "program": program, "tests": tests} for name, program in programs.items()]
+    (here / "tasks.jsonl").write_text("\n".join(map(json.dumps, tasks)))
+    monkeypatch.setenv("PYTHONIOENCODING", "ascii")
+    done = mars2("judge", "--batch", "tasks.jsonl", "--allow-unsafe", cwd=here)
+    assert done.returncode == 0, done.stderr
+    heads = [line.split(",")[0] for line in done.stdout.splitlines() if " tests passed " in line]
+    assert heads == ["\\ud800: RE", "\\xe9: RE", "last: AC"]

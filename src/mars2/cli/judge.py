@@ -140,9 +140,8 @@ def _write(text: str) -> None:
     """To standard output, at once."""
     if sys.stdout is None:
         raise UserError("judge: standard output is closed; leave it open")
-    encoding = sys.stdout.encoding or "utf-8"
     try:
-        sys.stdout.write(text.encode(encoding, "backslashreplace").decode(encoding))
+        sys.stdout.write(text)
         sys.stdout.flush()
     except BrokenPipeError:
         raise

@@ -24,8 +24,8 @@ from mars2.core.verdict import Status, TestResult, Verdict
 from mars2.sandbox.messages import checker_error, refusal, verdict_from
 from mars2.sandbox.remote.driver import STARTED
 from mars2.sandbox.worker import checker as checking
-from mars2.sandbox.worker.comparison import brief, outputs_equal, shorten, values_equal
-from mars2.sandbox.worker.encoding import EncodingError, decode
+from mars2.sandbox.worker.comparison import brief, outputs_equal, printable, shorten, values_equal
+from mars2.sandbox.worker.encoding import EncodingError, decode, encode
 
 _HERE = Path(__file__).resolve().parent
 _ATTEMPTS = 3
@@ -121,7 +121,12 @@ class SandboxFusion:
         """What the problem's checker says, by a request of its own."""
         assert isinstance(test, StdioTest | CallTest)
         given, expected = (test.input, test.output) if isinstance(test, StdioTest) else (test.args, test.expected)
-        body = checking.message(comparison.source, given, expected, actual)
+        try:
+            body = checking.message(comparison.source, given, expected, encode(actual))
+        except EncodingError:  # too large to be sent on
+            return False
+        except checking.CheckerFailed as failure:
+            raise checker_error(comparison, f"test {index + 1}: {failure}") from None
         limits = Limits(cpu_s=checking.CPU_S, wall_s=checking.WALL_S, memory_mib=checking.MEMORY_MIB)
         files = self._run({"kind": "check", "stdin": b"", "body": body}, limits)
         usage = _usage(files)
@@ -224,7 +229,7 @@ class _Answer:
     def _decide_report(self, report: bytes) -> None:
         try:
             match decode(report):
-                case ("exit", int(code)):
+                case ("exit", code) if type(code) is int and 0 <= code <= 255:
                     self.exit_code = code
                     if code == 0 and isinstance(self._test, StdioTest):
                         self.actual = self._text
@@ -246,7 +251,8 @@ class _Answer:
             self._fail(Status.WA, "EncodingError", f"what came back is not a plain value: {error}")
 
     def _fail(self, status: Status, name: str, message: str, lines: str = "") -> None:
-        self.status, self.error = status, (name, message, lines)
+        self.status = status
+        self.error = (printable(name[:100], 100), printable(message, _SHOWN_CHARACTERS), printable(lines, 8_000))
 
     def is_right(self, comparison: Comparison) -> bool:
         rule = "exact" if isinstance(comparison, Checker) else comparison

@@ -123,3 +123,30 @@ def test_shorten_keeps_head_and_tail() -> None:
     assert text.startswith("a" * 10)
     assert text.endswith("b" * 10)
     assert "80 characters left out" in text
+
+
+_COLLIDING_PAIRS = """
+def f():
+    # keys and items whose pairs have one hash: the last step of a tuple's hash, run backwards
+    M, P1, P2, P5 = 2**64 - 1, 11400714785074694791, 14029467366897019727, 2870177450012600261
+    inverse, pairs, key = pow(P2, -1, 2**64), {}, 1
+    while len(pairs) < 20_000:
+        lane = (P5 + key * P2) & M
+        item = (12345678901234567 - ((lane << 31 | lane >> 33) & M) * P1) * inverse & M
+        item -= (item >= 2**63) * 2**64
+        if abs(item) < 2**61 - 1 and item != -1:
+            pairs[key] = item
+        key += 1
+    return [pairs]
+"""
+
+
+def test_pairs_that_collide_take_no_quadratic_time() -> None:
+    made: dict[str, object] = {}
+    exec(_COLLIDING_PAIRS, made)
+    value = made["f"]()  # type: ignore[operator]
+    pairs = [*value[0].items()]
+    assert len({*map(hash, pairs[:100])}) == 1
+    start = time.process_time()
+    assert not values_equal(value, [1], "unordered")
+    assert time.process_time() - start < 2

@@ -6,6 +6,7 @@ import collections
 import contextlib
 import enum
 import struct
+import time
 from decimal import Decimal
 from fractions import Fraction
 from typing import Any
@@ -15,7 +16,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from mars2.sandbox.worker.encoding import MAX_DEPTH, EncodingError, Opaque, decode, encode
+from mars2.sandbox.worker.encoding import MAX_DEPTH, MAX_INT_BYTES, EncodingError, Opaque, decode, encode
 
 _SCALARS = (
     st.none()
@@ -167,3 +168,32 @@ def test_exotic_numbers() -> None:
     assert decode(encode(Decimal("1e-20"))) == Decimal("1e-20")
     assert str(decode(encode(float("nan")))) == "nan"
     assert str(decode(encode(-0.0))) == "-0.0"
+
+
+def test_many_small_containers_are_refused_quickly() -> None:
+    start = time.process_time()
+    with pytest.raises(EncodingError, match="too large"):
+        decode(b"l" + (1_900_000).to_bytes(4, "little") + b"e\0\0\0\0" * 1_900_000)
+    assert time.process_time() - start < 3
+
+
+@pytest.mark.parametrize(
+    "data",
+    [
+        b"l\1\0\0\0" * 199 + b"l\0\0\0\0",
+        b"l\1\0\0\0" * 200 + b"q" + encode(1) + encode(2),
+        b"i" + struct.pack("<I", MAX_INT_BYTES) + b"\x7f" * MAX_INT_BYTES,
+        b"i" + struct.pack("<I", MAX_INT_BYTES) + b"\x80" * MAX_INT_BYTES,
+        b"q" + encode(3**6300) + encode(2**9_999),
+    ],
+    ids=["empty list inside", "fraction inside", "large integer", "large negative integer", "large fraction"],
+)
+def test_what_is_read_can_be_written(data: bytes) -> None:
+    assert decode(encode(decode(data))) == decode(data)
+
+
+def test_what_cannot_be_read_is_not_written() -> None:
+    largest = 1 << 8 * MAX_INT_BYTES - 1
+    for value in (largest, -largest, Fraction(1, 1 << 20_000)):
+        with pytest.raises(EncodingError, match="too large"):
+            encode(value)

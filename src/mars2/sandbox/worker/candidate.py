@@ -19,11 +19,12 @@ import sys
 import threading
 import types
 import warnings
+from collections.abc import Callable
 from time import monotonic, process_time
 from typing import Any
 
-from . import checker, tester
-from .encoding import EncodingError, decode, encode
+from . import checker, exchange, tester
+from .encoding import EncodingError, encode
 from .sentinels import Sentinels
 
 CONTROL, BOX, STDIN, STDOUT, STDERR = 3, 4, 5, 6, 7  # descriptors; the last three are the keepers of 0, 1 and 2
@@ -260,13 +261,19 @@ class Candidate:
     def _run_call(self, body: bytes) -> Any:
         self._run_program()
         name, args = marshal.loads(body)  # written by the supervisor
-        return _carried(self._function(name)(*args))
+        value = self._function(name)(*args)
+        return _carried(lambda: encode(value))
 
     def _serve_call(self, body: bytes) -> Any:
-        """One call by a tester in another process; the arguments go back too, for they may have been changed."""
-        name, args, kwargs = decode(body)
-        value = self._function(name)(*args, **kwargs)
-        return _carried((value, args))
+        """One call by a tester in another process; see `exchange`."""
+        name, args, kwargs, passed = exchange.unpack_call(body)
+        try:
+            value = self._function(name)(*args, **kwargs)
+            return _carried(lambda: exchange.pack_result(value, passed))
+        except SystemExit:
+            raise
+        except BaseException as error:
+            return (*self._error(error), *exchange.pack_error(error))
 
     def _function(self, name: str) -> Any:
         function = self.main.__dict__.get(name)
@@ -361,10 +368,11 @@ class Candidate:
         return "\n".join(lines)
 
 
-def _carried(value: object) -> Any:
+def _carried(pack: Callable[[], bytes]) -> Any:
+    """The report of a value, as bytes that `pack` makes."""
     _make_room()
     try:
-        return ("value", encode(value))
+        return ("value", pack())
     except EncodingError as error:
         return ("error", "EncodingError", f"returned value: {error}", "")
 

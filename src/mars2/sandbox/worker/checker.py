@@ -9,7 +9,7 @@ import builtins
 import sys
 from typing import Any
 
-from .encoding import decode, encode
+from .encoding import EncodingError, decode, encode
 
 CPU_S, WALL_S, MEMORY_MIB = 6.0, 13.0, 1024  # of one call of a checker
 CHECKER_NAME = "<checker>"
@@ -20,9 +20,16 @@ class CheckerFailed(Exception):
     """The checker raised, hung or gave no bool: the judge's own fault."""
 
 
-def message(source: str, given: object, expected: object, actual: object) -> bytes:
-    """What `run` reads. Each value is written by itself, so that none is nested deeper than it was."""
-    return encode((source, encode(given), encode(expected), encode(actual)))
+def message(source: str, given: object, expected: object, actual: bytes) -> bytes:
+    """What `run` reads. Each value is written by itself, as `actual` is already, so that none is nested deeper.
+
+    Raises:
+        CheckerFailed: the test's own values cannot be carried.
+    """
+    try:
+        return encode((source, encode(given), encode(expected), actual))
+    except EncodingError as error:
+        raise CheckerFailed(f"cannot be given the test's values: {error}") from None
 
 
 def run(body: bytes) -> Any:

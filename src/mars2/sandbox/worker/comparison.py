@@ -126,7 +126,11 @@ def _close_values(actual: Any, expected: Any) -> bool:
 
 
 def _hashable(value: Any) -> Any:
-    """A hashable stand-in that is equal exactly when the values are."""
+    """A hashable stand-in that is equal exactly when the values are.
+
+    Raises:
+        EncodingError: the stand-ins of its parts were chosen to share one hash value.
+    """
     if type(value) is list:
         return ("list", *map(_hashable, value))
     if type(value) is tuple:
@@ -134,7 +138,9 @@ def _hashable(value: Any) -> Any:
     if type(value) in (set, frozenset):
         return frozenset(value)
     if type(value) is dict:
-        return ("dict", frozenset((key, _hashable(item)) for key, item in value.items()))
+        pairs = [(key, _hashable(item)) for key, item in value.items()]
+        refuse_collisions(pairs)  # keys and items that do not collide can be chosen so that the pairs do
+        return ("dict", frozenset(pairs))
     if type(value) is bytearray:
         return bytes(value)
     return value
@@ -192,3 +198,11 @@ def shorten(text: str, limit: int) -> str:
         return text
     half = limit // 2
     return f"{text[:half]}\n… {len(text) - 2 * half} characters left out …\n{text[-half:]}"
+
+
+def printable(text: str, limit: int) -> str:
+    """A text from the jail, shortened, that can be printed anywhere: what is not printable is written as an escape."""
+    text = shorten(text, limit)
+    if text.isascii() and text.isprintable():
+        return text
+    return "".join(c if c.isprintable() or c in "\n\t" else ascii(c)[1:-1] for c in text)

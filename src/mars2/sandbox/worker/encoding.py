@@ -2,21 +2,24 @@
 
 A value is written as a one-byte tag, a length where needed, and raw data. Subclasses of builtin containers and numbers
 are written as the plain base value they hold; what is not a plain value becomes `Opaque`, which equals nothing.
-Reading is safe for any bytes: it builds only builtin values and checks every length, the depth and how many there are.
+Reading is safe for any bytes: it builds only builtin values and checks every length, the depth and how much there is.
+What reading accepts, writing accepts too, so that a value that came in can be sent on.
 """
 
 from __future__ import annotations
 
 import collections
+import gc
 import struct
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from decimal import Decimal
 from fractions import Fraction
 from typing import Any
 
 MAX_DEPTH = 200  # of nested containers
-MAX_VALUES = 2_000_000  # in one message, not counting packed lists
+MAX_VALUES = 2_000_000  # in one message, not counting packed lists; large ones count for more
+MAX_FRACTION_BITS = 10_000  # of numerator and denominator: reducing it takes quadratic time
 MAX_INT_BYTES = 2**17  # an integer of about 300,000 digits; beyond, comparing with a Decimal takes seconds
 MAX_COLLISIONS = 64  # keys of one hash value in one container
 _U32 = struct.Struct("<I")
@@ -35,14 +38,17 @@ class Opaque:
     type_name: str
 
 
-def encode(value: object) -> bytes:
-    """Bytes of a value. Objects without a plain value are carried as their type's name.
+Special = Callable[[Any, list[bytes], int], bool]  # writes a value its own way, or says that it does not
+
+
+def encode(value: object, special: Special | None = None) -> bytes:
+    """Bytes of a value. Objects without a plain value are carried as their type's name; `special` is asked first.
 
     Raises:
-        EncodingError: nested deeper than MAX_DEPTH (so also: a cycle).
+        EncodingError: nested deeper than MAX_DEPTH (so also: a cycle), or a number too large.
     """
     parts: list[bytes] = []
-    _encode(value, parts, 0)
+    write(value, parts, 0, special)
     return b"".join(parts)
 
 
@@ -51,7 +57,16 @@ def _sized(tag: bytes, data: bytes) -> bytes:
 
 
 def _int_bytes(value: int) -> bytes:
-    return value.to_bytes(value.bit_length() // 8 + 1, "little", signed=True)
+    size = value.bit_length() // 8 + 1
+    if size > MAX_INT_BYTES:
+        raise EncodingError("integer too large")
+    return value.to_bytes(size, "little", signed=True)
+
+
+def _fraction_bytes(numerator: int, denominator: int) -> bytes:
+    if max(numerator.bit_length(), denominator.bit_length()) > MAX_FRACTION_BITS:
+        raise EncodingError("fraction too large")
+    return b"q" + _sized(b"i", _int_bytes(numerator)) + _sized(b"i", _int_bytes(denominator))
 
 
 def _text_bytes(value: str) -> bytes:
@@ -74,7 +89,7 @@ def _encode_scalar(kind: type, value: Any) -> bytes | None:
         plain = complex.__pos__(value)
         return b"c" + _F64.pack(plain.real) + _F64.pack(plain.imag)
     if kind is Fraction:
-        return b"q" + _sized(b"i", _int_bytes(value.numerator)) + _sized(b"i", _int_bytes(value.denominator))
+        return _fraction_bytes(value.numerator, value.denominator)
     if kind is Decimal:
         return _sized(b"D", Decimal.__str__(value).encode())
     return None
@@ -86,7 +101,10 @@ _DICTS = (dict, collections.OrderedDict, collections.defaultdict, collections.Co
 _CONSTANTS: dict[object, bytes] = {None: b"N", True: b"T", False: b"F"}
 
 
-def _encode(value: Any, parts: list[bytes], depth: int) -> None:
+def write(value: Any, parts: list[bytes], depth: int, special: Special | None) -> None:
+    """Append the bytes of a value that is `depth` deep inside another."""
+    if special is not None and special(value, parts, depth):
+        return
     kind = type(value)
     if value is None or kind is bool:
         parts.append(_CONSTANTS[value])
@@ -98,14 +116,14 @@ def _encode(value: Any, parts: list[bytes], depth: int) -> None:
     if depth >= MAX_DEPTH:
         raise EncodingError(f"value is nested more than {MAX_DEPTH} deep, or contains itself")
     if kind in _SEQUENCES:
-        _encode_sequence(kind, value, parts, depth)
+        _encode_sequence(kind, value, parts, depth, special)
     elif kind in _DICTS:
-        _encode_dict(value, parts, depth)
+        _encode_dict(value, parts, depth, special)
     else:
-        _encode_other(value, parts, depth)
+        _encode_other(value, parts, depth, special)
 
 
-def _encode_sequence(kind: type, value: Any, parts: list[bytes], depth: int) -> None:
+def _encode_sequence(kind: type, value: Any, parts: list[bytes], depth: int, special: Special | None) -> None:
     items = [*kind.__iter__(value)]
     if kind is list and items:
         packed = _pack_numbers(items)
@@ -114,7 +132,7 @@ def _encode_sequence(kind: type, value: Any, parts: list[bytes], depth: int) -> 
             return
     parts.append(_SEQUENCES[kind] + _U32.pack(len(items)))
     for item in items:
-        _encode(item, parts, depth + 1)
+        write(item, parts, depth + 1, special)
 
 
 def _pack_numbers(items: list[Any]) -> bytes | None:
@@ -127,22 +145,22 @@ def _pack_numbers(items: list[Any]) -> bytes | None:
     return None
 
 
-def _encode_dict(value: Any, parts: list[bytes], depth: int) -> None:
+def _encode_dict(value: Any, parts: list[bytes], depth: int, special: Special | None) -> None:
     items = [*dict.items(value)]
     parts.append(b"d" + _U32.pack(len(items)))
     for key, item in items:
-        _encode(key, parts, depth + 1)
-        _encode(item, parts, depth + 1)
+        write(key, parts, depth + 1, special)
+        write(item, parts, depth + 1, special)
 
 
-def _encode_other(value: Any, parts: list[bytes], depth: int) -> None:
+def _encode_other(value: Any, parts: list[bytes], depth: int, special: Special | None) -> None:
     """A subclass goes by its builtin base value; a numpy scalar by its item; anything else by name only."""
     if issubclass(type(value), _DICTS):
-        _encode_dict(value, parts, depth)
+        _encode_dict(value, parts, depth, special)
         return
     for base in _SEQUENCES:
         if issubclass(type(value), base):
-            _encode_sequence(base, value, parts, depth)
+            _encode_sequence(base, value, parts, depth, special)
             return
     for base in _SCALARS:
         if issubclass(type(value), base):
@@ -153,10 +171,13 @@ def _encode_other(value: Any, parts: list[bytes], depth: int) -> None:
     if type(value).__module__ == "numpy" and getattr(value, "shape", None) == ():
         item = value.item()
         if type(item) in (bool, int, float, complex):
-            _encode(item, parts, depth)
+            write(item, parts, depth, special)
             return
     name = value.type_name if type(value) is Opaque else type(value).__qualname__[:200]
     parts.append(_sized(b"o", _text_bytes(name)))
+
+
+ReadValue = Callable[["Reader", int], Any]
 
 
 def refuse_collisions(items: Sequence[Any]) -> None:
@@ -165,29 +186,34 @@ def refuse_collisions(items: Sequence[Any]) -> None:
         raise EncodingError("too many keys with the same hash")
 
 
-def decode(data: bytes) -> Any:
-    """The value in `data`, whoever wrote it.
+def decode(data: bytes, readers: Mapping[bytes, ReadValue] | None = None) -> Any:
+    """The value in `data`, whoever wrote it; `readers` are for other tags than those of `encode`.
 
     Raises:
         EncodingError: the bytes are not exactly one well-formed value.
     """
-    reader = _Reader(data)
+    reader = Reader(data, _READERS if readers is None else {**_READERS, **readers})
+    collects = gc.isenabled()
+    gc.disable()  # nothing here is garbage, and looking for it among so many new objects takes seconds
     try:
         value = reader.value(0)
     except EncodingError:
         raise
     except (ArithmeticError, MemoryError, RecursionError, TypeError, UnicodeError, ValueError, struct.error) as error:
         raise EncodingError(f"not a value: {type(error).__name__}") from None
+    finally:
+        if collects:
+            gc.enable()
     if reader.position != len(data):
         raise EncodingError("bytes left over after the value")
     return value
 
 
-class _Reader:
-    """Reads values from hostile bytes."""
+class Reader:
+    """Reads values from hostile bytes; `readers` by tag are given the depth."""
 
-    def __init__(self, data: bytes) -> None:
-        self.data = data
+    def __init__(self, data: bytes, readers: Mapping[bytes, ReadValue]) -> None:
+        self.data, self.readers = data, readers
         self.position = 0
         self.values_left = MAX_VALUES
 
@@ -203,12 +229,13 @@ class _Reader:
         return _U32.unpack(self.take(4))[0]
 
     def value(self, depth: int) -> Any:
-        self.values_left -= 1
-        if depth > MAX_DEPTH or self.values_left < 0:
-            raise EncodingError("value too deep or too large")
-        reader = _READERS.get(self.take(1))
+        tag = self.take(1)
+        reader = self.readers.get(tag)
         if reader is None:
             raise EncodingError("unknown tag")
+        self.values_left -= _WEIGHTS.get(tag, _MOST_WEIGHT)
+        if self.values_left < 0 or (depth >= MAX_DEPTH and tag not in _SCALAR_TAGS):
+            raise EncodingError("value too deep or too large")
         return reader(self, depth)
 
     def values(self, depth: int) -> list[Any]:
@@ -223,7 +250,10 @@ class _Reader:
         count = self.length()
         if count > MAX_INT_BYTES:
             raise EncodingError("integer too large")
-        return int.from_bytes(self.take(count), "little", signed=True)
+        value = int.from_bytes(self.take(count), "little", signed=True)
+        if value.bit_length() >= 8 * MAX_INT_BYTES:  # the one that would be written with a byte more
+            raise EncodingError("integer too large")
+        return value
 
     def mapping(self, depth: int) -> dict[Any, Any]:
         pairs = [(self.value(depth + 1), self.value(depth + 1)) for _ in range(self.length())]
@@ -241,16 +271,18 @@ class _Reader:
         return self.take(self.length()).decode("utf-8", "surrogatepass")
 
 
-def _fraction(reader: _Reader, depth: int) -> Fraction:
-    numerator, denominator = reader.value(depth + 1), reader.value(depth + 1)
-    if type(numerator) is not int or type(denominator) is not int:
-        raise EncodingError("fraction of something else than integers")
-    if max(numerator.bit_length(), denominator.bit_length()) > 10_000:
-        raise EncodingError("fraction too large")  # reducing it takes quadratic time
-    return Fraction(numerator, denominator)
+def _fraction(reader: Reader, depth: int) -> Fraction:
+    parts: list[int] = []
+    for _ in range(2):
+        if reader.take(1) != b"i":
+            raise EncodingError("fraction of something else than integers")
+        parts.append(reader.integer())
+        if parts[-1].bit_length() > MAX_FRACTION_BITS:
+            raise EncodingError("fraction too large")
+    return Fraction(*parts)
 
 
-_READERS: dict[bytes, Callable[[_Reader, int], Any]] = {
+_READERS: dict[bytes, ReadValue] = {
     b"N": lambda r, d: None,
     b"T": lambda r, d: True,
     b"F": lambda r, d: False,
@@ -271,3 +303,6 @@ _READERS: dict[bytes, Callable[[_Reader, int], Any]] = {
     b"z": lambda r, d: frozenset(r.keys(d)),
     b"d": lambda r, d: r.mapping(d),
 }
+_SCALAR_TAGS = frozenset({b"N", b"T", b"F", b"i", b"s", b"f", b"b", b"B", b"c", b"q", b"D", b"o", b"r"})
+_MOST_WEIGHT = 5  # of sets, mappings and the like; a unit is 30 to 80 bytes
+_WEIGHTS = dict.fromkeys(_SCALAR_TAGS, 1) | {b"l": 2, b"t": 2, b"B": 2, b"q": 5, b"D": 5, b"I": 2, b"G": 2}

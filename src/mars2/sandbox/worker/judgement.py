@@ -8,12 +8,14 @@ from collections.abc import Callable
 from dataclasses import dataclass, fields, replace
 from typing import Any, Protocol
 
-from . import candidate, checker, compiler, tester
-from .comparison import brief, outputs_equal, shorten, values_equal
+from . import candidate, checker, compiler, exchange, tester
+from .comparison import brief, outputs_equal, printable, shorten, values_equal
 from .encoding import EncodingError, decode, encode
 from .jailed import IDLE, Ended, Jailed, Ran
+from .stepwise import Stepwise
 
 _SHOWN_CHARACTERS = 2_000
+_MOST_TYPE_NAME, _MOST_TRACE = 100, 8_000  # characters
 _MIN_FILE_BYTES = 1 << 20  # reports need room even where a problem allows little output
 _UNCHECKED = "?"  # status of an answer that the problem's checker has yet to see
 _MOST_BURST_BYTES = 1 << 18  # inputs of tests that a process runs by itself, the first not counted
@@ -93,7 +95,7 @@ class Judgement:
         self._reusable = False  # whether a process may run more than one of its tests
         self._cpu_slice_s = min(_CPU_SLICE_S, _SLICE * request.cpu_s)
         self._wall_slice_s = min(_WALL_SLICE_S, _SLICE * request.wall_s)
-        self._jailed: Jailed | None = None
+        self._jailed: Stepwise | None = None
         self._fresh = False  # whether the live process has run no test yet
         self._ran_here: list[Outcome] = []  # tests of the live process, to be told its peak memory
 
@@ -231,9 +233,9 @@ class Judgement:
             outcome = self._attempt(test)
         return outcome
 
-    def _new_process(self, zygote: socket.socket, job: candidate.Job = IDLE, stdin: bytes = b"") -> Jailed:
+    def _new_process(self, zygote: socket.socket, job: candidate.Job = IDLE, stdin: bytes = b"") -> Stepwise:
         request = self.request
-        return Jailed(
+        return Stepwise(
             zygote,
             self._trainer,
             cpu_s=request.cpu_s * max(1, len(request.tests)),
@@ -253,71 +255,69 @@ class Judgement:
         jailed = self._jailed
         assert jailed is not None
         self._fresh = False
+        jailed.begin_test()
         names = tester.called_names(test[1])
-        if names is not None:
-            outcome, ended = self._run_apart(test, names, jailed)
-        else:
-            ended = self._step(jailed, *_message_of(test))
-            outcome = self._decide(test, ended, jailed)
-            outcome.weak = True
+        outcome, ended = self._run_apart(test, names, jailed) if names is not None else self._run_together(test, jailed)
         self._ran_here.append(outcome)
         is_over = ended.reply != candidate.DONE or not ended.reusable or not self._reusable or bool(ended.limit)
         if is_over or self.request.checker is not None:
             self._retire()
         return outcome
 
-    def _step(self, jailed: Jailed, kind: bytes, body: bytes, stdin: bytes | None, used_cpu_s: float = 0.0) -> Ended:
-        """One request under the test's limits, `used_cpu_s` of which are spent already."""
+    def _step(self, jailed: Stepwise, kind: bytes, body: bytes, stdin: bytes | None) -> Ended:
+        """One request under what is left of the test's limits."""
         request = self.request
-        return jailed.step(
-            kind,
-            body,
-            stdin=stdin,
-            cpu_limit_s=request.cpu_s - used_cpu_s,
-            wall_limit_s=request.wall_s,
-            stdout_bytes=request.stdout_bytes,
-        )
+        return jailed.next_step(kind, body, stdin, request.cpu_s, request.wall_s, request.stdout_bytes)
 
-    def _run_apart(self, test: tuple[Any, ...], names: tuple[str, ...], jailed: Jailed) -> tuple[Outcome, Ended]:
-        """An assertion test with tester and candidate in two jails, calls going from one to the other by value."""
+    def _run_apart(self, test: tuple[Any, ...], names: tuple[str, ...], jailed: Stepwise) -> tuple[Outcome, Ended]:
+        """An assertion test with tester and candidate in two jails, calls going from one to the other by value.
+
+        The candidate's time is that of its own steps, its end included. The tester's is held to the same limits.
+        """
         ended = self._step(jailed, candidate.BEGIN, b"", b"")
-        cpu_s, wall_s = ended.cpu_s, ended.wall_s
         report, passed = ended.report, False  # only the tester can say that a test passed
         if ended.reply == candidate.DONE and not ended.limit and _is(report, ("exit", 0)):
-            testing = self._ask_tester(candidate.RUN_TESTER, marshal.dumps((test[1], names)))
+            testing = self._ask_tester(candidate.RUN_TESTER, marshal.dumps((test[1], names)), begins=True)
             while testing.reply == candidate.CALLING and not testing.limit:
-                ended = self._step(jailed, candidate.SERVE_CALL, testing.report, None, cpu_s)
-                cpu_s, wall_s = cpu_s + ended.cpu_s, wall_s + ended.wall_s
+                ended = self._step(jailed, candidate.SERVE_CALL, testing.report, None)
                 report = ended.report
                 if ended.reply != candidate.DONE or ended.limit:
                     break
                 testing = self._ask_tester(candidate.DONE, report)
             if testing.reply == candidate.DONE and _is(testing.report, ("weak",)):
+                jailed.begin_test()
                 return self._run_together(test, jailed)
             if testing.reply == candidate.DONE and not _is(testing.report, ("candidate",)):
                 report = testing.report
                 passed = not testing.limit and _is(report, ("done",))
-            elif testing.reply is None:  # the test itself broke or never ended, on the values it was given
+            if (
+                testing.reply is None or testing.limit
+            ):  # the test itself broke or never ended, on the values it was given
                 report = encode(("error", "AssertionError", "the test did not come to an end", ""))
             if testing.reply != candidate.DONE or testing.limit:
                 self._retire_tester()
-        outcome = self._decide(test, replace(ended, report=report, cpu_s=cpu_s, wall_s=wall_s), jailed, passed=passed)
+        outcome = self._decide(test, replace(ended, report=report), jailed, passed=passed)
         if outcome.status == "WA":
             outcome.actual = _last_value(ended.report)
-        if ended.reply == candidate.DONE and not ended.limit:
-            ended = self._step(jailed, candidate.END, b"", None, cpu_s)
+        if ended.reply == candidate.DONE and not ended.limit and (passed or self._reusable):
+            ended = self._step(jailed, candidate.END, b"", None)
+            if outcome.status == "AC":
+                outcome = self._decide(test, ended, jailed)
         return outcome, ended
 
-    def _run_together(self, test: tuple[Any, ...], jailed: Jailed) -> tuple[Outcome, Ended]:
+    def _run_together(self, test: tuple[Any, ...], jailed: Stepwise) -> tuple[Outcome, Ended]:
         """The same test in the candidate's own process: weaker, and said so."""
-        ended = self._step(jailed, candidate.RUN_ASSERT, test[1].encode("utf-8", "surrogatepass"), b"")
+        ended = self._step(jailed, *_message_of(test)[:2], b"")
         outcome = self._decide(test, ended, jailed)
         outcome.weak = True
         return outcome, ended
 
-    def _ask_tester(self, kind: bytes, body: bytes) -> Ended:
+    def _ask_tester(self, kind: bytes, body: bytes, begins: bool = False) -> Ended:
         if self._tester is None:
             self._tester = self._new_process(self._tester_zygote.connect())
+        assert isinstance(self._tester, Stepwise)
+        if begins:
+            self._tester.begin_test()
         return self._step(self._tester, kind, body, None)
 
     def _retire_tester(self) -> None:
@@ -379,13 +379,14 @@ class Judgement:
         return outcome
 
     def _decide_report(self, test: tuple[Any, ...], outcome: Outcome, report: bytes, text: str, passed: bool) -> None:
+        """What a report says, whoever wrote it: nothing that it holds is the judge's fault."""
         if report == candidate.EXITED_WITH_0 and test[0] == "stdio":  # nearly always
             outcome.exit_code = 0
             outcome.status = self._compare(outputs_equal, text, test[2])
             return
         try:
             match decode(report):
-                case ("exit", int(code)):
+                case ("exit", code) if type(code) is int and 0 <= code <= 255:
                     outcome.exit_code = code
                     if code != 0 or test[0] != "stdio":
                         outcome.status, outcome.error_type = "RE", "SystemExit"
@@ -398,8 +399,10 @@ class Judgement:
                     outcome.status = self._compare(values_equal, value, test[3])
                 case ("done",) if test[0] == "assert" and passed:
                     outcome.status = "AC"
-                case ("error", str(name), str(message), str(lines)):
-                    outcome.error_type, outcome.error_message, outcome.traceback = name, message, lines
+                case ("error", str(name), str(message), str(lines), *_):
+                    outcome.error_type = printable(name[:_MOST_TYPE_NAME], _MOST_TYPE_NAME)
+                    outcome.error_message = printable(message, _SHOWN_CHARACTERS)
+                    outcome.traceback = printable(lines, _MOST_TRACE)
                     outcome.status = _STATUS_OF_ERROR.get(name, "RE")
                     if name == "AssertionError" and test[0] == "assert":
                         outcome.status = "WA"
@@ -408,6 +411,9 @@ class Judgement:
         except EncodingError as error:
             outcome.status, outcome.error_type = "WA", "EncodingError"
             outcome.error_message = f"what came back is not a plain value: {error}"
+        except Exception as error:  # unforeseen
+            outcome.status, outcome.error_type = "RE", "InvalidReport"
+            outcome.error_message = type(error).__name__
 
     def _compare(self, equal: Callable[[Any, Any, str], bool], actual: Any, expected: Any) -> str:
         """The status of an answer; with a checker, the answer is kept for it."""
@@ -427,7 +433,11 @@ class Judgement:
         source = self.request.checker
         assert source is not None
         try:
-            body = checker.message(source, test[1] if test[0] == "stdio" else test[2], test[-1], self._answer)
+            answer = encode(self._answer)
+        except EncodingError:  # too large to be sent on
+            return "WA"
+        try:
+            body = checker.message(source, test[1] if test[0] == "stdio" else test[2], test[-1], answer)
             checking = self._tester = Jailed(
                 self._tester_zygote.connect(),
                 self._trainer,
@@ -487,8 +497,8 @@ def _last_value(report: bytes) -> str:
     try:
         match decode(report):
             case ("value", bytes(data)):
-                return brief(decode(data)[0], _SHOWN_CHARACTERS)
-    except (EncodingError, LookupError, TypeError):
+                return brief(exchange.shown_result(data), _SHOWN_CHARACTERS)
+    except Exception:  # it may be anything
         pass
     return ""
 

@@ -11,13 +11,11 @@ import builtins
 import importlib
 import os
 from collections.abc import Callable
-from decimal import Decimal
-from fractions import Fraction
 from functools import lru_cache
 from typing import Any
 
-from . import candidate
-from .encoding import Opaque, decode, encode
+from . import candidate, exchange, unseen
+from .encoding import EncodingError, decode
 
 _MODULES = frozenset(
     {"cmath", "collections", "functools", "itertools", "math", "operator", "random", "re", "string", "sys"}
@@ -90,31 +88,26 @@ def _calls(node: ast.AST, names: set[str]) -> bool:
     return any(isinstance(part, ast.Name) and part.id in names for part in ast.walk(node))
 
 
-# All that `decode` returns is here: nothing a candidate returns can make a test fall back to the candidate's process.
-_PLAIN = (bool, int, float, complex, str, bytes, bytearray, Decimal, Fraction, Opaque)
-
-
-class UncarriableArgument(Exception):
-    """The test passes the candidate something that is not a plain value: it cannot be run apart."""
-
-
 def run(code: str, names: tuple[str, ...]) -> Any:
     """Run a test in the tester's process. The report is ("done",), ("error", …), ("candidate",) or ("weak",)."""
-    call = _call
+    unseen.forget()
+    call, refused = _call, list[str]()
     namespace: dict[str, Any] = {"__name__": "__main__", "__builtins__": builtins}
     for name in names:
-        namespace[name] = _proxy(call, name)
+        namespace[name] = _proxy(call, name, refused)
     for name in _MODULES:
         namespace[name] = importlib.import_module(name)
     try:
         exec(compile(code, candidate.TEST_NAME, "exec", dont_inherit=True), namespace)
-    except UncarriableArgument:
-        return ("weak",)
+        report: Any = ("done",)
     except BaseException as error:
-        if getattr(error, "_raised_by_candidate", False):
-            return ("candidate",)
-        return ("error", type(error).__name__, candidate.assertion_message(error, code), "")
-    return ("done",)
+        if hasattr(error, exchange.FROM_CANDIDATE):
+            report = ("candidate",)
+        else:
+            report = ("error", type(error).__name__, candidate.assertion_message(error, code), "")
+    if question := unseen.asked():  # even if the test caught what it raised
+        return ("error", "AssertionError", f"needs more than a plain value: {question}", "")
+    return ("weak",) if refused else report  # and so here
 
 
 def _call(body: bytes) -> Any:
@@ -123,53 +116,36 @@ def _call(body: bytes) -> Any:
     candidate.write_all(candidate.BOX, body)
     os.write(candidate.CONTROL, candidate.REPLY.pack(candidate.CALLING, len(body), 0))
     request = os.read(candidate.CONTROL, 64)
-    return decode(os.pread(candidate.BOX, int.from_bytes(request[1:9], "little"), 0))
+    try:
+        return decode(os.pread(candidate.BOX, int.from_bytes(request[1:9], "little"), 0))
+    except EncodingError as error:
+        unseen.fail(f"an answer: {error}")
 
 
-def _proxy(call: Callable[[bytes], Any], name: str) -> Callable[..., Any]:
-    """Stands in for a function of the candidate's."""
+def _proxy(call: Callable[[bytes], Any], name: str, refused: list[str]) -> Callable[..., Any]:
+    """Stands in for a function of the candidate's. `refused` gets its name if arguments cannot be carried."""
 
     def proxy(*args: Any, **kwargs: Any) -> Any:
-        if not _plain(args) or not _plain(kwargs):
-            raise UncarriableArgument
-        match call(encode((name, args, kwargs))):
+        try:
+            passed = exchange.containers((args, kwargs))
+            body = exchange.pack_call(name, args, kwargs, passed)
+        except EncodingError as error:
+            unseen.fail(f"an argument: {error}")
+        except exchange.Uncarriable:
+            refused.append(name)
+            raise
+        match call(body):
             case ("value", bytes(data)):
-                value, changed = decode(data)
-                for mine, theirs in zip(args, changed, strict=True):
-                    _copy_back(mine, theirs)
-                return value
-            case ("error", str(kind), str(message), _):
-                error = getattr(builtins, kind, RuntimeError)
-                if not (isinstance(error, type) and issubclass(error, Exception)):
-                    error = RuntimeError
-                raised = error.__new__(error)
-                raised.args = (message,)
-                raised._raised_by_candidate = True  # type: ignore[attr-defined]
-                raise raised
+                try:
+                    return exchange.unpack_result(data, passed)
+                except Exception as error:  # it may be anything
+                    unseen.fail(f"a returned value: {error}")
+            case ("error", str(kind), str(message), _, str(base), bytes(data)):
+                raised = exchange.unpack_error(kind, message, base, data)
             case _:
                 raised = SystemExit(1)
-                raised._raised_by_candidate = True  # type: ignore[attr-defined]
-                raise raised
+                setattr(raised, exchange.FROM_CANDIDATE, True)
+        raise raised
 
     proxy.__name__ = name
     return proxy
-
-
-def _plain(value: Any) -> bool:
-    """Whether a value arrives whole at the other side."""
-    if isinstance(value, (list, tuple, set, frozenset)):
-        return all(map(_plain, value))
-    if isinstance(value, dict):
-        return all(map(_plain, value.keys())) and all(map(_plain, value.values()))
-    return value is None or isinstance(value, _PLAIN)
-
-
-def _copy_back(mine: Any, theirs: Any) -> None:
-    """Let an argument that the candidate changed in place change here too."""
-    if type(mine) is not type(theirs) or mine == theirs:
-        return
-    if isinstance(mine, (list, bytearray)):
-        mine[:] = theirs
-    elif isinstance(mine, (dict, set)):
-        mine.clear()
-        mine.update(theirs)
