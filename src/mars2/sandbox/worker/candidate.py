@@ -308,9 +308,13 @@ class Candidate:
             self._flush()
             sys.stdin, sys.stdout, sys.stderr = self.streams
             self.main.__dict__.clear()
-            gc.collect()
+            gc.collect(self._oldest_generation())
             _make_room()
             self._flush()
+
+    def _oldest_generation(self) -> int:
+        """That of what the program may have made: `reset` emptied all, and a program it is for cannot collect."""
+        return 2 if self.sentinels is None or gc.get_count()[2] else 1
 
     def _flush(self) -> None:
         for stream in self.streams[1:]:
@@ -343,8 +347,7 @@ class Candidate:
             return False
         if not sentinels.untouched():
             return False
-        with warnings.catch_warnings():  # which forgets what was warned of once
-            pass
+        _forget_warnings()
         return gc.isenabled()
 
     def _error(self, error: BaseException) -> Any:
@@ -366,6 +369,15 @@ class Candidate:
             half = _MAX_TRACE_LINES // 2
             lines = [*lines[:half], f"… {len(lines) - 2 * half} more …", *lines[-half:]]
         return "\n".join(lines)
+
+
+def _forget_warnings_slowly() -> None:
+    with warnings.catch_warnings():
+        pass
+
+
+# What was warned of once may be warned of again: registries of an older version of the filters do not count.
+_forget_warnings = getattr(warnings, "_filters_mutated", _forget_warnings_slowly)
 
 
 def _carried(pack: Callable[[], bytes]) -> Any:
