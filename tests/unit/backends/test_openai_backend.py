@@ -235,19 +235,19 @@ async def test_a_server_that_is_too_slow_or_absent(server: Script) -> None:
     await nobody.close()
 
 
-DRIP = [b" "] * 30 + [json.dumps(answer({"model": "m"})).encode()]
-"""An answer of which something comes every 0.1 s, for 3 s."""
+DRIP = [b" "] * 600 + [json.dumps(answer({"model": "m"})).encode()]
+"""An answer of which something comes every 0.1 s, for a minute."""
 
 
 async def test_a_request_is_bounded_though_its_answer_never_pauses(server: Script) -> None:
     server.replies += [(200, {}, DRIP)]
-    backend = backend_on(server, timeout_s=0.5, max_retries=1)
+    backend = backend_on(server, timeout_s=2.0, max_retries=1)
     started = asyncio.get_running_loop().time()
     assert (await backend.generate(PROMPT, Sampling(seed=0))).text == "abc"  # the second attempt's
-    assert asyncio.get_running_loop().time() - started < 2.5
+    assert asyncio.get_running_loop().time() - started < 30
     assert len(server.requests) == 2
     server.replies += [(200, {}, DRIP)] * 2
-    with pytest.raises(BackendError, match=r"in time \(0.5 s\)"):
+    with pytest.raises(BackendError, match=r"in time \(2 s\)"):
         await backend.generate(PROMPT, Sampling())
     await backend.close()
 
