@@ -68,6 +68,8 @@ class RowFormat:
         for number, row in enumerate(rows):
             row_id = self.row_id(row, number).encode(errors="backslashreplace").decode()
             try:
+                if not row_id:
+                    raise RowFault("no id")
                 if row_id in problems:
                     raise RowFault(REPEATED_ID)
                 problems[row_id] = _checked(self.to_problem(row, row_id))

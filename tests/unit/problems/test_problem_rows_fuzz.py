@@ -59,3 +59,8 @@ def test_rows_never_crash_a_loader(name: str, changes: dict[str, Any]) -> None:
     for problem in loaded.problems:
         assert problem.public_tests or problem.hidden_tests
         problem_from_data(json.loads(json.dumps(problem_to_data(problem))), "here")
+
+
+def test_a_row_without_an_id_is_dropped() -> None:
+    loaded = FORMATS["humaneval"].load("here", [{**VALID, "task_id": ""}])
+    assert [dropped.reason for dropped in loaded.dropped] == ["no id"]
