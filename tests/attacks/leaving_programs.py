@@ -8,6 +8,11 @@ the next test what code printed that ran after the end of the first.
 from __future__ import annotations
 
 LASTING = {
+    "state_by_view_of_a_raw_file": "b=open(0,'r+b',5000)\nr=b.raw\nseen=[]\ndef f(m):\n    seen.append(bytes(m[4000:4006])); m[4000:4006]=b'MARKED'\n    return 0\nr.readinto=f\nb.read(1)\nprint(2 if seen and seen[0]==b'MARKED' else 1)\n",
+    "state_by_flag_of_re": "import re\nseen = []\nclass X:\n    def __and__(s, o):\n        seen.append(hasattr(o, 'left'))\n        o.left = 2\n        raise TypeError\ntry:\n    re.compile('a', X())\nexcept TypeError:\n    pass\nprint(2 if seen and seen[0] else 1 if seen else 0)\n",
+    "state_by_flag_of_re_in_split": "import re\nseen=[]\nclass X:\n    def __and__(s,o):\n        seen.append(hasattr(o,'left')); o.left=2\n        raise TypeError\ntry: re.split('a','b',0,X())\nexcept TypeError: pass\nprint(2 if seen[0] else 1)\n",
+    "state_by_members_of_a_flag": "import re\nseen=[]\nclass X:\n    def __and__(s,o):\n        m=o._member_map_\n        seen.append('left' in m)\n        m['left']=o\n        raise TypeError\ntry: re.compile('a',X())\nexcept TypeError: pass\nprint(2 if seen[0] else 1)\n",
+    "state_by_code_of_a_coroutine": "async def g():\n    s = 0\n    for i in range(5):\n        s += i\n    return s\ndef run():\n    try:\n        c = g()\n        k = c.cr_code._co_code_adaptive[::2] == c.cr_code.co_code[::2]\n        c.send(None)\n    except StopIteration:\n        pass\n    return k\nfirst = run()\nfor i in range(1000):\n    last = run()\nprint(1 if first else 2)\n",
     "state_by_open_imported_elsewhere": "import sys\ntry: n=len(open('/tmp/left').read())+1\nexcept OSError: n=1\nf=open('/tmp/left','a'); f.write('x'); f.close()\nprint(n)\ndef g():\n    from math import sqrt as open\n",
     "state_by_type_imported_elsewhere": "import re\ntry: re.compile('(')\nexcept Exception as e: k=type(e)\nprint(2 if hasattr(k,'left') else 1)\nk.left=2\ndef g():\n    from math import sqrt as type\n",
     "state_by_read_imported_elsewhere": "from os import read, fstat\ndef g():\n    from math import sqrt as read\n    from math import sqrt as fstat\nprint(2 if read(4,1<<20) or fstat(4).st_size>4000 else 1)\n",

@@ -125,6 +125,9 @@ async def test_right_programs_pass(sandbox: ZygoteSandbox, program: str, test: s
         "OrderedDict(a=1)",
         "defaultdict(int)",
         "defaultdict(lambda: 1)",
+        "OrderedDict(a=1).keys()",
+        "OrderedDict(a=1).values()",
+        "OrderedDict(a=1).items()",
         "{1: 2}.keys()",
         "{1: 2}.values()",
         "{1: 2}.items()",
@@ -147,6 +150,49 @@ async def test_no_exception_makes_a_test_weak(sandbox: ZygoteSandbox, argument: 
     test = f"try:\n    f()\nexcept ValueError as e:\n    assert g({argument}) == 1"
     result = await judged(sandbox, "def f(): raise ValueError\ndef g(x): return 1", test)
     assert (result.status, result.weak) == (Status.WA, False)
+
+
+@pytest.mark.parametrize(
+    ("program", "test"),
+    [
+        ("def f(a): return lambda b: a + b", "assert f(1)(2) == 3"),
+        ("def f(a): return lambda b: a + b", "g = f(1)\nassert g(2) == 3"),
+        ("import datetime\ndef f(y): return datetime.date(y, 1, 1)", "assert f(2020).year == 2020"),
+        ("from contextlib import contextmanager\n@contextmanager\ndef f(): yield 3", "with f() as x: assert x == 3"),
+        ("async def f(x): return x", "import asyncio\nasync def g(): return await f(3)\nassert asyncio.run(g()) == 3"),
+        ("def f(x): return x", "from solution import f\nassert f(1) == 1"),
+        ("def sum(a, b): return a * b", "assert sum(10, 15) == 150"),
+    ],
+)
+async def test_what_needs_the_candidates_object_is_run_together(
+    sandbox: ZygoteSandbox, program: str, test: str
+) -> None:
+    result = await judged(sandbox, program, test)
+    assert (result.status, result.weak) == (Status.AC, True), result
+
+
+@pytest.mark.parametrize(
+    ("program", "test"),
+    [
+        ("def f(x): return lambda y: 0", "try:\n    f(1)(2)\n    raise KeyError\nexcept TypeError:\n    pass"),
+        ("def sum(a, b): return 42", "assert sum([1, 2]) == 3"),
+    ],
+)
+async def test_a_wrong_program_does_not_pass_for_want_of_its_object(
+    sandbox: ZygoteSandbox, program: str, test: str
+) -> None:
+    assert (await judged(sandbox, program, test)).status is not Status.AC
+
+
+async def test_a_function_named_like_a_module_is_called(sandbox: ZygoteSandbox) -> None:
+    assert (await judged(sandbox, "def string(n): return 'x' * n", "assert string(3) == 'xxx'")).status is Status.AC
+
+
+async def test_tester_and_candidate_share_the_wall_limit(sandbox: ZygoteSandbox) -> None:
+    program = "import time\ntime.sleep(1.8)\ndef f(x): return 1.8"
+    limits = Limits(cpu_s=1.0, wall_s=2.0, memory_mib=128, stdout_kib=1024)
+    result = await judged(sandbox, program, "import time\ntime.sleep(f(1))\nassert f(1) == 1.8", limits)
+    assert (result.status, result.error_message) == (Status.WA, "the test did not come to an end")
 
 
 async def test_a_test_that_catches_everything_still_runs_where_it_must(sandbox: ZygoteSandbox) -> None:

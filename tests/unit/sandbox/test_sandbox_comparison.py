@@ -150,3 +150,9 @@ def test_pairs_that_collide_take_no_quadratic_time() -> None:
     start = time.process_time()
     assert not values_equal(value, [1], "unordered")
     assert time.process_time() - start < 2
+
+
+def test_many_equal_elements_are_no_collision() -> None:
+    assert values_equal([0] * 100, [0] * 100, "unordered")
+    assert values_equal([0, 1] * 100, [1] * 100 + [0] * 100, "unordered")
+    assert not values_equal([0] * 101 + [1] * 99, [0, 1] * 100, "unordered")

@@ -424,7 +424,7 @@ def _exit_code(error: SystemExit) -> int:
 
 def message_of(error: BaseException) -> str:
     try:
-        return str(error)[:_MAX_MESSAGE]
+        return str.__getitem__(str(error), slice(_MAX_MESSAGE))
     except BaseException as second:
         return f"<its message raised {type(second).__name__}>"
 

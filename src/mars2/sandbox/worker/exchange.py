@@ -17,6 +17,7 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from decimal import Decimal
 from fractions import Fraction
+from time import process_time
 from typing import Any
 
 from . import encoding
@@ -24,7 +25,7 @@ from .encoding import EncodingError, Opaque, Special
 from .unseen import Unseen, fail, type_name_of
 
 FROM_CANDIDATE = "_raised_by_candidate"  # attribute of an exception that came out of a call
-_MOST_ITEMS, _MOST_ITEM_BYTES = 100_000, 1 << 21  # that are taken from an iterator
+_MOST_ITEMS, _MOST_ITEM_BYTES, _MOST_ITEM_S = 100_000, 1 << 19, 0.5  # taken from an iterator, which may be endless
 _MOST_ERROR_BYTES = 1 << 14  # of the arguments of an exception
 _U32 = struct.Struct("<I")
 _SCALARS = frozenset({type(None), bool, int, float, complex, str, bytes, Decimal, Fraction, Unseen})
@@ -34,7 +35,11 @@ _FACTORIES = {None: "", bool: "bool", int: "int", float: "float", str: "str", by
 _KIND_OF_FACTORY: dict[str, Any] = {name: kind for kind, name in _FACTORIES.items()}
 _MAPPINGS: dict[type, bytes] = {OrderedDict: b"O", Counter: b"C", defaultdict: b"M"}
 _MUTABLE = frozenset({list, set, bytearray, deque, dict, *_MAPPINGS})
-_VIEWS: dict[type, bytes] = {type({}.keys()): b"k", type({}.values()): b"v", type({}.items()): b"m"}
+_VIEWS: dict[type, bytes] = {type({}.keys()): b"k", type({}.values()): b"v", type({}.items()): b"m"} | {
+    type(OrderedDict().keys()): b"k",
+    type(OrderedDict().values()): b"v",
+    type(OrderedDict().items()): b"m",
+}
 _ITERABLE = frozenset({list, tuple, deque, set, frozenset, *_VIEWS})
 _ENDLESS = frozenset({itertools.count, itertools.cycle, itertools.repeat})
 _ITERATORS = frozenset(
@@ -339,13 +344,13 @@ def _write_deque(value: deque[Any], parts: list[bytes], depth: int, special: Spe
 def _write_iterator(iterator: Iterator[Any], parts: list[bytes], depth: int, special: Special) -> None:
     """Its items; a candidate's iterator is run here, so it may raise whatever it likes."""
     items: list[bytes] = []
-    count, size, is_whole = 0, 0, True
+    count, size, is_whole, end_s = 0, 0, True, process_time() + _MOST_ITEM_S
     for item in iterator:
         encoding.write(item, written := [], depth, special)
         items += written
         count += 1
         size += sum(map(len, written))
-        if count >= _MOST_ITEMS or size >= _MOST_ITEM_BYTES:
+        if count >= _MOST_ITEMS or size >= _MOST_ITEM_BYTES or process_time() > end_s:
             is_whole = False
             break
     parts.append(b"g" + bytes([is_whole]) + _U32.pack(count))

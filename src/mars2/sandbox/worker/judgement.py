@@ -17,6 +17,7 @@ from .stepwise import Stepwise
 _SHOWN_CHARACTERS = 2_000
 _MOST_TYPE_NAME, _MOST_TRACE = 100, 8_000  # characters
 _MIN_FILE_BYTES = 1 << 20  # reports need room even where a problem allows little output
+_LEAST_SHARE_S = 0.5  # of a test's wall time, for either of tester and candidate
 _UNCHECKED = "?"  # status of an answer that the problem's checker has yet to see
 _MOST_BURST_BYTES = 1 << 18  # inputs of tests that a process runs by itself, the first not counted
 _CPU_SLICE_S, _WALL_SLICE_S = 0.01, 0.05  # after which a process starts no further test by itself …
@@ -264,10 +265,15 @@ class Judgement:
             self._retire()
         return outcome
 
-    def _step(self, jailed: Stepwise, kind: bytes, body: bytes, stdin: bytes | None) -> Ended:
-        """One request under what is left of the test's limits."""
+    def _step(
+        self, jailed: Stepwise, kind: bytes, body: bytes, stdin: bytes | None, other: Jailed | None = None
+    ) -> Ended:
+        """One request under what is left of the test's limits; its wall limit is shared with the `other` process."""
         request = self.request
-        return jailed.next_step(kind, body, stdin, request.cpu_s, request.wall_s, request.stdout_bytes)
+        wall_s = request.wall_s
+        if isinstance(other, Stepwise):
+            wall_s = max(wall_s - other.counted_wall_s, _LEAST_SHARE_S)
+        return jailed.next_step(kind, body, stdin, request.cpu_s, wall_s, request.stdout_bytes)
 
     def _run_apart(self, test: tuple[Any, ...], names: tuple[str, ...], jailed: Stepwise) -> tuple[Outcome, Ended]:
         """An assertion test with tester and candidate in two jails, calls going from one to the other by value.
@@ -277,15 +283,15 @@ class Judgement:
         ended = self._step(jailed, candidate.BEGIN, b"", b"")
         report, passed = ended.report, False  # only the tester can say that a test passed
         if ended.reply == candidate.DONE and not ended.limit and _is(report, ("exit", 0)):
-            testing = self._ask_tester(candidate.RUN_TESTER, marshal.dumps((test[1], names)), begins=True)
+            testing = self._ask_tester(candidate.RUN_TESTER, marshal.dumps((test[1], names)), jailed, begins=True)
             while testing.reply == candidate.CALLING and not testing.limit:
-                ended = self._step(jailed, candidate.SERVE_CALL, testing.report, None)
+                ended = self._step(jailed, candidate.SERVE_CALL, testing.report, None, self._tester)
                 report = ended.report
                 if ended.reply != candidate.DONE or ended.limit:
                     break
-                testing = self._ask_tester(candidate.DONE, report)
+                testing = self._ask_tester(candidate.DONE, report, jailed)
             if testing.reply == candidate.DONE and _is(testing.report, ("weak",)):
-                jailed.begin_test()
+                jailed.begin_again()
                 return self._run_together(test, jailed)
             if testing.reply == candidate.DONE and not _is(testing.report, ("candidate",)):
                 report = testing.report
@@ -312,13 +318,13 @@ class Judgement:
         outcome.weak = True
         return outcome, ended
 
-    def _ask_tester(self, kind: bytes, body: bytes, begins: bool = False) -> Ended:
+    def _ask_tester(self, kind: bytes, body: bytes, jailed: Stepwise, begins: bool = False) -> Ended:
         if self._tester is None:
             self._tester = self._new_process(self._tester_zygote.connect())
         assert isinstance(self._tester, Stepwise)
         if begins:
             self._tester.begin_test()
-        return self._step(self._tester, kind, body, None)
+        return self._step(self._tester, kind, body, None, jailed)
 
     def _retire_tester(self) -> None:
         testing, self._tester = self._tester, None

@@ -27,7 +27,7 @@ _FORBIDDEN_ATTRIBUTES = frozenset(
     {"ag_frame", "cr_frame", "cr_origin", "f_back", "f_builtins", "f_code", "f_globals", "f_locals", "format_map"}
     | {"gi_code", "gi_frame", "mro", "tb_frame", "tb_next"}
     | {"_abc_caches_clear", "_abc_impl", "_abc_registry_clear", "_dealloc_warn", "_dump_registry", "_field_defaults"}
-    | {"_finalizing"}
+    | {"_finalizing", "ag_code", "cr_code", "detach", "raw"}
 )
 _READ_DUNDERS = frozenset({"__name__", "__file__", "__debug__", "__len__", "__getitem__"})
 _DEFINED = """

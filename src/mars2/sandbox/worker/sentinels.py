@@ -44,11 +44,11 @@ _ALLOWED: dict[str, frozenset[str]] = {
 }
 _UNCHECKED = ("sys", "typing")  # streams are new for each test; names of typing only stand in annotations
 _RAISED_BY_BUILTINS = (ExceptionGroup, io.UnsupportedOperation)  # of the builtins all other types are immutable
-_ALSO: dict[str, tuple[type, ...]] = {  # classes that are in reach by what functions return or raise
+_ALSO: dict[str, tuple[Any, ...]] = {  # what is in reach by what functions return or raise
     "": _RAISED_BY_BUILTINS,  # whatever is imported
     "copy": (copy.Error,),
     "functools": (functools._CacheInfo,),  # type: ignore[attr-defined]
-    "re": (re.error,),
+    "re": (re.error, re.RegexFlag, *re.RegexFlag.__members__.values()),
 }
 _TEMPLATES: Any = getattr(re, "_compile_template", None) or re._compile_repl  # the latter until Python 3.11  # type: ignore[attr-defined]
 _IMMUTABLE_TYPE = 1 << 8  # Py_TPFLAGS_IMMUTABLETYPE

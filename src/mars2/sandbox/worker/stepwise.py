@@ -20,6 +20,15 @@ class Stepwise(Jailed):
         self.cpu_s = self.wall_s = self._waited_s = self._looked_at_s = 0.0
         self._waited_before_s = self._run_delay_s()
 
+    def begin_again(self) -> None:
+        """The same test is run anew: with all of its CPU time, and with what is left of its wall time."""
+        self.cpu_s = 0.0
+
+    @property
+    def counted_wall_s(self) -> float:
+        """Of the test so far, without waiting for a processor."""
+        return self.wall_s - self._waited_s
+
     def next_step(
         self,
         request: bytes,
@@ -35,7 +44,7 @@ class Stepwise(Jailed):
             body,
             stdin=stdin,
             cpu_limit_s=max(0.0, cpu_limit_s - self.cpu_s),
-            wall_limit_s=max(0.0, wall_limit_s - (self.wall_s - self._waited_s)),
+            wall_limit_s=max(0.0, wall_limit_s - self.counted_wall_s),
             stdout_bytes=stdout_bytes,
         )
         self.cpu_s += ended.cpu_s
@@ -44,7 +53,7 @@ class Stepwise(Jailed):
             self._looked_at_s = self.wall_s
             self._waited_s = max(0.0, self._run_delay_s() - self._waited_before_s)
         limit = ended.limit
-        if ended.reply is not None and self.wall_s - self._waited_s > wall_limit_s + _LOOK_AFTER_S:
+        if ended.reply is not None and self.counted_wall_s > wall_limit_s + _LOOK_AFTER_S:
             limit = limit or "wall"
         return Ended(ended.reply, ended.report, ended.reusable, self.cpu_s, self.wall_s, limit)
 

@@ -10,7 +10,10 @@ import ast
 import builtins
 import importlib
 import os
+from collections import Counter, OrderedDict, defaultdict, deque
 from collections.abc import Callable
+from decimal import Decimal
+from fractions import Fraction
 from functools import lru_cache
 from typing import Any
 
@@ -19,6 +22,14 @@ from .encoding import EncodingError, decode
 
 _MODULES = frozenset(
     {"cmath", "collections", "functools", "itertools", "math", "operator", "random", "re", "string", "sys"}
+)
+
+_PLAIN = (int, float, complex, str, bytes, bytearray, list, tuple, set, frozenset, dict, range, Decimal, Fraction)
+_PLAIN_ATTRIBUTES = frozenset(
+    name
+    for kind in (*_PLAIN, Counter, OrderedDict, defaultdict, deque)
+    for name in dir(kind)
+    if not name.startswith("__")
 )
 
 
@@ -42,6 +53,10 @@ def called_names(code: str) -> tuple[str, ...] | None:
     if not looked_into <= _MODULES:
         return None  # looks into an object of the candidate's
     called = free - looked_into
+    if not called:  # what it is about is imported, or named like a builtin
+        return None if any(isinstance(node, ast.Call) for node in nodes) else ()
+    if _asks_for_an_object(nodes, called):
+        return None
     return tuple(sorted(called)) if _only_called(nodes, called) else None
 
 
@@ -84,6 +99,37 @@ def _only_called(nodes: list[ast.AST], names: set[str]) -> bool:
     return all(id(node) in allowed for node in nodes if isinstance(node, ast.Name) and node.id in names)
 
 
+def _asks_for_an_object(nodes: list[ast.AST], names: set[str]) -> bool:
+    """Whether the result of a call is called, awaited, entered, or asked for what no plain value has."""
+
+    def is_result(node: ast.AST) -> bool:
+        if isinstance(node, ast.Name):
+            return node.id in results
+        return isinstance(node, ast.Call) and isinstance(node.func, ast.Name) and node.func.id in names
+
+    results: set[str] = set()  # names that the test gives to results
+    for node in nodes:
+        if isinstance(node, ast.Assign) and is_result(node.value):
+            results.update(target.id for target in node.targets if isinstance(target, ast.Name))
+    for node in nodes:
+        match node:
+            case ast.Call(func=ast.Attribute()):
+                pass
+            case ast.Call(func=called) if is_result(called) or (
+                not isinstance(called, ast.Name) and any(map(is_result, ast.walk(called)))
+            ):
+                return True
+            case ast.Attribute(value=value, attr=name) if name not in _PLAIN_ATTRIBUTES and is_result(value):
+                return True
+            case ast.withitem(context_expr=entered) if is_result(entered):
+                return True
+            case ast.Await() | ast.AsyncFor() | ast.AsyncWith():
+                return True
+            case _:
+                pass
+    return False
+
+
 def _calls(node: ast.AST, names: set[str]) -> bool:
     return any(isinstance(part, ast.Name) and part.id in names for part in ast.walk(node))
 
@@ -93,10 +139,10 @@ def run(code: str, names: tuple[str, ...]) -> Any:
     unseen.forget()
     call, refused = _call, list[str]()
     namespace: dict[str, Any] = {"__name__": "__main__", "__builtins__": builtins}
-    for name in names:
-        namespace[name] = _proxy(call, name, refused)
     for name in _MODULES:
         namespace[name] = importlib.import_module(name)
+    for name in names:
+        namespace[name] = _proxy(call, name, refused)
     try:
         exec(compile(code, candidate.TEST_NAME, "exec", dont_inherit=True), namespace)
         report: Any = ("done",)
