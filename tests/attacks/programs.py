@@ -522,7 +522,7 @@ EXHAUSTING = {
     "big_power": ("print(len(str(7 ** (7 ** 9))))", "TLE MLE RE"),
     "huge_shift": ("x = 1 << (1 << 40)", "MLE RE"),
     "huge_repeat": ("x = 'a' * (1 << 40)", "MLE"),
-    "heap_list": ("x = []\nwhile True: x.append(bytearray(10**6))", "MLE"),
+    "heap_list": ("x = []\nwhile True: x.append(bytearray(10**6))", "MLE TLE"),  # which is first, the machine decides
     "heap_dict": ("x = {}\ni = 0\nwhile True:\n    x[i] = str(i)\n    i += 1", "MLE TLE"),
     "memory_error_caught": (
         "x = []\nwhile True:\n    try: x.append(bytearray(10**6))\n    except MemoryError: pass",

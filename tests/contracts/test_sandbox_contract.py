@@ -23,6 +23,7 @@ pytestmark = pytest.mark.asyncio(loop_scope="module")
 ADD = "a, b = map(int, input().split())\nprint(a + b)\n"
 SUBTRACT = "a, b = map(int, input().split())\nprint(a - b)\n"
 SUMS: tuple[Test, ...] = (StdioTest("1 2\n", "3\n"), StdioTest("3 4\n", "7\n"), StdioTest("5 6\n", "11\n"))
+GROWING = "x = []\nwhile True: x.append(bytearray(10**6))"
 LIMITS = Limits(cpu_s=1.0, wall_s=20.0, memory_mib=128, stdout_kib=256)  # a busy machine starts Python late
 SLEEPING = "import time\ntime.sleep(60)"
 
@@ -149,14 +150,15 @@ async def test_stderr_and_exit_code(real: Sandbox) -> None:
         ("while True: pass", Status.TLE),
         (SLEEPING, Status.TLE),
         ("x = bytearray(10**9)", Status.MLE),
+        (GROWING, Status.MLE),
         ("while True: print('x' * 1000)", Status.OLE),
         ("1 / 0", Status.RE),
         ("import os\nos.kill(os.getpid(), 11)", Status.RE),
     ],
 )
 async def test_limits_and_deaths(real: Sandbox, program: str, status: Status) -> None:
-    limits = replace(LIMITS, wall_s=1.5) if program == SLEEPING else LIMITS
-    verdict = await real.judge(program, SUMS, limits)
+    changed = {SLEEPING: {"wall_s": 1.5}, GROWING: {"cpu_s": 10.0}}  # fresh memory is slow where the machine has little
+    verdict = await real.judge(program, SUMS, replace(LIMITS, **changed.get(program, {})))
     assert verdict.status is status
     assert verdict.tests[0].error_type
     assert verdict.tests[0].error_message or status is Status.MLE
