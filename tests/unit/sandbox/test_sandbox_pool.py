@@ -240,16 +240,15 @@ async def test_workers_die_with_their_trainer(tmp_path: Path) -> None:
     pytest.fail("worker processes outlived their trainer")
 
 
-async def test_a_program_that_runs_for_long_may_leave_its_worker_s_processor_and_gives_way(
+async def test_a_program_that_runs_for_long_is_let_off_its_worker_s_processor(
     sandbox: ZygoteSandbox,
 ) -> None:
     program = (
-        "import os, time\ndef state(): return len(os.sched_getaffinity(0)), os.getpriority(os.PRIO_PROCESS, 0)\n"
-        "first = state()\nwhile time.process_time() < 0.2: pass\nprint(*first, *state())\n"
+        "import os, time\nfirst = len(os.sched_getaffinity(0))\n"
+        "while time.process_time() < 0.2: pass\nprint(first, len(os.sched_getaffinity(0)))\n"
     )
-    all_of_them, own = len(os.sched_getaffinity(0)), os.getpriority(os.PRIO_PROCESS, 0)
-    wanted = StdioTest("", f"1 {own} {all_of_them} {min(own + 5, 19)}\n")
-    verdict = await sandbox.judge(program, [wanted], Limits(cpu_s=2.0, wall_s=20.0))
+    all_of_them = len(os.sched_getaffinity(0))
+    verdict = await sandbox.judge(program, [StdioTest("", f"1 {all_of_them}\n")], Limits(cpu_s=2.0, wall_s=20.0))
     assert verdict.accepted, verdict
 
 

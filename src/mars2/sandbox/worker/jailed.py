@@ -19,7 +19,6 @@ from .clock import Clock
 
 _MIB = 2**20
 _FIRST_PAUSE_MS = 10  # a process that is to end by itself is not looked at before
-_GIVES_WAY = 5  # added to the niceness: a third of the usual share, where there is not enough for all
 _PATIENCE_S = 60.0
 IDLE: candidate.Job = (b"", b"", None, True, 0.0, 0.0, [], True)
 _CREDENTIALS = struct.Struct("=iII")  # struct ucred
@@ -282,16 +281,11 @@ class Jailed:
         return ""
 
     def _let_loose(self) -> None:
-        """A process that is not soon done may run on any processor, not only on that of its zygote, and gives way.
-
-        The trainer's event loop would wait for its turn behind as many of them as there are workers.
-        """
+        """A process that is not soon done may run on any processor, not only on the one of its zygote."""
         if not self._is_loose:
             self._is_loose = True
             with suppress(OSError):
                 os.sched_setaffinity(self._pid, processors())
-                own = os.getpriority(os.PRIO_PROCESS, 0)
-                os.setpriority(os.PRIO_PROCESS, self._pid, min(own + _GIVES_WAY, 19))
 
     def _died(self, clock: Clock, limit: str) -> Ended:
         wall_s = clock.wall_s()
