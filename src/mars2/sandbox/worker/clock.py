@@ -57,9 +57,9 @@ class Clock:
     def limit(self) -> str:
         """The limit that the process is over, "cpu" or "wall"; "" if none."""
         if self._start_delay_s is None:
-            self._start_delay_s = self._run_delay_s()
+            self._start_delay_s = run_delay_s(self._pid)
         if self._allowed_s <= self.wall_s():  # the limit is on sleeping and computing, not on waiting
-            waited_s = self._run_delay_s() - self._start_delay_s
+            waited_s = run_delay_s(self._pid) - self._start_delay_s
             self._allowed_s = min(self._wall_limit_s + waited_s, _MOST_WALL * self._wall_limit_s)
             if self._allowed_s <= self.wall_s() and not self._waits_for_disk():
                 return "wall"
@@ -76,10 +76,11 @@ class Clock:
         except (OSError, IndexError):
             return False
 
-    def _run_delay_s(self) -> float:
-        """How long the process has been ready to run but was given no processor; 0 where the kernel does not say."""
-        try:
-            with open(f"/proc/{self._pid}/schedstat") as schedstat:
-                return int(schedstat.read().split()[1]) / 1e9
-        except (OSError, IndexError, ValueError):
-            return 0.0
+
+def run_delay_s(pid: int) -> float:
+    """How long a process has been ready to run but was given no processor; 0 where the kernel does not say."""
+    try:
+        with open(f"/proc/{pid}/schedstat") as schedstat:
+            return int(schedstat.read().split()[1]) / 1e9
+    except (OSError, IndexError, ValueError):
+        return 0.0

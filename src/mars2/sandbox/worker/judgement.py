@@ -296,9 +296,7 @@ class Judgement:
             if testing.reply == candidate.DONE and not _is(testing.report, ("candidate",)):
                 report = testing.report
                 passed = not testing.limit and _is(report, ("done",))
-            if (
-                testing.reply is None or testing.limit
-            ):  # the test itself broke or never ended, on the values it was given
+            if testing.reply is None or testing.limit:  # the test broke or never ended, on the values it was given
                 report = encode(("error", "AssertionError", "the test did not come to an end", ""))
             if testing.reply != candidate.DONE or testing.limit:
                 self._retire_tester()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from .clock import run_delay_s
 from .jailed import Ended, Jailed
 
 _LOOK_AFTER_S = 0.01  # of wall time: it is not worth the look after each call of a test that makes many
@@ -18,7 +19,7 @@ class Stepwise(Jailed):
         """From here on time counts for another test."""
         self._greet()
         self.cpu_s = self.wall_s = self._waited_s = self._looked_at_s = 0.0
-        self._waited_before_s = self._run_delay_s()
+        self._waited_before_s = run_delay_s(self._pid)
 
     def begin_again(self) -> None:
         """The same test is run anew: with all of its CPU time, and with what is left of its wall time."""
@@ -51,16 +52,8 @@ class Stepwise(Jailed):
         self.wall_s += ended.wall_s
         if self.exit is None and self.wall_s - self._looked_at_s > _LOOK_AFTER_S:
             self._looked_at_s = self.wall_s
-            self._waited_s = max(0.0, self._run_delay_s() - self._waited_before_s)
+            self._waited_s = max(0.0, run_delay_s(self._pid) - self._waited_before_s)
         limit = ended.limit
         if ended.reply is not None and self.counted_wall_s > wall_limit_s + _LOOK_AFTER_S:
             limit = limit or "wall"
         return Ended(ended.reply, ended.report, ended.reusable, self.cpu_s, self.wall_s, limit)
-
-    def _run_delay_s(self) -> float:
-        """How long the process has been ready to run but was given no processor; 0 where the kernel does not say."""
-        try:
-            with open(f"/proc/{self._pid}/schedstat") as schedstat:
-                return int(schedstat.read().split()[1]) / 1e9
-        except (OSError, IndexError, ValueError):
-            return 0.0
