@@ -195,6 +195,12 @@ async def test_tester_and_candidate_share_the_wall_limit(sandbox: ZygoteSandbox)
     assert (result.status, result.error_message) == (Status.WA, "the test did not come to an end")
 
 
+async def test_a_test_that_is_run_again_together_gets_no_more_wall_time(sandbox: ZygoteSandbox) -> None:
+    program = "import time\ntime.sleep(1.2)\ndef f(x): return 2"
+    limits = Limits(cpu_s=1.0, wall_s=2.0, memory_mib=128, stdout_kib=1024)
+    assert (await judged(sandbox, program, "assert f(lambda: 1) == 2", limits)).status is Status.TLE
+
+
 async def test_a_test_that_catches_everything_still_runs_where_it_must(sandbox: ZygoteSandbox) -> None:
     test = "try:\n    r = f(lambda: 1)\nexcept BaseException:\n    r = 1\nassert r == 1"
     result = await judged(sandbox, "def f(x): return 2", test)
