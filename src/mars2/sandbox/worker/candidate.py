@@ -29,12 +29,12 @@ from .sentinels import Sentinels
 
 CONTROL, BOX, STDIN, STDOUT, STDERR = 3, 4, 5, 6, 7  # descriptors; the last three are the keepers of 0, 1 and 2
 NUM_DESCRIPTORS = 8
-HELLO, CALLING, DONE = b"h", b"k", b"d"  # first byte of a message to the supervisor
-RUN_TESTS, RUN_STDIO, RUN_CALL, RUN_ASSERT, RUN_TESTER = b"R", b"S", b"C", b"A", b"T"  # first byte of a request …
-CHECK = b"V"  # … of a problem's own checker …
-BEGIN, SERVE_CALL, END = b"B", b"K", b"E"  # … and of those of a test that runs apart, in a tester's process
+HELLO, CALLING, DONE = b"hkd"  # first byte of a message to the supervisor
+RUN_TESTS, RUN_STDIO, RUN_CALL, RUN_ASSERT, RUN_TESTER = b"RSCAT"  # first byte of a request …
+CHECK = ord("V")  # … of a problem's own checker …
+BEGIN, SERVE_CALL, END = b"BKE"  # … and of those of a test that runs apart, in a tester's process
 OUTPUT_TOO_LARGE = "OutputLimitExceeded"
-REPLY = struct.Struct("<cIB")  # kind, bytes in the box, 1 if the process may run another test
+REPLY = struct.Struct("<BIB")  # kind, bytes in the box, 1 if the process may run another test
 RECORD = struct.Struct("<BIIIdd")  # MORE, LAST or VOID; bytes of report, stdout, stderr; CPU s and wall s as it says
 MORE, LAST, VOID = 0, 1, 2  # first byte of a record; VOID: run this test again by itself
 IN_FILES = 0xFFFFFFFF  # in a record: the output was left where it was printed
@@ -48,12 +48,15 @@ _TRUSTED_RECURSION = 10_000  # of tests and checkers in a process of their own
 _MAX_MESSAGE = 2_000
 _MAX_TRACE_LINES = 12
 _DEFAULT_THREAD_STACK = 8 * 2**20
-EXITED_WITH_0 = encode(("exit", 0))
+_GREETING = REPLY.pack(HELLO, 0, 0)
+_EXIT_0: Any = ("exit", 0)
+EXITED_WITH_0 = encode(_EXIT_0)
+_EXITED_RECORD = RECORD.pack(LAST, len(EXITED_WITH_0), IN_FILES, IN_FILES, 0.0, 0.0) + EXITED_WITH_0
 _NO_STREAMS: dict[str, Any] = dict.fromkeys(("stdin", "stdout", "stderr", "__stdin__", "__stdout__", "__stderr__"))
 _set_stack_size = threading.stack_size
 
 
-Tests = list[tuple[bytes, bytes, bytes]]  # kind, body, standard input (of the first it is in its file already)
+Tests = list[tuple[int, bytes, bytes]]  # kind, body, standard input (of the first it is in its file already)
 Job = tuple[
     bytes,  # code of the program, as the compiler marshalled it; empty where none is needed
     bytes,  # its source
@@ -67,49 +70,62 @@ Job = tuple[
 
 
 def serve(candidate: Candidate) -> None:
-    """Run the tests of the job that lies in the box, then answer requests; returns when the process is to end."""
-    *program, tests, stay = marshal.loads(os.pread(BOX, os.lseek(BOX, 0, os.SEEK_END), 0))  # by the supervisor
-    os.write(CONTROL, REPLY.pack(HELLO, 0, 0))  # now the box and the files are free for requests
-    candidate.begin(*program)
-    goes_on = not tests or _run_tests(candidate, tests, stay)
-    while goes_on:
+    """Run the tests of the job that lies in the box, then answer requests, then leave."""
+    (
+        candidate.packed,
+        candidate.source,
+        modules,
+        candidate.stops,
+        candidate.cpu_slice_s,
+        candidate.wall_slice_s,
+        tests,
+        stay,
+    ) = marshal.loads(os.pread(BOX, os.lseek(BOX, 0, os.SEEK_END), 0))  # by the supervisor
+    os.write(CONTROL, _GREETING)  # now the box and the files are free for requests
+    if modules is not None:
+        candidate.sentinels = Sentinels(modules)
+    while True:
+        if len(tests) == 1 and not stay:
+            candidate.run_last(*tests[0])
+            return candidate.leave(0)
+        if tests:
+            clean = candidate.run_tests(tests, stay)
+            if not clean and not stay:
+                return candidate.leave(0)
+            os.write(CONTROL, REPLY.pack(DONE, 0, clean))
         request = os.read(CONTROL, 64)
         if not request:
-            return
-        kind, length = request[:1], int.from_bytes(request[1:9], "little")
-        body = os.pread(BOX, length, 0)
+            return candidate.leave(0)
+        kind, body = request[0], os.pread(BOX, int.from_bytes(request[1:9], "little"), 0)
         if kind == RUN_TESTS:
-            goes_on = _run_tests(candidate, *marshal.loads(body))
-            continue
-        if kind in (RUN_TESTER, CHECK):
-            sys.setrecursionlimit(_TRUSTED_RECURSION)
-        if kind == RUN_TESTER:
-            report, reusable = tester.run(*marshal.loads(body)), True
-        elif kind == CHECK:
-            report, reusable = checker.run(body), False
-        elif kind in (BEGIN, SERVE_CALL):
-            report, reusable = candidate.step(kind, body), True
+            tests, stay = marshal.loads(body)
         else:
-            report = candidate.run(kind, body)
-            reusable = candidate.reset()
-        data = encode(report)
+            tests = []
+            _answer(candidate, kind, body)
+
+
+def _answer(candidate: Candidate, kind: int, body: bytes) -> None:
+    """One step of a test, or one by itself whose report the supervisor waits for."""
+    if kind in (RUN_TESTER, CHECK):
+        sys.setrecursionlimit(_TRUSTED_RECURSION)
+    if kind == RUN_TESTER:
+        report, reusable = tester.run(*marshal.loads(body)), True
+    elif kind == CHECK:
+        report, reusable = checker.run(body), False
+    elif kind in (BEGIN, SERVE_CALL):
+        report, reusable = candidate.step(kind, body), True
+    else:
+        report = candidate.run(kind, body)
+        reusable = candidate.reset()
+    data = encode(report)
+    os.ftruncate(BOX, 0)
+    try:
+        write_all(BOX, data)
+    except OSError:  # larger than the output limit
+        data = encode(("error", OUTPUT_TOO_LARGE, "the returned value is larger than the output limit", ""))
         os.ftruncate(BOX, 0)
-        try:
-            write_all(BOX, data)
-        except OSError:  # larger than the output limit
-            data = encode(("error", OUTPUT_TOO_LARGE, "the returned value is larger than the output limit", ""))
-            os.ftruncate(BOX, 0)
-            write_all(BOX, data)
-        os.write(CONTROL, REPLY.pack(DONE, len(data), reusable))
-
-
-def _run_tests(candidate: Candidate, tests: Tests, stay: bool) -> bool:
-    """Whether the process goes on after them."""
-    clean = candidate.run_tests(tests, stay)
-    if not clean and not stay:
-        return False
-    os.write(CONTROL, REPLY.pack(DONE, 0, clean))
-    return True
+        write_all(BOX, data)
+    os.write(CONTROL, REPLY.pack(DONE, len(data), reusable))
 
 
 def write_all(descriptor: int, data: bytes, position: int = 0) -> None:
@@ -130,20 +146,16 @@ class Candidate:
         self.main = types.ModuleType(_SCRIPT)
         self.streams: tuple[Any, Any, Any] = (sys.stdin, sys.stdout, sys.stderr)
         self.is_ready = False  # whether the process is as `_prepare` leaves it
+        self.leave: Callable[[int], None] = os._exit  # at once: what is freed before changes pages
 
-    def begin(
-        self,
-        packed: bytes,
-        source: bytes,
-        modules: tuple[str, ...] | None,
-        stops: bool,
-        cpu_slice_s: float,
-        wall_slice_s: float,
-    ) -> None:
-        """Take a program over; see `Job`."""
-        self.packed, self.source = packed, source
-        self.sentinels = None if modules is None else Sentinels(modules)
-        self.stops, self.cpu_slice_s, self.wall_slice_s = stops, cpu_slice_s, wall_slice_s
+    def run_last(self, kind: int, body: bytes, _stdin: bytes) -> None:
+        """A test with nothing after it, a record of it put into the box; what it took is known from outside."""
+        os.ftruncate(self.box, 0)
+        report = self.run(kind, body)
+        if report == _EXIT_0:
+            os.pwrite(self.box, _EXITED_RECORD, 0)
+        else:
+            self._record_last(encode(report), 0, 0.0, 0.0)
 
     def run_tests(self, tests: Tests, stay: bool) -> bool:
         """Tests one after another, a record of each put into the box; whether this process may run more.
@@ -159,7 +171,7 @@ class Candidate:
                 os.ftruncate(self.keepers[0], 0)
                 write_all(self.keepers[0], stdin)
             report = self.run(kind, body)
-            data = EXITED_WITH_0 if report == ("exit", 0) else encode(report)
+            data = EXITED_WITH_0 if report == _EXIT_0 else encode(report)
             start_cpu, start_wall, cpu, wall = cpu, wall, process_time(), monotonic()
             if end and len(data) > _MOST_INLINE:
                 write_all(self.box, RECORD.pack(VOID, 0, 0, 0, 0.0, 0.0), end)
@@ -168,21 +180,23 @@ class Candidate:
             clean = bool(wanted or stay) and self.reset()
             in_time = cpu - first_cpu < self.cpu_slice_s and wall - first_wall < self.wall_slice_s
             printed = self._printed() if wanted and clean and in_time and end < _MOST_RECORDED else None
-            sizes = (IN_FILES, IN_FILES) if printed is None else (len(printed[0]), len(printed[1]))
-            last = LAST if printed is None else MORE
-            record = RECORD.pack(last, len(data), *sizes, cpu - start_cpu, wall - start_wall) + data
-            if printed is not None:
-                record += printed[0] + printed[1]
-            try:
-                write_all(self.box, record, end)
-            except OSError:  # larger than the output limit
-                data = encode(("error", OUTPUT_TOO_LARGE, "the returned value is larger than the output limit", ""))
-                os.ftruncate(self.box, 0)
-                write_all(self.box, RECORD.pack(LAST, len(data), IN_FILES, IN_FILES, 0.0, 0.0) + data)
-                return False
+            cpu_s, wall_s = cpu - start_cpu, wall - start_wall
             if printed is None:
-                return clean
+                return self._record_last(data, end, cpu_s, wall_s) and clean
+            record = RECORD.pack(MORE, len(data), *map(len, printed), cpu_s, wall_s) + data + printed[0] + printed[1]
+            write_all(self.box, record, end)
             end += len(record)
+        return True
+
+    def _record_last(self, data: bytes, end: int, cpu_s: float, wall_s: float) -> bool:
+        """Record a test whose output stays in the files; whether there was room."""
+        try:
+            write_all(self.box, RECORD.pack(LAST, len(data), IN_FILES, IN_FILES, cpu_s, wall_s) + data, end)
+        except OSError:  # larger than the output limit
+            data = encode(("error", OUTPUT_TOO_LARGE, "the returned value is larger than the output limit", ""))
+            os.ftruncate(self.box, 0)
+            write_all(self.box, RECORD.pack(LAST, len(data), IN_FILES, IN_FILES, 0.0, 0.0) + data)
+            return False
         return True
 
     def _printed(self) -> tuple[bytes, bytes] | None:
@@ -197,7 +211,7 @@ class Candidate:
             os.ftruncate(stderr, 0)
         return printed
 
-    def run(self, kind: bytes, body: bytes) -> Any:
+    def run(self, kind: int, body: bytes) -> Any:
         """One test. The report is ("exit", code), ("value", value) or ("error", type, message, traceback)."""
         report = ("done",) if kind == END else self.step(kind, body)
         try:
@@ -205,11 +219,11 @@ class Candidate:
         except SystemExit:
             pass
         except BaseException as error:
-            if report in (("exit", 0), ("done",)):
+            if report in (_EXIT_0, ("done",)):
                 report = self._error(error)
         return report
 
-    def step(self, kind: bytes, body: bytes) -> Any:
+    def step(self, kind: int, body: bytes) -> Any:
         """The part of a test that runs the candidate's code."""
         try:
             if kind == SERVE_CALL:
@@ -220,11 +234,12 @@ class Candidate:
             if kind != RUN_STDIO:
                 self.main.__dict__["__name__"] = _MODULE
                 sys.modules[_MODULE] = self.main
+            self.code = self.code or marshal.loads(self.packed)
+            assert self.code is not None
+            exec(self.code, self.main.__dict__)
             if kind == RUN_CALL:
-                return self._run_call(body)
-            if kind == RUN_ASSERT:
-                return self._run_assert(body)
-            return self._run_program()
+                return self._call(body)
+            return self._assert(body) if kind == RUN_ASSERT else _EXIT_0
         except SystemExit as error:
             return ("exit", _exit_code(error))
         except BaseException as error:
@@ -252,14 +267,7 @@ class Candidate:
         sys.modules[_SCRIPT] = self.main
         self.is_ready = True
 
-    def _run_program(self) -> Any:
-        self.code = self.code or marshal.loads(self.packed)
-        assert self.code is not None
-        exec(self.code, self.main.__dict__)
-        return ("exit", 0)
-
-    def _run_call(self, body: bytes) -> Any:
-        self._run_program()
+    def _call(self, body: bytes) -> Any:
         name, args = marshal.loads(body)  # written by the supervisor
         value = self._function(name)(*args)
         return _carried(lambda: encode(value))
@@ -283,8 +291,7 @@ class Candidate:
             raise NameError(f"the program defines no function {name!r}")
         return function
 
-    def _run_assert(self, body: bytes) -> Any:
-        self._run_program()
+    def _assert(self, body: bytes) -> Any:
         code = body.decode("utf-8", "surrogatepass")
         try:
             exec(compile(code, TEST_NAME, "exec", dont_inherit=True), self.main.__dict__)
@@ -305,24 +312,16 @@ class Candidate:
             if sys.stdout is not None and not sys.stdout.closed:
                 sys.stdout.flush()
         finally:
-            self._flush()
             sys.stdin, sys.stdout, sys.stderr = self.streams
             self.main.__dict__.clear()
-            gc.collect(self._oldest_generation())
+            gc.collect(2 if gc.get_objects(2) else 1)
             _make_room()
-            self._flush()
-
-    def _oldest_generation(self) -> int:
-        """That of what the program may have made: `reset` emptied all, and a program it is for cannot collect."""
-        return 2 if self.sentinels is None or gc.get_count()[2] else 1
-
-    def _flush(self) -> None:
-        for stream in self.streams[1:]:
-            try:
-                if stream is not None and not stream.closed:
-                    stream.flush()
-            except ValueError:  # its buffer was detached
-                pass
+            for stream in self.streams[1:]:
+                try:
+                    if stream is not None and not stream.closed:
+                        stream.flush()
+                except ValueError:  # its buffer was detached
+                    pass
 
     def reset(self) -> bool:
         """Whether this process is as it was before the test, and may run the next one.

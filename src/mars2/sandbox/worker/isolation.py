@@ -252,7 +252,7 @@ def _enter(layers: Layers, use_namespaces: bool, two_ids: bool, missing: list[st
     os.environ.clear()
     missing = [*missing]
     domain = _attempt("Landlock", layers.landlock, lambda: _landlock(use_namespaces, layers), missing)
-    filters = _attempt("seccomp", layers.seccomp, _seccomp, missing)
+    filters = _attempt("seccomp", layers.seccomp, lambda: _seccomp(use_namespaces), missing)
     isolation = Isolation(
         use_namespaces, domain is not None, filters is not None, tuple(missing), children_file=children_file
     )
@@ -288,9 +288,9 @@ def _landlock(use_namespaces: bool, layers: Layers) -> landlock.Domain:
     return domain
 
 
-def _seccomp() -> seccomp.Filter:
+def _seccomp(use_namespaces: bool) -> seccomp.Filter:
     """Filter the zygote; returns the filter for its children."""
-    thin = seccomp.candidate_filter()
+    thin = seccomp.candidate_filter(use_namespaces)
     seccomp.jail_filter().install()
     return thin
 

@@ -43,7 +43,7 @@ class Cancelled(Exception):
 class Ended:
     """How a step ended. `reply` is None if the process died or was killed."""
 
-    reply: bytes | None  # first byte of the message
+    reply: int | None  # first byte of the message
     report: bytes  # what the process wrote about it
     reusable: bool
     cpu_s: float
@@ -143,7 +143,7 @@ class Jailed:
             message, ancillary, _, _ = self._control.recvmsg(64, 128)
         except OSError as error:
             raise ZygoteLost(f"the child did not start: {error}") from error
-        if message[:1] != candidate.HELLO:
+        if message[:1] != bytes((candidate.HELLO,)):
             raise ZygoteLost("the child died before it started")
         for level, kind, data in ancillary:
             if level == socket.SOL_SOCKET and kind == socket.SCM_CREDENTIALS:
@@ -185,7 +185,7 @@ class Jailed:
 
     def _ran(self, clock: Clock, limit: str, num_tests: int) -> Ran:
         reply = b"" if limit else self._reply()
-        if reply[:1] != candidate.DONE:  # it ended itself, or has to be ended
+        if not reply or reply[0] != candidate.DONE:  # it ended itself, or has to be ended
             exited = self.finish()
             cpu_s = max(0.0, exited.cpu_s - clock.start_cpu_s)
         else:
@@ -210,7 +210,7 @@ class Jailed:
 
     def step(
         self,
-        request: bytes,
+        request: int,
         body: bytes,
         *,
         stdin: bytes | None,
@@ -246,10 +246,10 @@ class Jailed:
                 os.ftruncate(descriptor, 0)
             _write_all(self._stdin, stdin)
 
-    def _send(self, request: bytes, body: bytes) -> bool:
+    def _send(self, request: int, body: bytes) -> bool:
         """Whether a request could be sent: not to a dead process."""
         try:
-            self._control.send(request + len(body).to_bytes(8, "little"))
+            self._control.send(bytes((request,)) + len(body).to_bytes(8, "little"))
         except OSError:
             return False
         return True

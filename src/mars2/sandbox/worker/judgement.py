@@ -164,7 +164,7 @@ class Judgement:
             if test[0] == "assert":
                 break
             messages.append(_message_of(test))
-            size += sum(map(len, messages[-1]))
+            size += len(messages[-1][1]) + len(messages[-1][2])
             if size > _MOST_BURST_BYTES:
                 return messages[:-1]
         return messages
@@ -207,7 +207,8 @@ class Judgement:
                 if index and limit == "cpu" and ran.cpu_s <= self.request.cpu_s + self._cpu_slice_s:
                     return outcomes  # too close to tell from those before it: it is run again
             used_s = record.cpu_s * scale + (rest_s if ran.ended and index == 0 else 0.0)
-            ended = Ended(candidate.DONE, record.report, False, used_s, min(record.wall_s, ran.wall_s), limit)
+            wall_s = ran.wall_s if len(tests) == 1 else min(record.wall_s, ran.wall_s)
+            ended = Ended(candidate.DONE, record.report, False, used_s, wall_s, limit)
             outcomes.append(self._decide(tests[index], ended, jailed, record.stdout, record.stderr))
         if not ran.ended:
             wall_s = max(0.0, ran.wall_s - sum(record.wall_s for record in records))
@@ -266,7 +267,7 @@ class Judgement:
         return outcome
 
     def _step(
-        self, jailed: Stepwise, kind: bytes, body: bytes, stdin: bytes | None, other: Jailed | None = None
+        self, jailed: Stepwise, kind: int, body: bytes, stdin: bytes | None, other: Jailed | None = None
     ) -> Ended:
         """One request under what is left of the test's limits; its wall limit is shared with the `other` process."""
         request = self.request
@@ -316,7 +317,7 @@ class Judgement:
         outcome.weak = True
         return outcome, ended
 
-    def _ask_tester(self, kind: bytes, body: bytes, jailed: Stepwise, begins: bool = False) -> Ended:
+    def _ask_tester(self, kind: int, body: bytes, jailed: Stepwise, begins: bool = False) -> Ended:
         if self._tester is None:
             self._tester = self._new_process(self._tester_zygote.connect())
         assert isinstance(self._tester, Stepwise)
@@ -483,7 +484,7 @@ class Judgement:
             jailed.close()
 
 
-def _message_of(test: tuple[Any, ...]) -> tuple[bytes, bytes, bytes]:
+def _message_of(test: tuple[Any, ...]) -> tuple[int, bytes, bytes]:
     """Request kind, body and stdin of a test. No expected output is among them."""
     match test:
         case ("stdio", text, _):

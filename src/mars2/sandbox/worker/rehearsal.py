@@ -52,13 +52,19 @@ def rehearse() -> Candidate:
     for job in _jobs() * TIMES:
         os.ftruncate(BOX, 0)
         os.pwrite(BOX, marshal.dumps(job), 0)
-        serve(_started(_INPUT))
+        started = _started(_INPUT)
+        started.leave = _stay
+        serve(started)
         os.read(ours, 64)  # its greeting
     ready = _started(b"")
     os.close(ours)
     os.closerange(0, NUM_DESCRIPTORS)
     del sys.modules["solution"]
     return ready
+
+
+def _stay(_status: int) -> None:
+    """In place of leaving: this process has more to do."""
 
 
 def _started(stdin: bytes) -> Candidate:

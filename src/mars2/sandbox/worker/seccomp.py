@@ -47,6 +47,11 @@ def _argument_in(offset: int, values: Sequence[int], otherwise: int) -> list[Ins
     return [*code, *_deny(otherwise), *_PERMIT]
 
 
+def _argument_not(offset: int, value: int, refusal: int) -> list[Instruction]:
+    """Fail with errno `refusal` if the low half of an argument is `value`, else allow."""
+    return [_statement(_LD_ABS, offset), (_JEQ, 0, 1, value), *_deny(refusal), *_PERMIT]
+
+
 def _threads_only() -> list[Instruction]:
     """No process, and no thread whose maker waits for it in a state that no signal ends."""
     flags = [_statement(_LD_ABS, _ARGUMENT_0), (_JSET, 1, 0, _CLONE_VFORK), (_JSET, 1, 0, _CLONE_THREAD)]
@@ -72,6 +77,11 @@ class Filter:
         table = architecture()
         self._call = (table.number["seccomp"] if table else -1, _SET_MODE_FILTER, 0, self._program)
         self.load = libc.prepared("syscall", *self._call)
+
+    @property
+    def needs_aim(self) -> bool:
+        """Whether it holds a process id."""
+        return bool(self._own_pid_at)
 
     def aim(self, own_pid: int) -> None:
         """Write the process id of the process that will `load` it."""
@@ -139,8 +149,11 @@ def jail_filter() -> Filter:
     return _program(table, actions, _deny(errno.EPERM))
 
 
-def candidate_filter() -> Filter:
-    """What a candidate may no longer do: start processes, signal or limit others, change its own jail."""
+def candidate_filter(in_namespace: bool) -> Filter:
+    """What a candidate may no longer do: start processes, signal or limit others, change its own jail.
+
+    In a process namespace of its own there is nobody else but the first process, which is the zygote.
+    """
     table = architecture()
     if table is None:
         raise OSError(errno.ENOSYS, f"no seccomp table for {os.uname().machine}")
@@ -148,7 +161,7 @@ def candidate_filter() -> Filter:
     actions = {table.number[name]: refuse for name in table.zygote_only if name in table.number}
     actions[table.number["clone"]] = _threads_only()
     actions[table.number["prctl"]] = _argument_in(_ARGUMENT_0, _PRCTLS, errno.EPERM)
-    for name in ("kill", "tgkill"):
-        actions[table.number[name]] = _argument_in(_ARGUMENT_0, (_OWN_PID,), errno.EPERM)
-    actions[table.number["prlimit64"]] = _argument_in(_ARGUMENT_0, (0, _OWN_PID), errno.EPERM)
+    not_first = _argument_not(_ARGUMENT_0, 1, errno.EPERM)
+    for name, own in (("kill", (_OWN_PID,)), ("tgkill", (_OWN_PID,)), ("prlimit64", (0, _OWN_PID))):
+        actions[table.number[name]] = not_first if in_namespace else _argument_in(_ARGUMENT_0, own, errno.EPERM)
     return _program(table, actions, _PERMIT)

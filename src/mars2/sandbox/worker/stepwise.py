@@ -32,7 +32,7 @@ class Stepwise(Jailed):
 
     def next_step(
         self,
-        request: bytes,
+        request: int,
         body: bytes,
         stdin: bytes | None,
         cpu_limit_s: float,
