@@ -18,6 +18,7 @@ from mars2.sandbox.worker import wire
 _MARSHAL_VERSION = 2  # without back references, so that equal tests give equal bytes
 MOST_SECONDS, MOST_MEMORY_MIB, MOST_OUTPUT_KIB = 86_400.0, 2**20, 2**20  # what limits may be at most
 _PART_CHARACTERS = 1 << 17  # of a test's texts that are encoded at once
+_STATUS = {status.value: status for status in Status}
 _KEPT_BYTES = 256 * 2**20  # encodings of tests that are remembered
 
 
@@ -186,7 +187,7 @@ def refusal(program: str | None, limits: Limits) -> TestResult | None:
 
 def verdict_of(answer: dict[str, Any], num_tests: int, mode: str) -> Verdict:
     """The verdict in a worker's answer."""
-    results = tuple(TestResult(**{**outcome, "status": Status(outcome["status"])}) for outcome in answer["outcomes"])
+    results = tuple(TestResult(_STATUS[status], *others) for status, *others in answer["outcomes"])
     if len(results) != max(1, num_tests) and not (num_tests == 0 and not results):
         raise SandboxUnavailable(f"a worker answered {len(results)} results for {num_tests} tests")
     return verdict_from(results, num_tests, answer["tier"], mode)

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import asyncio
+import json
 import logging
 import sys
 from collections import OrderedDict
 from collections.abc import Sequence
 from dataclasses import replace
-from typing import Literal
+from typing import Any, Literal
 
 from mars2.core.errors import SandboxUnavailable
 from mars2.core.problem import Checker, Comparison, Limits, Test
@@ -72,7 +73,7 @@ class ZygoteSandbox:
         self._background: set[asyncio.Task[None]] = set()
         self._closed = False
         self._encode = TestEncoder()
-        self._cache: OrderedDict[bytes, Verdict] = OrderedDict()
+        self._cache: OrderedDict[bytes, bytes] = OrderedDict()  # answers, unread: a garbage collector passes them by
         self._cache_size = cache_size
 
     async def judge(
@@ -100,25 +101,29 @@ class ZygoteSandbox:
         if key in self._cache:
             self._cache.move_to_end(key)
             self.num_cache_hits += 1
-            return self._cache[key]
+            return self._verdict(json.loads(self._cache[key]), len(tests))
         wall_s = limits.effective_wall_s + (CHECKER_WALL_S if isinstance(comparison, Checker) else 0.0)
         deadline_s = _GRACE_S + _BUSY_FACTOR * (_COMPILE_WALL_S + wall_s * max(1, len(tests)))
         async with self._slots:
-            verdict = await self._run(judging, len(tests), deadline_s, comparison)
+            data, answer = await self._run(judging, deadline_s, comparison)
         if self._cache_size:
-            self._cache[key] = verdict
+            self._cache[key] = data
             if len(self._cache) > self._cache_size:
                 self._cache.popitem(last=False)
-        return verdict
+        return self._verdict(answer, len(tests))
 
-    async def _run(self, judging: Judging, num_tests: int, deadline_s: float, comparison: Comparison) -> Verdict:
+    def _verdict(self, answer: dict[str, Any], num_tests: int) -> Verdict:
+        return verdict_of({**answer, "tier": self._tier_name(answer["tier"])}, num_tests, self.mode)
+
+    async def _run(self, judging: Judging, deadline_s: float, comparison: Comparison) -> tuple[bytes, dict[str, Any]]:
+        """A worker's answer that holds outcomes, as it came and as it reads."""
         reason = ""
         for _ in range(_ATTEMPTS):
             if self._closed:
                 raise SandboxUnavailable("the sandbox is closed")
             worker = self._idle.pop() if self._idle else await self._start_worker()
             try:
-                answer = await worker.ask(judging, deadline_s)
+                data = await worker.ask(judging, deadline_s)
             except WorkerLost as error:
                 reason = str(error)
                 await self._discard(worker)
@@ -127,12 +132,12 @@ class ZygoteSandbox:
                 raise
             else:
                 self._idle.append(worker)
+                answer: dict[str, Any] = json.loads(data)
                 if "checker" in answer:
                     raise checker_error(comparison, str(answer["checker"]))
                 if "error" not in answer:
                     self.num_judged += 1
-                    answer["tier"] = self._tier_name(answer["tier"])
-                    return verdict_of(answer, num_tests, self.mode)
+                    return data, answer
                 reason = str(answer["error"])
             self.num_worker_failures += 1
             _log.warning("sandbox worker failed, trying again: %s", reason)

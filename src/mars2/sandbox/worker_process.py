@@ -94,7 +94,7 @@ class WorkerProcess:
         try:
             writer.write(wire.pack(settings.to_json()))
             async with asyncio.timeout(_START_S):  # wait_for may swallow a cancellation (Python 3.11), and makes a task
-                hello = await worker._receive()
+                hello: dict[str, Any] = json.loads(await worker._receive())
         except (WorkerLost, TimeoutError) as error:
             await worker.kill()
             words = process.last_words() if isinstance(process, LaunchedProcess) else ""
@@ -109,8 +109,8 @@ class WorkerProcess:
         worker.tier, worker.missing = hello["tier"], tuple(missing)
         return worker
 
-    async def ask(self, judging: Judging, deadline_s: float) -> dict[str, Any]:
-        """The worker's answer to a judgement.
+    async def ask(self, judging: Judging, deadline_s: float) -> bytes:
+        """The worker's answer to a judgement, a JSON object.
 
         Raises:
             WorkerLost: it gave none in time.
@@ -154,10 +154,10 @@ class WorkerProcess:
         except (TimeoutError, OSError):
             raise WorkerLost("did not let go of a cancelled judgement") from None
 
-    async def _receive(self) -> dict[str, Any]:
+    async def _receive(self) -> bytes:
         try:
             header = await self._reader.readexactly(wire.HEADER_BYTES)
-            return json.loads(await self._reader.readexactly(wire.unpack_length(header)))
+            return await self._reader.readexactly(wire.unpack_length(header))
         except (asyncio.IncompleteReadError, OSError):
             raise WorkerLost("the worker died") from None
 

@@ -70,14 +70,15 @@ def test_jail_filter_allows_exactly_the_list(machine: str) -> None:
 
 
 def test_wrong_architecture_is_killed(machine: str) -> None:
-    for program in (seccomp.jail_filter(), seccomp.candidate_filter()):
+    for program in (seccomp.jail_filter(), seccomp.candidate_filter(True), seccomp.candidate_filter(False)):
         assert run_filter(program, 0, audit=0x40000003) == 0x80000000  # 32-bit calls
         assert run_filter(program, 0x40000000, audit=ARCHITECTURES[machine].audit) == 0x80000000  # x32 calls
 
 
-def test_candidate_filter_refuses_what_only_the_zygote_needs(machine: str) -> None:
+@pytest.mark.parametrize("in_namespace", [True, False])
+def test_candidate_filter_refuses_what_only_the_zygote_needs(machine: str, in_namespace: bool) -> None:
     table = ARCHITECTURES[machine]
-    program, mine = seccomp.candidate_filter(), 0xFFFFFF01  # the place of the process id
+    program, mine = seccomp.candidate_filter(in_namespace), 0xFFFFFF01  # the place of the process id
     refused = 0x50000 | errno.EPERM
 
     def answer(name: str, *arguments: int) -> int:
@@ -87,12 +88,15 @@ def test_candidate_filter_refuses_what_only_the_zygote_needs(machine: str) -> No
     assert answer("clone", 0x3D0F00) == _ALLOW  # a thread, with glibc's flags
     assert answer("kill", mine, 9) == _ALLOW
     assert answer("kill", 1, 9) == refused
-    assert answer("kill", 0xFFFFFFFF, 9) == refused
+    assert answer("tgkill", mine, mine, 9) == _ALLOW
+    assert answer("tgkill", 1, 1, 9) == refused
+    for pid in (0, 2, 0xFFFFFFFF):  # in a namespace of its own there is no other process than it and the first
+        assert answer("kill", pid, 9) == (_ALLOW if in_namespace else refused)
     assert answer("prlimit64", 0) == _ALLOW
     assert answer("prlimit64", 1) == refused
     assert answer("prctl", 15) == _ALLOW
     assert answer("prctl", 4) == refused
-    for name in ("seccomp", "landlock_restrict_self", "setsid", "utimensat"):
+    for name in ("seccomp", "landlock_restrict_self", "setpgid", "utimensat"):
         assert answer(name) == refused
     assert answer("read") == _ALLOW
 

@@ -64,7 +64,7 @@ def _command_line(pid: int) -> str:
 async def test_equal_judgements_come_from_the_cache(sandbox: ZygoteSandbox) -> None:
     first = await sandbox.judge(ADD, SUMS, LIMITS)
     again = await sandbox.judge(ADD, list(SUMS), LIMITS)  # equal tests, another object
-    assert again is first
+    assert again == first
     assert (sandbox.num_judged, sandbox.num_cache_hits) == (1, 1)
     for changed in (
         sandbox.judge(ADD + "\n", SUMS, LIMITS),

@@ -25,7 +25,7 @@ from typing import Any
 
 from . import checker, exchange, tester
 from .encoding import EncodingError, encode
-from .sentinels import Sentinels
+from .sentinels import Sentinels, sentinels_of
 
 CONTROL, BOX, STDIN, STDOUT, STDERR = 3, 4, 5, 6, 7  # descriptors; the last three are the keepers of 0, 1 and 2
 NUM_DESCRIPTORS = 8
@@ -83,7 +83,7 @@ def serve(candidate: Candidate) -> None:
     ) = marshal.loads(os.pread(BOX, os.lseek(BOX, 0, os.SEEK_END), 0))  # by the supervisor
     os.write(CONTROL, _GREETING)  # now the box and the files are free for requests
     if modules is not None:
-        candidate.sentinels = Sentinels(modules)
+        candidate.sentinels = sentinels_of(modules)
     while True:
         if len(tests) == 1 and not stay:
             candidate.run_last(*tests[0])

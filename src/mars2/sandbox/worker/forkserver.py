@@ -130,8 +130,8 @@ def _serve(connection: socket.socket, isolation: Isolation, lock: ChildLock, pre
 
 
 def _first_steps(lock: ChildLock, base_bytes: int, cpu_s: int, memory_bytes: int, file_bytes: int) -> tuple[Step, ...]:
-    """What a child does before it runs a candidate, made ready by the zygote: its domain, session, limits, filter."""
-    steps = [libc.prepared("setsid"), partial(os.closerange, candidate.NUM_DESCRIPTORS, _OPEN_FILES)]
+    """What a child does before it runs a candidate, made ready by the zygote: its domain, group, limits, filter."""
+    steps = [libc.prepared("setpgid", 0, 0), partial(os.closerange, candidate.NUM_DESCRIPTORS, _OPEN_FILES)]
     for limit, most in (
         (RLIMIT_CPU, cpu_s),
         (RLIMIT_AS, base_bytes + memory_bytes),

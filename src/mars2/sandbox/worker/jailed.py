@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import _socket
 import fcntl
 import marshal
 import os
@@ -112,10 +113,8 @@ class Jailed:
         self._is_loose = False  # whether it may leave its zygote's processor
         self._has_ended = False  # whether the zygote is known to have reported its end
         self._pid, self._pidfd = 0, -1
-        self._control, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
+        self._control, theirs = _socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)  # `socket` asks what it made
         self._control.setsockopt(socket.SOL_SOCKET, socket.SO_PASSCRED, 1)
-        with suppress(OSError):  # Linux 6.5
-            self._control.setsockopt(socket.SOL_SOCKET, _SO_PASSPIDFD, 1)
         names = ("box", "stdin", "stdout", "stderr")
         self._box, self._stdin, self._stdout, self._stderr = files = [os.memfd_create(name) for name in names]
         for descriptor in (self._stdout, self._stderr):
@@ -139,6 +138,8 @@ class Jailed:
         if self._pid or self.exit is not None:
             return
         self._control.settimeout(_PATIENCE_S)
+        with suppress(OSError):  # Linux 6.5
+            self._control.setsockopt(socket.SOL_SOCKET, _SO_PASSPIDFD, 1)
         try:
             message, ancillary, _, _ = self._control.recvmsg(64, 128)
         except OSError as error:
@@ -254,7 +255,7 @@ class Jailed:
             return False
         return True
 
-    def _poll(self, *sources: socket.socket) -> select.poll:
+    def _poll(self, *sources: _socket.socket) -> select.poll:
         poll = select.poll()
         for source in (*sources, self._trainer):
             poll.register(source, select.POLLIN)

@@ -6,6 +6,7 @@ import marshal
 import socket
 from collections.abc import Callable
 from dataclasses import dataclass, fields, replace
+from operator import attrgetter
 from typing import Any, Protocol
 
 from . import candidate, checker, compiler, exchange, tester
@@ -44,7 +45,7 @@ class Request:
 
 @dataclass(slots=True)
 class Outcome:
-    """One test's result, with the fields of `mars2.core.verdict.TestResult`."""
+    """One test's result, with the fields of `mars2.core.verdict.TestResult` in the same order."""
 
     status: str
     cpu_s: float = 0.0
@@ -60,7 +61,7 @@ class Outcome:
     weak: bool = False
 
 
-_OUTCOME_FIELDS = tuple(field.name for field in fields(Outcome))
+_row = attrgetter(*(field.name for field in fields(Outcome)))
 
 
 class Zygote(Protocol):
@@ -100,8 +101,8 @@ class Judgement:
         self._fresh = False  # whether the live process has run no test yet
         self._ran_here: list[Outcome] = []  # tests of the live process, to be told its peak memory
 
-    def run(self) -> list[dict[str, Any]]:
-        """Outcomes, one per test. Whatever happens, no process is left."""
+    def run(self) -> list[tuple[Any, ...]]:
+        """The fields of each test's `Outcome`, in order. Whatever happens, no process is left."""
         try:
             outcomes = self._run()
         finally:
@@ -109,7 +110,7 @@ class Judgement:
                 self._retire()
             finally:
                 self._retire_tester()
-        return [{name: getattr(outcome, name) for name in _OUTCOME_FIELDS} for outcome in outcomes]
+        return [*map(_row, outcomes)]
 
     def _run(self) -> list[Outcome]:
         tests = self.request.tests

@@ -94,9 +94,9 @@ class Filter:
         libc.syscall(*self._call)
 
 
-def _program(table: Architecture, actions: dict[int, list[Instruction]], default: list[Instruction]) -> Filter:
-    """Look the call up by binary search (the kernel walks the filter for every call when it is installed)."""
-    start = [
+def _start(table: Architecture) -> list[Instruction]:
+    """Only this architecture's calls; the number of the call is loaded."""
+    return [
         _statement(_LD_ABS, _ARCH),
         (_JEQ, 1, 0, table.audit),
         _statement(_RET, _KILL_PROCESS),
@@ -104,6 +104,24 @@ def _program(table: Architecture, actions: dict[int, list[Instruction]], default
         (_JGE, 0, 1, _X32_BIT),
         _statement(_RET, _KILL_PROCESS),
     ]
+
+
+def _chain(table: Architecture, actions: dict[int, list[Instruction]], default: list[Instruction]) -> Filter:
+    """Look the call up one after another: short, for the kernel compiles the filter for each candidate."""
+    blocks, begins, length = list[Instruction](), dict[int, int](), len(default)
+    for action in actions.values():
+        if id(action) not in begins:
+            begins[id(action)] = length + len(blocks)
+            blocks += action
+    tests = [
+        (_JEQ, len(actions) - 1 - index + begins[id(action)], 0, number)
+        for index, (number, action) in enumerate(actions.items())
+    ]
+    return Filter([*_start(table), *tests, *default, *blocks])
+
+
+def _program(table: Architecture, actions: dict[int, list[Instruction]], default: list[Instruction]) -> Filter:
+    """Look the call up by binary search (the kernel walks the filter for every call when it is installed)."""
     bounds: list[tuple[int, list[Instruction]]] = [(0, default)]
     for number in sorted(actions):
         if bounds[-1][0] == number:
@@ -111,7 +129,7 @@ def _program(table: Architecture, actions: dict[int, list[Instruction]], default
         if not bounds or bounds[-1][1] is not actions[number]:
             bounds.append((number, actions[number]))
         bounds.append((number + 1, default))
-    return Filter([*start, *_search(_merged(bounds))])
+    return Filter([*_start(table), *_search(_merged(bounds))])
 
 
 def _merged(bounds: list[tuple[int, list[Instruction]]]) -> list[tuple[int, list[Instruction]]]:
@@ -164,4 +182,4 @@ def candidate_filter(in_namespace: bool) -> Filter:
     not_first = _argument_not(_ARGUMENT_0, 1, errno.EPERM)
     for name, own in (("kill", (_OWN_PID,)), ("tgkill", (_OWN_PID,)), ("prlimit64", (0, _OWN_PID))):
         actions[table.number[name]] = not_first if in_namespace else _argument_in(_ARGUMENT_0, own, errno.EPERM)
-    return _program(table, actions, _PERMIT)
+    return _chain(table, actions, _PERMIT)

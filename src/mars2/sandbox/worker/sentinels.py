@@ -11,6 +11,7 @@ import types
 import typing
 from collections.abc import Callable, Collection, Iterable
 from functools import cache
+from itertools import combinations
 from operator import is_
 from typing import Any
 
@@ -51,6 +52,7 @@ _ALSO: dict[str, tuple[Any, ...]] = {  # what is in reach by what functions retu
     "re": (re.error, re.RegexFlag, *re.RegexFlag.__members__.values()),
 }
 _TEMPLATES: Any = getattr(re, "_compile_template", None) or re._compile_repl  # the latter until Python 3.11  # type: ignore[attr-defined]
+_IMPORTED_MOST = ("collections", "heapq", "itertools", "math", "sys")  # in the order of their names
 _IMMUTABLE_TYPE = 1 << 8  # Py_TPFLAGS_IMMUTABLETYPE
 
 
@@ -115,13 +117,16 @@ def _same(container: Any, before: Any) -> bool:
 
 
 def remember_all() -> None:
-    """Import and look at every module now, in the zygote, so that no child has to."""
+    """Import and look at every module now, in the zygote, so that no child has to; and make what is wanted most."""
     for name in ("", *PURE):
         if name:
             __import__(name)
         _contents_of(name)
     for clear, _ in _CACHES.values():
         clear()
+    for size in range(len(_IMPORTED_MOST) + 1):
+        for modules in combinations(_IMPORTED_MOST, size):
+            sentinels_of(modules)
 
 
 def _forget_patterns() -> None:
@@ -177,3 +182,9 @@ class Sentinels:
             if len(container) != len(before) or (before and not _same(container, before)):
                 return False
         return not any(remembers() for _, remembers in self._caches)
+
+
+@cache
+def sentinels_of(modules: tuple[str, ...]) -> Sentinels:
+    """Those for a program that uses these library modules."""
+    return Sentinels(modules)

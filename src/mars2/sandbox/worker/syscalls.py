@@ -27,7 +27,7 @@ clone 56 220|exit 60 93|wait4 61 260|kill 62 129|uname 63 160|fsync 74 82
 fdatasync 75 83|truncate 76 45|ftruncate 77 46|getdents 78 -1|getcwd 79 17|chdir 80 49|fchdir 81 50
 rename 82 -1|mkdir 83 -1|rmdir 84 -1|creat 85 -1|unlink 87 -1|readlink 89 -1
 umask 95 166|gettimeofday 96 169|getrlimit 97 163|getrusage 98 165|sysinfo 99 179|times 100 153|getuid 102 174
-getgid 104 176|geteuid 107 175|getegid 108 177|getppid 110 173|getpgrp 111 -1|setsid 112 157|getgroups 115 158
+getgid 104 176|geteuid 107 175|getegid 108 177|getppid 110 173|getpgrp 111 -1|setpgid 109 154|getgroups 115 158
 getresuid 118 148|getresgid 120 150|getpgid 121 155|getsid 124 156|rt_sigpending 127 136|rt_sigtimedwait 128 137
 rt_sigsuspend 130 133|sigaltstack 131 132|statfs 137 43|fstatfs 138 44|getpriority 140 141|sched_getparam 143 121
 sched_getscheduler 145 120|sched_get_priority_max 146 125|sched_get_priority_min 147 126|prctl 157 167
@@ -42,7 +42,7 @@ seccomp 317 277|getrandom 318 278|copy_file_range 326 285|statx 332 291|rseq 334
 close_range 436 436|faccessat2 439 439|epoll_pwait2 441 441|landlock_restrict_self 446 446
 """
 _CONDITIONAL = "ioctl 16 29|fcntl 72 25|socketpair 53 199|clone3 435 435"  # allowed or refused by their arguments
-_ZYGOTE_ONLY = frozenset({"setsid", "seccomp", "landlock_restrict_self", "setrlimit", "sendmsg", "utimensat"})
+_ZYGOTE_ONLY = frozenset({"setpgid", "seccomp", "landlock_restrict_self", "setrlimit", "sendmsg", "utimensat"})
 
 
 def _table(column: int, audit: int) -> Architecture:
