@@ -15,10 +15,11 @@ from contextlib import suppress
 from dataclasses import dataclass
 from functools import cache
 
-from . import candidate, forkserver
+from . import candidate, forkserver, libc
 from .clock import Clock
 
 _MIB = 2**20
+_LONG_TURN_MS = 20
 _FIRST_PAUSE_MS = 10  # a process that is to end by itself is not looked at before
 _PATIENCE_S = 60.0
 IDLE: candidate.Job = (b"", b"", None, True, 0.0, 0.0, [], True)
@@ -282,11 +283,12 @@ class Jailed:
         return ""
 
     def _let_loose(self) -> None:
-        """A process that is not soon done may run on any processor, not only on the one of its zygote."""
+        """A process that is not soon done may run on any processor, and everybody else comes between its turns."""
         if not self._is_loose:
             self._is_loose = True
             with suppress(OSError):
                 os.sched_setaffinity(self._pid, processors())
+                libc.set_turn(self._pid, _LONG_TURN_MS)
 
     def _died(self, clock: Clock, limit: str) -> Ended:
         wall_s = clock.wall_s()
