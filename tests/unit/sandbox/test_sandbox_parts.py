@@ -2,17 +2,22 @@
 
 from __future__ import annotations
 
+import ctypes
 import errno
 import os
+import platform
 import struct
+import subprocess
+from dataclasses import fields
 
 import pytest
 
 from mars2.core.problem import CallTest, Limits, StdioTest
 from mars2.core.verdict import Status, TestResult, Verdict
 from mars2.sandbox import ScriptedSandbox, messages
-from mars2.sandbox.worker import seccomp, wire
+from mars2.sandbox.worker import libc, seccomp, wire
 from mars2.sandbox.worker.clock import Clock
+from mars2.sandbox.worker.judgement import Outcome
 from mars2.sandbox.worker.syscalls import ARCHITECTURES
 from mars2.sandbox.worker.wire import HeldTests
 
@@ -157,6 +162,10 @@ def test_long_tests_travel_in_parts() -> None:
     ]
 
 
+def test_an_outcome_has_the_fields_of_a_result_in_their_order() -> None:
+    assert [field.name for field in fields(Outcome)] == [field.name for field in fields(TestResult)]
+
+
 async def test_scripted_sandbox() -> None:
     verdict = Verdict(Status.RE, (TestResult(Status.RE, error_type="KeyError"),))
     sandbox = ScriptedSandbox({"good": Status.AC, "exact": verdict})
@@ -172,3 +181,21 @@ def test_a_process_that_is_yet_to_start_is_not_charged_for_that() -> None:
     clock.start -= 100.0  # it was asked for long ago
     clock.begin(os.getpid(), 0.01)
     assert 0.01 <= clock.wall_s() < 50.0
+
+
+def test_a_process_gets_longer_turns_and_keeps_its_priority() -> None:
+    get_attributes = {"x86_64": 315, "aarch64": 275}[os.uname().machine]
+    with subprocess.Popen(["sleep", "60"], preexec_fn=lambda: os.nice(3)) as process:
+        try:
+            libc.set_turn(process.pid, 20)
+            attributes = ctypes.create_string_buffer(56)
+            libc.syscall(get_attributes, process.pid, attributes, len(attributes), 0)
+            _, policy, _, nice, _, turn_ns, _, _ = struct.unpack_from("=IIQiIQQQ", attributes.raw)
+            assert (policy, nice) == (0, os.getpriority(os.PRIO_PROCESS, process.pid))
+            assert nice >= 3
+            if tuple(map(int, platform.release().split(".")[:2])) >= (6, 12):
+                assert turn_ns == 20_000_000
+        finally:
+            process.kill()
+    with pytest.raises(OSError):
+        libc.set_turn(process.pid, 20)  # it is gone
