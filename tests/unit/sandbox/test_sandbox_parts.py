@@ -83,7 +83,8 @@ def test_wrong_architecture_is_killed(machine: str) -> None:
 @pytest.mark.parametrize("in_namespace", [True, False])
 def test_candidate_filter_refuses_what_only_the_zygote_needs(machine: str, in_namespace: bool) -> None:
     table = ARCHITECTURES[machine]
-    program, mine = seccomp.candidate_filter(in_namespace), 0xFFFFFF01  # the place of the process id
+    program = seccomp.candidate_filter(in_namespace)
+    mine = 4711 if in_namespace else 0xFFFFFF01  # the place of the process id
     refused = 0x50000 | errno.EPERM
 
     def answer(name: str, *arguments: int) -> int:
@@ -95,7 +96,10 @@ def test_candidate_filter_refuses_what_only_the_zygote_needs(machine: str, in_na
     assert answer("kill", 1, 9) == refused
     assert answer("tgkill", mine, mine, 9) == _ALLOW
     assert answer("tgkill", 1, 1, 9) == refused
-    for pid in (0, 2, 0xFFFFFFFF):  # in a namespace of its own there is no other process than it and the first
+    assert answer("kill", 0, 9) == refused
+    assert answer("kill", 0xFFFFFFFF, 9) == refused
+    assert answer("kill", 0xFFFFFFF0, 9) == refused
+    for pid in (2, 0x7FFFFFFF):  # in a namespace of its own there is no other process than it and the first
         assert answer("kill", pid, 9) == (_ALLOW if in_namespace else refused)
     assert answer("prlimit64", 0) == _ALLOW
     assert answer("prlimit64", 1) == refused

@@ -66,7 +66,7 @@ Job = tuple[
     float,  # … and wall s
     Tests,
     bool,  # whether to wait for requests after the last of them
-]
+]  # followed in the box by whether the other end of CONTROL is the supervisor's
 
 
 def serve(candidate: Candidate) -> None:
@@ -80,8 +80,10 @@ def serve(candidate: Candidate) -> None:
         candidate.wall_slice_s,
         tests,
         stay,
+        is_heard,
     ) = marshal.loads(os.pread(BOX, os.lseek(BOX, 0, os.SEEK_END), 0))  # by the supervisor
-    os.write(CONTROL, _GREETING)  # now the box and the files are free for requests
+    if is_heard:
+        os.write(CONTROL, _GREETING)  # now the box and the files are free for requests
     if modules is not None:
         candidate.sentinels = sentinels_of(modules)
     while True:

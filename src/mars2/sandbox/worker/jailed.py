@@ -10,6 +10,7 @@ import select
 import signal
 import socket
 import struct
+import time
 from array import array
 from contextlib import suppress
 from dataclasses import dataclass
@@ -31,6 +32,21 @@ _SO_PASSPIDFD, _SCM_PIDFD = 76, 4
 def processors() -> frozenset[int]:
     """Those that this worker may use; first asked before it keeps to one of them."""
     return frozenset(os.sched_getaffinity(0))
+
+
+@cache
+def _children_are_listed() -> bool:
+    """Whether the kernel says which children a process has (CONFIG_PROC_CHILDREN)."""
+    return os.path.exists(f"/proc/self/task/{os.getpid()}/children")
+
+
+def _children(pid: int) -> list[int]:
+    """Process ids of a process's children; none if it is gone."""
+    try:
+        with open(f"/proc/{pid}/task/{pid}/children", "rb") as children:
+            return [int(child) for child in children.read().split()]
+    except (FileNotFoundError, ProcessLookupError):
+        return []
 
 
 class ZygoteLost(Exception):
@@ -99,6 +115,7 @@ class Jailed:
     def __init__(
         self,
         zygote: socket.socket,
+        zygote_pid: int,
         trainer: socket.socket,
         *,
         cpu_s: float,
@@ -107,36 +124,47 @@ class Jailed:
         job: candidate.Job = IDLE,
         stdin: bytes = b"",
     ) -> None:
-        self._zygote, self._trainer = zygote, trainer
+        self._zygote, self._zygote_pid, self._trainer = zygote, zygote_pid, trainer
         self._file_bytes = file_bytes
         self.exit: Exit | None = None
         self.zygote_is_spent = False
         self._is_loose = False  # whether it may leave its zygote's processor
         self._has_ended = False  # whether the zygote is known to have reported its end
         self._pid, self._pidfd = 0, -1
-        self._control, theirs = _socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)  # `socket` asks what it made
-        self._control.setsockopt(socket.SOL_SOCKET, socket.SO_PASSCRED, 1)
+        *_, tests, stay = job
+        is_alone = bool(tests) and not stay and _children_are_listed()  # nothing is said, neither way
+        self._control = theirs = None
+        if not is_alone:
+            self._control, theirs = _socket.socketpair(
+                socket.AF_UNIX, socket.SOCK_SEQPACKET
+            )  # `socket` makes calls more
+            self._control.setsockopt(socket.SOL_SOCKET, socket.SO_PASSCRED, 1)
         names = ("box", "stdin", "stdout", "stderr")
         self._box, self._stdin, self._stdout, self._stderr = files = [os.memfd_create(name) for name in names]
         for descriptor in (self._stdout, self._stderr):
             fcntl.fcntl(descriptor, fcntl.F_SETFL, os.O_APPEND)
-        _write_all(self._box, marshal.dumps(job))
+        _write_all(self._box, marshal.dumps((*job, not is_alone)))
         if stdin:
             _write_all(self._stdin, stdin)
         request = forkserver.FORK.pack(int(cpu_s) + 2, memory_mib * _MIB, file_bytes)
         try:
             standard = (self._stdin, self._stdout, self._stderr)
-            descriptors = array("i", (*standard, theirs.fileno(), *files))
+            control = self._stdin if theirs is None else theirs.fileno()
+            descriptors = array("i", (*standard, control, *files))
             zygote.sendmsg((request,), ((socket.SOL_SOCKET, socket.SCM_RIGHTS, descriptors),))
         except OSError as error:
             self.close()
             raise ZygoteLost(f"cannot reach the zygote: {error}") from error
         finally:
-            theirs.close()
+            if theirs is not None:
+                theirs.close()
 
     def _greet(self) -> None:
-        """Learn the child's process id, as seen from here, from the kernel."""
+        """Learn the child's process id, as seen from here, from the kernel. It stays 0 if the child has ended."""
         if self._pid or self.exit is not None:
+            return
+        if self._control is None:
+            self._find()
             return
         self._control.settimeout(_PATIENCE_S)
         with suppress(OSError):  # Linux 6.5
@@ -153,6 +181,20 @@ class Jailed:
             elif level == socket.SOL_SOCKET and kind == _SCM_PIDFD:
                 self._pidfd = int.from_bytes(data[:4], "little", signed=True)
 
+    def _find(self) -> None:
+        """The same of a child that does not speak: it is the only one of its zygote."""
+        start = time.monotonic()
+        while not self._is_dead(1.0):
+            if time.monotonic() - start > _PATIENCE_S:
+                raise ZygoteLost("the child did not start")
+            for pid in _children(self._zygote_pid):
+                with suppress(ProcessLookupError):
+                    pidfd = os.pidfd_open(pid)
+                    if pid in _children(self._zygote_pid):  # so the number has not become another process's
+                        self._pid, self._pidfd = pid, pidfd
+                        return
+                    os.close(pidfd)
+
     def wait_for_job(self, num_tests: int, cpu_limit_s: float, wall_limit_s: float, stdout_bytes: int) -> Ran:
         """Wait for the end of the tests in the job that the process was started with."""
         clock = Clock(0, cpu_limit_s, wall_limit_s, 0.0)
@@ -162,7 +204,8 @@ class Jailed:
             self._greet()
             self._let_loose()
             clock.begin(self._pid, _FIRST_PAUSE_MS / 1000)
-            poll.register(self._control, select.POLLIN)
+            if self._control is not None:
+                poll.register(self._control, select.POLLIN)
             limit = self._wait(poll, clock, stdout_bytes)
         return self._ran(clock, limit, num_tests)
 
@@ -200,7 +243,7 @@ class Jailed:
 
     def _reply(self) -> bytes:
         """The message that waits on the control socket, after a greeting; b"" if there is none."""
-        if not self._pid and self._is_dead():
+        if self._control is None or (not self._pid and self._is_dead()):
             return b""
         try:
             self._greet()
@@ -250,16 +293,18 @@ class Jailed:
 
     def _send(self, request: int, body: bytes) -> bool:
         """Whether a request could be sent: not to a dead process."""
+        assert self._control is not None
         try:
             self._control.send(bytes((request,)) + len(body).to_bytes(8, "little"))
         except OSError:
             return False
         return True
 
-    def _poll(self, *sources: _socket.socket) -> select.poll:
+    def _poll(self, *sources: _socket.socket | None) -> select.poll:
         poll = select.poll()
         for source in (*sources, self._trainer):
-            poll.register(source, select.POLLIN)
+            if source is not None:
+                poll.register(source, select.POLLIN)
         return poll
 
     def _ready(self, poll: select.poll, timeout_ms: float) -> bool:
@@ -284,7 +329,7 @@ class Jailed:
 
     def _let_loose(self) -> None:
         """A process that is not soon done may run on any processor, and everybody else comes between its turns."""
-        if not self._is_loose:
+        if not self._is_loose and self._pid:
             self._is_loose = True
             with suppress(OSError):
                 os.sched_setaffinity(self._pid, processors())
@@ -312,7 +357,7 @@ class Jailed:
         """Send SIGKILL to the child, if it is alive."""
         self._greet()
         with suppress(ProcessLookupError):
-            if self._pidfd < 0:
+            if self._pidfd < 0 and self._pid:
                 self._pidfd = os.pidfd_open(self._pid)
             if not self._is_dead():  # so the descriptor is not that of another process with its number
                 signal.pidfd_send_signal(self._pidfd, signal.SIGKILL)
@@ -345,7 +390,8 @@ class Jailed:
 
     def close(self) -> None:
         """Let go of every descriptor."""
-        self._control.close()
+        if self._control is not None:
+            self._control.close()
         for descriptor in (self._box, self._stdin, self._stdout, self._stderr, self._pidfd):
             if descriptor >= 0:
                 os.close(descriptor)

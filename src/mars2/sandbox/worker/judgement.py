@@ -67,6 +67,11 @@ _row = attrgetter(*(field.name for field in fields(Outcome)))
 class Zygote(Protocol):
     """Where a judgement's processes come from."""
 
+    @property
+    def pid(self) -> int:
+        """Process id of the live one."""
+        ...
+
     def connect(self) -> socket.socket:
         """The connection to a live zygote."""
         ...
@@ -181,7 +186,7 @@ class Judgement:
         limits = (cpu_limit_s, wall_limit_s, request.stdout_bytes)
         jailed = self._jailed
         if jailed is None:
-            self._jailed = jailed = self._new_process(self._zygote.connect(), self._job(messages, stay), stdin)
+            self._jailed = jailed = self._new_process(self._zygote, self._job(messages, stay), stdin)
             ran = jailed.wait_for_job(len(tests), *limits)
         else:
             ran = jailed.run_tests(messages, stay, stdin, *limits)
@@ -236,10 +241,11 @@ class Judgement:
             outcome = self._attempt(test)
         return outcome
 
-    def _new_process(self, zygote: socket.socket, job: candidate.Job = IDLE, stdin: bytes = b"") -> Stepwise:
+    def _new_process(self, zygote: Zygote, job: candidate.Job = IDLE, stdin: bytes = b"") -> Stepwise:
         request = self.request
         return Stepwise(
-            zygote,
+            zygote.connect(),
+            zygote.pid,
             self._trainer,
             cpu_s=request.cpu_s * max(1, len(request.tests)),
             memory_mib=request.memory_mib,
@@ -250,7 +256,7 @@ class Judgement:
 
     def _load(self) -> None:
         """A fresh process with the program in it, that waits for requests."""
-        self._jailed = self._new_process(self._zygote.connect(), self._job([], True))
+        self._jailed = self._new_process(self._zygote, self._job([], True))
         self._fresh = True
 
     def _attempt(self, test: tuple[Any, ...]) -> Outcome:
@@ -320,7 +326,7 @@ class Judgement:
 
     def _ask_tester(self, kind: int, body: bytes, jailed: Stepwise, begins: bool = False) -> Ended:
         if self._tester is None:
-            self._tester = self._new_process(self._tester_zygote.connect())
+            self._tester = self._new_process(self._tester_zygote)
         assert isinstance(self._tester, Stepwise)
         if begins:
             self._tester.begin_test()
@@ -446,6 +452,7 @@ class Judgement:
             body = checker.message(source, test[1] if test[0] == "stdio" else test[2], test[-1], answer)
             checking = self._tester = Jailed(
                 self._tester_zygote.connect(),
+                self._tester_zygote.pid,
                 self._trainer,
                 cpu_s=checker.CPU_S,
                 memory_mib=checker.MEMORY_MIB,

@@ -52,6 +52,12 @@ def _argument_not(offset: int, value: int, refusal: int) -> list[Instruction]:
     return [_statement(_LD_ABS, offset), (_JEQ, 0, 1, value), *_deny(refusal), *_PERMIT]
 
 
+def _one_process_but_the_first() -> list[Instruction]:
+    """No group of processes either: these are 0 and negative numbers."""
+    tests = [_statement(_LD_ABS, _ARGUMENT_0), (_JGE, 1, 0, 0x80000000), (_JGE, 1, 0, 2)]
+    return [*tests, *_deny(errno.EPERM), *_PERMIT]
+
+
 def _threads_only() -> list[Instruction]:
     """No process, and no thread whose maker waits for it in a state that no signal ends."""
     flags = [_statement(_LD_ABS, _ARGUMENT_0), (_JSET, 1, 0, _CLONE_VFORK), (_JSET, 1, 0, _CLONE_THREAD)]
@@ -179,7 +185,12 @@ def candidate_filter(in_namespace: bool) -> Filter:
     actions = {table.number[name]: refuse for name in table.zygote_only if name in table.number}
     actions[table.number["clone"]] = _threads_only()
     actions[table.number["prctl"]] = _argument_in(_ARGUMENT_0, _PRCTLS, errno.EPERM)
-    not_first = _argument_not(_ARGUMENT_0, 1, errno.EPERM)
-    for name, own in (("kill", (_OWN_PID,)), ("tgkill", (_OWN_PID,)), ("prlimit64", (0, _OWN_PID))):
-        actions[table.number[name]] = not_first if in_namespace else _argument_in(_ARGUMENT_0, own, errno.EPERM)
+    if in_namespace:
+        one = _one_process_but_the_first()
+        actions |= {table.number["kill"]: one, table.number["tgkill"]: one}
+        actions[table.number["prlimit64"]] = _argument_not(_ARGUMENT_0, 1, errno.EPERM)
+    else:
+        own = _argument_in(_ARGUMENT_0, (_OWN_PID,), errno.EPERM)
+        actions |= {table.number["kill"]: own, table.number["tgkill"]: own}
+        actions[table.number["prlimit64"]] = _argument_in(_ARGUMENT_0, (0, _OWN_PID), errno.EPERM)
     return _chain(table, actions, _PERMIT)
