@@ -77,6 +77,16 @@ async def test_equal_judgements_come_from_the_cache(sandbox: ZygoteSandbox) -> N
     assert (sandbox.num_judged, sandbox.num_cache_hits) == (6, 1)
 
 
+async def test_what_few_programs_import_is_preloaded_for_these_only(sandbox: ZygoteSandbox) -> None:
+    """Each page of a zygote costs every child something: none holds what only the supervisor needs."""
+    program = "import sys\nprint([name in sys.modules for name in ('data' + 'classes', 'hash' + 'lib', 'subprocess')])"
+    for mention, preloaded in (("", [False] * 3), ("  # dataclasses", [True, True, False])):
+        verdict = await sandbox.judge(program + mention, [StdioTest("", str(preloaded))], LIMITS)
+        assert verdict.accepted, verdict.tests[0].actual
+    late = "name = 'data' + 'classes'\nprint(__import__(name).__name__)"  # not to be seen beforehand: it works
+    assert (await sandbox.judge(late, [StdioTest("", "dataclasses")], LIMITS)).accepted
+
+
 async def test_the_cache_is_bounded() -> None:
     async with ZygoteSandbox(1, allow_unsafe=True, cache_size=1) as sandbox:
         for program in (ADD, ADD + "# b", ADD):

@@ -13,8 +13,8 @@ from typing import Annotated
 
 import pytest
 
-from mars2.sandbox.worker import scan
-from mars2.sandbox.worker.compiler import compiled
+from mars2.sandbox.worker import compiling
+from mars2.sandbox.worker.compiling import compiled
 from mars2.sandbox.worker.scan import modules_if_stateless
 from mars2.sandbox.worker.sentinels import PURE, Sentinels, in_reach
 
@@ -254,5 +254,5 @@ def test_a_program_that_the_scan_cannot_take_in_compiles(monkeypatch: pytest.Mon
 
     source = b"print(3)"
     assert compiled(source, scan=True)[2] == ()
-    monkeypatch.setattr(scan, "modules_if_stateless", fail)
+    monkeypatch.setattr(compiling, "modules_if_stateless", fail)
     assert compiled(source, scan=True)[::2] == ("compiled", None)

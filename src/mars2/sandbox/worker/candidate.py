@@ -23,7 +23,7 @@ from collections.abc import Callable
 from time import monotonic, process_time
 from typing import Any
 
-from . import checker, exchange, tester
+from . import checker, exchange
 from .encoding import EncodingError, encode
 from .sentinels import Sentinels, sentinels_of
 
@@ -111,6 +111,8 @@ def _answer(candidate: Candidate, kind: int, body: bytes) -> None:
     if kind in (RUN_TESTER, CHECK):
         sys.setrecursionlimit(_TRUSTED_RECURSION)
     if kind == RUN_TESTER:
+        from . import tester  # preloaded where it is used, see `nursery`
+
         report, reusable = tester.run(*marshal.loads(body)), True
     elif kind == CHECK:
         report, reusable = checker.run(body), False

@@ -6,25 +6,17 @@ back is read as hostile bytes, and the code among them only runs in a candidate'
 
 from __future__ import annotations
 
-import ast
-import marshal
-import resource
 import select
 import socket
-import warnings
-from contextlib import suppress
 from dataclasses import dataclass
 from typing import Protocol
 
-from . import isolation, wire
-from .candidate import PROGRAM_NAME, message_of
+from . import wire
 from .clock import Clock
-from .encoding import EncodingError, decode, encode
-from .isolation import ChildLock, Isolation, Layers
+from .encoding import EncodingError, decode
 from .jailed import Cancelled, ZygoteLost
 
-CPU_S, WALL_S, MEMORY_BYTES = 6.0, 13.0, 512 * 2**20
-_SPENT_KIB = 192 * 2**10  # a process that has grown beyond this is replaced
+CPU_S, WALL_S = 6.0, 13.0
 _MOST_ANSWER_BYTES = 2**26
 _PATIENCE_S = 60.0
 
@@ -118,62 +110,3 @@ def _ask(source: bytes, scan: bool, zygote: Zygote, trainer: socket.socket) -> b
         return wire.receive(connection, most=_MOST_ANSWER_BYTES)
     except (EOFError, OSError):
         return None
-
-
-def start(layers: Layers) -> tuple[socket.socket, Isolation]:
-    """Start the jailed process from the supervisor. Raises OSError."""
-    return isolation.start_with_connection(layers, socket.SOCK_STREAM, _rehearse, _serve)
-
-
-def _serve(connection: socket.socket, held: Isolation, lock: ChildLock, base_bytes: int) -> None:
-    """The jailed process: compile on request until the supervisor is gone."""
-    for limit, value in (
-        (resource.RLIMIT_CORE, 0),
-        (resource.RLIMIT_FSIZE, 0),
-        (resource.RLIMIT_AS, base_bytes + MEMORY_BYTES),
-    ):
-        resource.setrlimit(limit, (value, value))
-    lock.enter_domain()
-    lock.shut()
-    warnings.simplefilter("ignore")
-    connection.sendall(isolation.READY)
-    while True:
-        try:
-            request = wire.receive(connection)
-        except EOFError:
-            return
-        answer = compiled(request[1:], request[:1] == b"s")
-        spent = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss > _SPENT_KIB
-        connection.sendall(wire.pack(encode((*answer, spent))))
-
-
-def compiled(source: bytes, scan: bool) -> tuple[str, bytes, tuple[str, ...] | None] | tuple[str, str, str]:
-    """("compiled", code, modules) or ("refused", error type, message)."""
-    from .scan import modules_if_stateless
-
-    try:
-        text = source.decode("utf-8", "surrogatepass").removeprefix("\ufeff")
-        tree = ast.parse(text, PROGRAM_NAME) if scan else None
-        code = compile(text if tree is None else tree, PROGRAM_NAME, "exec", dont_inherit=True)
-        packed = marshal.dumps(code)
-    except (SyntaxError, ValueError, MemoryError, RecursionError, OverflowError) as error:
-        return ("refused", type(error).__name__, message_of(error))
-    modules = None
-    if tree is not None:
-        with suppress(Exception):  # a program that the scan cannot take in is not wrong for it
-            modules = modules_if_stateless(tree)
-    return ("compiled", packed, None if modules is None else tuple(sorted(modules)))
-
-
-_REHEARSED = (
-    "import sys\ndef main():\n    for line in sys.stdin:\n        print(sum(map(int, line.split())))\nmain()\n",
-    "from collections import deque\nclass Solution:\n    def f(self, a): return [x for x in deque(a) if x > 0]\n",
-)
-
-
-def _rehearse() -> int:
-    """Warm up before the jail closes; returns the process's size in bytes."""
-    for _ in range(20):
-        for source in _REHEARSED:
-            compiled(source.encode(), True)
-    return isolation.address_space_bytes()

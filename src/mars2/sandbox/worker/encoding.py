@@ -12,7 +12,6 @@ import collections
 import gc
 import struct
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
 from decimal import Decimal
 from fractions import Fraction
 from typing import Any
@@ -31,11 +30,13 @@ class EncodingError(ValueError):
     """A value cannot be carried, or bytes are not a value."""
 
 
-@dataclass(frozen=True, slots=True, eq=False)
 class Opaque:
     """Stands for an object that cannot be carried by value; equal to nothing but itself."""
 
-    type_name: str
+    __slots__ = ("type_name",)
+
+    def __init__(self, type_name: str) -> None:
+        self.type_name = type_name
 
 
 Special = Callable[[Any, list[bytes], int], bool]  # writes a value its own way, or says that it does not

@@ -14,7 +14,6 @@ import struct
 import types
 from collections import Counter, OrderedDict, defaultdict, deque
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
 from decimal import Decimal
 from fractions import Fraction
 from time import process_time
@@ -177,11 +176,14 @@ def shown_result(data: bytes) -> Any:
             raise EncodingError("not a result of a call")
 
 
-@dataclass(frozen=True, slots=True, eq=False)
 class _Passed(Opaque):
     """Stands for a container that was passed, by number."""
 
-    index: int
+    __slots__ = ("index",)
+
+    def __init__(self, type_name: str, index: int) -> None:
+        super().__init__(type_name)
+        self.index = index
 
 
 def _pack(value: object, passed: Sequence[Any]) -> bytes:

@@ -18,7 +18,6 @@ import struct
 import sys
 from array import array
 from collections.abc import Callable
-from dataclasses import dataclass
 from functools import partial
 from resource import (
     RLIMIT_AS,
@@ -29,16 +28,17 @@ from resource import (
     RLIMIT_NPROC,
     setrlimit,
 )
+from typing import NamedTuple
 
 from . import candidate, libc, namespaces, sentinels
 from .isolation import READY, ChildLock, Isolation, Layers, address_space_bytes, start_with_connection
 from .rehearsal import TIMES, fill_pools, rehearse
 
 _PRELOADED = """
-__future__ abc array ast bisect cmath collections copy dataclasses datetime decimal enum fractions functools hashlib
-heapq io itertools json math numbers operator random re statistics string struct textwrap threading time traceback types
-typing
+__future__ abc array bisect cmath collections copy decimal enum fractions functools heapq io itertools json math numbers
+operator random re string struct threading time types typing
 """
+LARGER = "ast dataclasses datetime hashlib inspect statistics textwrap traceback"  # a third of all: not for every child to copy
 FORK = struct.Struct("<QQQ")  # CPU limit in s, memory in bytes over the base, largest file in bytes
 EXITED = struct.Struct("=ib3x4qq104x")  # status, 1 if the zygote is spent; user s and µs, system s and µs, peak KiB
 _SPENT_AT, _USAGE_AT = 4, 8  # the latter is a struct rusage
@@ -51,8 +51,7 @@ _COUNTS_PER_NAMESPACE = (5, 14)  # the kernel since which a user namespace has a
 Step = Callable[[], object]  # returns -1 or raises OSError if it fails
 
 
-@dataclass(frozen=True, slots=True)
-class _Prepared:
+class _Prepared(NamedTuple):
     """What a zygote has before its jail closes."""
 
     base_bytes: int  # its own size
@@ -164,18 +163,18 @@ def _end_everything(isolation: Isolation) -> None:
             return
 
 
-def start(layers: Layers, library: tuple[str, str] | None = None) -> tuple[socket.socket, Isolation]:
-    """Start a zygote from the supervisor; returns the connection to it and the isolation it has.
+def start(layers: Layers, modules: str = "", folder: str = "") -> tuple[socket.socket, Isolation]:
+    """Start a zygote from the nursery; returns the connection to it and the isolation it has.
 
-    `library` is a package to preload and the folder it is installed in.
+    `modules` is what to preload besides the usual; some of it is installed in `folder`.
 
     Raises:
         OSError: it cannot be started.
     """
-    return start_with_connection(layers, socket.SOCK_SEQPACKET, lambda: _preload(library), _serve)
+    return start_with_connection(layers, socket.SOCK_SEQPACKET, lambda: _preload(modules, folder), _serve)
 
 
-def _preload(library: tuple[str, str] | None) -> _Prepared:
+def _preload(modules: str = "", folder: str = "") -> _Prepared:
     """Import what programs use, before the jail closes so that what must stay readable is known."""
     for name in _PRELOADED.split():
         importlib.import_module(name)
@@ -187,8 +186,8 @@ def _preload(library: tuple[str, str] | None) -> _Prepared:
     sys.argv = [candidate.PROGRAM_NAME]
     sys.orig_argv = ["python3", candidate.PROGRAM_NAME]
     sys.path[:] = [path for path in sys.path if path]
-    if library is not None:
-        name, folder = library
+    if folder:
         sys.path.append(folder)
+    for name in modules.split():
         importlib.import_module(name)
     return _Prepared(address_space_bytes(), ready)

@@ -11,16 +11,14 @@ import signal
 import socket
 import struct
 from collections.abc import Callable
-from dataclasses import dataclass
-from typing import Any, NoReturn, TypeVar
+from typing import Any, NamedTuple, NoReturn, TypeVar
 
 from . import landlock, libc, namespaces, seccomp
 
 _START_S = 30.0
 
 
-@dataclass(frozen=True, slots=True)
-class Layers:
+class Layers(NamedTuple):
     """Which layers are wanted, and what a library tier adds to what may be read."""
 
     namespaces: bool = True
@@ -29,8 +27,7 @@ class Layers:
     library_folders: tuple[str, ...] = ()
 
 
-@dataclass(frozen=True, slots=True)
-class Isolation:
+class Isolation(NamedTuple):
     """What holds a zygote and its children."""
 
     namespaces: bool
@@ -53,8 +50,7 @@ class Isolation:
         return [int(pid) for pid in os.pread(self.children_file, 1 << 16, 0).split()]
 
 
-@dataclass(frozen=True, slots=True)
-class ChildLock:
+class ChildLock(NamedTuple):
     """The last layers, made with the zygote's and put on each candidate just before it runs."""
 
     domain: landlock.Domain | None

@@ -7,7 +7,7 @@ import os
 import stat
 import struct
 from collections.abc import Iterable
-from dataclasses import dataclass
+from typing import NamedTuple
 
 from . import libc
 
@@ -23,8 +23,7 @@ WRITE_DEVICE = _READ_FILE | _WRITE_FILE
 SCRATCH = READ | _WRITE_FILE | _REMOVE_DIR | _REMOVE_FILE | _MAKE_DIR | _MAKE_REG | _TRUNCATE
 
 
-@dataclass(frozen=True, slots=True)
-class Rule:
+class Rule(NamedTuple):
     """`rights` on `path` and, for a folder, all below it."""
 
     path: str

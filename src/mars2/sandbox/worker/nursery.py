@@ -12,15 +12,47 @@ import signal
 import socket
 from collections.abc import Callable
 from contextlib import suppress
-from dataclasses import asdict
 from typing import Any
 
-from . import libc
-from .isolation import Isolation
+from . import forkserver, libc
+from .isolation import ChildLock, Isolation, Layers, start_with_connection
 
 _MOST_BYTES = 1 << 16  # of a message
 
 Start = Callable[[str], tuple[socket.socket, Isolation]]  # makes a zygote of a kind; raises OSError
+
+
+def start_zygote(settings: dict[str, Any], kind: str) -> tuple[socket.socket, Isolation]:
+    """Make a zygote of this kind: "plain", "larger", "numpy", "tester" or "compiler". Raises OSError.
+
+    What only one kind needs is imported by that: the others are forks of this process too.
+    """
+    layers = Layers(bool(settings["namespaces"]), bool(settings["landlock"]), bool(settings["seccomp"]))
+    if kind == "compiler":
+        return start_with_connection(layers, socket.SOCK_STREAM, _rehearse_compiler, _serve_compiler)
+    match kind:
+        case "larger":
+            return forkserver.start(layers, forkserver.LARGER)
+        case "tester":
+            return forkserver.start(layers, f"{__package__}.tester")
+        case "numpy":
+            folder = settings["numpy_folder"]
+            layers = layers._replace(library_folders=(f"{folder}/numpy", f"{folder}/numpy.libs"))
+            return forkserver.start(layers, f"{forkserver.LARGER} numpy", folder)
+        case _:
+            return forkserver.start(layers)
+
+
+def _rehearse_compiler() -> int:
+    from . import compiling
+
+    return compiling.rehearse()
+
+
+def _serve_compiler(connection: socket.socket, held: Isolation, lock: ChildLock, base_bytes: int) -> None:
+    from . import compiling
+
+    compiling.serve(connection, lock, base_bytes)
 
 
 class Nursery:
@@ -90,7 +122,7 @@ def _serve(supervisor: socket.socket, start: Start) -> None:
             continue
         live.add(isolation.pid)
         with connection:
-            socket.send_fds(supervisor, [json.dumps(asdict(isolation)).encode()], [connection.fileno()])
+            socket.send_fds(supervisor, [json.dumps(isolation._asdict()).encode()], [connection.fileno()])
     for pid in live:
         _end(pid)
 

@@ -9,27 +9,23 @@ import json
 import marshal
 import os
 import re
-import resource
 import socket
-import sys
 import time
 from contextlib import suppress
-from dataclasses import dataclass, replace
-from functools import partial
+from dataclasses import dataclass
 from typing import Any
 
-from . import compiler, forkserver, huge_pages, libc, wire
+from . import forkserver, libc, wire
 from .checker import CheckerFailed
-from .isolation import Isolation, Layers
+from .isolation import Isolation
 from .jailed import Cancelled, ZygoteLost, processors
 from .judgement import Judgement, Request
 from .nursery import Nursery
 
-_STACK_BYTES = 1 << 30  # room for deep recursion in candidates; address space only
 _RECYCLE_AFTER = 5_000  # judgements per zygote
 _STAY_S = 0.05  # on one processor
-_REEXECUTED = "MARS2_WORKER_STACK"
 _NEEDS_NUMPY = re.compile(r"\bnumpy\b")  # in vain is better than not: there are many ways to import it
+_NEEDS_LARGER = re.compile(rf"\b(?:{'|'.join(forkserver.LARGER.split())})\b")
 
 
 class _Zygotes:
@@ -98,18 +94,6 @@ class _Zygotes:
             self._nursery.end(isolation.pid)
 
 
-def _start_zygote(settings: dict[str, Any], kind: str) -> tuple[socket.socket, Isolation]:
-    """Make a zygote of this kind: "plain", "tester", "numpy" or "compiler". Raises OSError."""
-    layers = Layers(bool(settings["namespaces"]), bool(settings["landlock"]), bool(settings["seccomp"]))
-    if kind == "compiler":
-        return compiler.start(layers)
-    if kind != "numpy":
-        return forkserver.start(layers)
-    folder = settings["numpy_folder"]
-    folders = (f"{folder}/numpy", f"{folder}/numpy.libs")
-    return forkserver.start(replace(layers, library_folders=folders), ("numpy", folder))
-
-
 class _Tests:
     """The tests of recent judgements, by key."""
 
@@ -147,16 +131,8 @@ class _Kind:
         self.zygotes.drop(self.kind)
 
 
-def main(descriptor: int) -> None:
-    """Serve one trainer over a connected socket until it closes."""
-    _make_room_for_recursion()
-    sys.setrecursionlimit(10_000)
-    huge_pages.keep_interpreter()
-    trainer = socket.socket(fileno=descriptor)
-    settings = json.loads(wire.receive(trainer))
-    if settings["contained"]:
-        libc.prctl(libc.PR_SET_DUMPABLE, 0)  # programs may be of the same user: none may read what is expected
-    nursery = Nursery(partial(_start_zygote, settings), trainer)
+def serve(trainer: socket.socket, settings: dict[str, Any], nursery: Nursery) -> None:
+    """Serve one trainer until it closes."""
     zygotes = _Zygotes(settings, nursery)
     try:
         _, isolation = zygotes.get("plain")
@@ -182,7 +158,9 @@ def _answer(payload: bytes, tests: _Tests, zygotes: _Zygotes, trainer: socket.so
     if num_pieces is not None:
         tests.add(key, [wire.receive(trainer) for _ in range(num_pieces)])
     request = Request(program, tests.loaded[key], *options)
-    kind = "numpy" if _NEEDS_NUMPY.search(program) and zygotes.can_numpy() else "plain"
+    kind = "larger" if _NEEDS_LARGER.search(program) else "plain"
+    if _NEEDS_NUMPY.search(program) and zygotes.can_numpy():
+        kind = "numpy"
     tiers: set[str] = set()
     try:
         compiling, running, testing = (_Kind(zygotes, name, tiers) for name in ("compiler", kind, "tester"))
@@ -200,14 +178,3 @@ def _answer(payload: bytes, tests: _Tests, zygotes: _Zygotes, trainer: socket.so
 
 def _send(trainer: socket.socket, answer: dict[str, object]) -> None:
     trainer.sendall(wire.pack(json.dumps(answer).encode()))
-
-
-def _make_room_for_recursion() -> None:
-    """Start again with a large stack limit: the kernel lays out room for the stack when a program starts, not later."""
-    _, hard = resource.getrlimit(resource.RLIMIT_STACK)
-    wanted = _STACK_BYTES if hard == resource.RLIM_INFINITY else min(_STACK_BYTES, hard)
-    if _REEXECUTED not in os.environ:
-        os.environ[_REEXECUTED] = "1"
-        resource.setrlimit(resource.RLIMIT_STACK, (wanted, hard))
-        os.execv(sys.executable, [sys.executable, *sys.orig_argv[1:]])
-    del os.environ[_REEXECUTED]

@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from typing import NamedTuple
 
 
-@dataclass(frozen=True, slots=True)
-class Architecture:
+class Architecture(NamedTuple):
     """Numbers of one architecture, and the names a jail may use."""
 
     audit: int  # AUDIT_ARCH_…, what the kernel reports
