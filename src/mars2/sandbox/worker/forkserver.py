@@ -38,7 +38,7 @@ _PRELOADED = """
 __future__ abc array bisect cmath collections copy decimal enum fractions functools heapq io itertools json math numbers
 operator random re string struct threading time types typing
 """
-LARGER = "ast dataclasses datetime hashlib inspect statistics textwrap traceback"  # a third of all: not for every child to copy
+LARGER = "ast dataclasses datetime hashlib inspect statistics textwrap traceback"  # not for every child to copy
 FORK = struct.Struct("<QQQ")  # CPU limit in s, memory in bytes over the base, largest file in bytes
 EXITED = struct.Struct("=ib3x4qq104x")  # status, 1 if the zygote is spent; user s and µs, system s and µs, peak KiB
 _SPENT_AT, _USAGE_AT = 4, 8  # the latter is a struct rusage
