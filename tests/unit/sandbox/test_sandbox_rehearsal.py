@@ -119,3 +119,30 @@ os.write(kept, repr(connection.recv(64)).encode())
 """
     )
     assert answer == "b''"
+
+
+@pytest.mark.parametrize("listed", [True, False], ids=["children listed", "children not listed"])
+def test_a_child_is_found_with_and_without_a_list_of_children(listed: bool) -> None:
+    answer = run(
+        f"""
+import marshal, socket
+from functools import partial
+from worker import nursery
+settings = dict(namespaces=True, landlock=True, seccomp=True, numpy_folder=None, allow_unsafe=True, safe_tiers=["A"])
+nest = nursery.Nursery(partial(nursery.start_zygote, settings))
+from worker import jailed, supervisor
+jailed._children_are_listed = lambda: {listed}
+tests, zygotes = supervisor._Tests(), supervisor._Zygotes(settings, nest)
+tests.loaded[b"key"] = [("stdio", "1", "1")]
+ours, theirs = socket.socketpair()
+options = (0.2, 0.5, 256, 1 << 20, 1 << 16, "exact", True, True, None)
+def status(program):
+    answer = supervisor._answer(marshal.dumps((program, b"key", None, options)), tests, zygotes, theirs)
+    return answer["outcomes"][0][0] if "outcomes" in answer else str(answer)
+programs = ["print(1)", "import time\\ntime.sleep(0.05)\\nprint(1)", "import os\\nos._exit(3)"]
+programs += ["while True: pass", "import time\\ntime.sleep(9)", "print(1)"]
+os.write(kept, " ".join(map(status, programs)).encode())
+zygotes.drop_all()
+"""
+    )
+    assert answer == "AC AC RE TLE TLE AC"

@@ -135,9 +135,7 @@ class Jailed:
         is_alone = bool(tests) and not stay and _children_are_listed()  # nothing is said, neither way
         self._control = theirs = None
         if not is_alone:
-            self._control, theirs = _socket.socketpair(
-                socket.AF_UNIX, socket.SOCK_SEQPACKET
-            )  # `socket` makes calls more
+            self._control, theirs = _socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)  # at fewer calls
             self._control.setsockopt(socket.SOL_SOCKET, socket.SO_PASSCRED, 1)
         names = ("box", "stdin", "stdout", "stderr")
         self._box, self._stdin, self._stdout, self._stderr = files = [os.memfd_create(name) for name in names]
