@@ -14,6 +14,20 @@ from mars2.sandbox.launchers import ENVIRONMENT, PYTHON_OPTIONS
 pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="the worker needs Linux")
 _PARENT = Path(mars2.sandbox.worker.__file__).parents[1]
 _HEADER = f"import fcntl, os, sys\nsys.path.insert(0, {str(_PARENT)!r})\nkept = fcntl.fcntl(1, fcntl.F_DUPFD, 100)\n"
+_WORKER = """
+import marshal, socket
+from functools import partial
+from worker import nursery
+settings = dict(namespaces=True, landlock=True, seccomp=True, numpy_folder=None, allow_unsafe=True, safe_tiers=["A"])
+nest = nursery.Nursery(partial(nursery.start_zygote, settings))
+from worker import jailed, supervisor
+tests, zygotes = supervisor._Tests(), supervisor._Zygotes(settings, nest)
+ours, theirs = socket.socketpair()
+def statuses(program, cpu_s, hermetic):
+    options = (cpu_s, 0.5, 256, 1 << 20, 1 << 16, "exact", True, hermetic, None)
+    answer = supervisor._answer(marshal.dumps((program, b"key", None, options)), tests, zygotes, theirs)
+    return [outcome[0] for outcome in answer["outcomes"]] if "outcomes" in answer else [str(answer)]
+"""
 
 
 def run(code: str, timeout_s: float = 60.0) -> str:
@@ -124,25 +138,30 @@ os.write(kept, repr(connection.recv(64)).encode())
 @pytest.mark.parametrize("listed", [True, False], ids=["children listed", "children not listed"])
 def test_a_child_is_found_with_and_without_a_list_of_children(listed: bool) -> None:
     answer = run(
-        f"""
-import marshal, socket
-from functools import partial
-from worker import nursery
-settings = dict(namespaces=True, landlock=True, seccomp=True, numpy_folder=None, allow_unsafe=True, safe_tiers=["A"])
-nest = nursery.Nursery(partial(nursery.start_zygote, settings))
-from worker import jailed, supervisor
+        _WORKER
+        + f"""
 jailed._children_are_listed = lambda: {listed}
-tests, zygotes = supervisor._Tests(), supervisor._Zygotes(settings, nest)
 tests.loaded[b"key"] = [("stdio", "1", "1")]
-ours, theirs = socket.socketpair()
-options = (0.2, 0.5, 256, 1 << 20, 1 << 16, "exact", True, True, None)
-def status(program):
-    answer = supervisor._answer(marshal.dumps((program, b"key", None, options)), tests, zygotes, theirs)
-    return answer["outcomes"][0][0] if "outcomes" in answer else str(answer)
 programs = ["print(1)", "import time\\ntime.sleep(0.05)\\nprint(1)", "import os\\nos._exit(3)"]
 programs += ["while True: pass", "import time\\ntime.sleep(9)", "print(1)"]
-os.write(kept, " ".join(map(status, programs)).encode())
+os.write(kept, " ".join(statuses(program, 0.2, True)[0] for program in programs).encode())
 zygotes.drop_all()
 """
     )
     assert answer == "AC AC RE TLE TLE AC"
+
+
+def test_a_process_goes_on_after_the_time_it_may_run_by_itself() -> None:
+    """Ten milliseconds, see `Judgement`; then it is asked for more, and is not taken to have left something behind."""
+    answer = run(
+        _WORKER
+        + """
+tests.loaded[b"key"] = [("stdio", str(number), str(number)) for number in range(6)]
+forks, get = [], zygotes.get
+zygotes.get = lambda kind: forks.append(kind) or get(kind)
+program = "import time\\nstart = time.perf_counter()\\nwhile time.perf_counter() - start < 0.03: pass\\nprint(input())"
+os.write(kept, f"{statuses(program, 1.0, False)} {forks.count('plain')}".encode())
+zygotes.drop_all()
+"""
+    )
+    assert answer == f"{['AC'] * 6} 1"

@@ -132,7 +132,7 @@ class Jailed:
         self._has_ended = False  # whether the zygote is known to have reported its end
         self._pid, self._pidfd = 0, -1
         *_, tests, stay = job
-        is_alone = bool(tests) and not stay and _children_are_listed()  # nothing is said, neither way
+        is_alone = len(tests) == 1 and not stay and _children_are_listed()  # nothing is said, neither way
         self._control = theirs = None
         if not is_alone:
             self._control, theirs = _socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)  # at fewer calls
