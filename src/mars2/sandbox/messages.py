@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import hashlib
 import marshal
+import time
 from collections import OrderedDict
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
@@ -105,6 +106,7 @@ def _pieces(test: tuple[Any, ...]) -> Iterator[bytes]:
             yield marshal.dumps((wire.IN_PARTS, *map(len, parts)), _MARSHAL_VERSION)
             for part in (*parts[0], *parts[1]):
                 yield marshal.dumps(part, _MARSHAL_VERSION)
+                time.sleep(0)  # the event loop's turn, if it waits: it would be given one every 5 ms
         case _:
             yield marshal.dumps(test, _MARSHAL_VERSION)
 
