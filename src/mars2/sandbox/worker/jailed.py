@@ -134,8 +134,8 @@ class Jailed:
         *_, tests, stay = job
         is_alone = len(tests) == 1 and not stay and _children_are_listed()  # nothing is said, neither way
         self._control = theirs = None
-        if not is_alone:
-            self._control, theirs = _socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)  # at fewer calls
+        if not is_alone:  # not by `socket.socketpair`, which asks the kernel what it has made
+            self._control, theirs = _socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
             self._control.setsockopt(socket.SOL_SOCKET, socket.SO_PASSCRED, 1)
         names = ("box", "stdin", "stdout", "stderr")
         self._box, self._stdin, self._stdout, self._stderr = files = [os.memfd_create(name) for name in names]
@@ -171,7 +171,7 @@ class Jailed:
             message, ancillary, _, _ = self._control.recvmsg(64, 128)
         except OSError as error:
             raise ZygoteLost(f"the child did not start: {error}") from error
-        if message[:1] != bytes((candidate.HELLO,)):
+        if not message or message[0] != candidate.HELLO:
             raise ZygoteLost("the child died before it started")
         for level, kind, data in ancillary:
             if level == socket.SOL_SOCKET and kind == socket.SCM_CREDENTIALS:
