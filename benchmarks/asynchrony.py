@@ -40,7 +40,7 @@ from cpu_clock import CpuClockLoop
 from mars2 import build
 from mars2.config import load_config
 from mars2.core.completion import Completion, Prompt, Sampling
-from mars2.core.protocols import Backend, Sandbox
+from mars2.core.protocols import Backend, Sandbox, SandboxFacts
 from mars2.core.statistics import paired_gain_ci
 from mars2.core.tree import Node, Tree
 from mars2.core.verdict import Verdict
@@ -95,6 +95,9 @@ class Announced:
     async def judge(self, *args: Any, **options: Any) -> Verdict:
         with self._loop.working():
             return await self._sandbox.judge(*args, **options)
+
+    def facts(self) -> SandboxFacts:
+        return self._sandbox.facts()
 
     async def close(self) -> None:
         await self._sandbox.close()

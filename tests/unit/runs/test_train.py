@@ -362,10 +362,10 @@ async def test_failures_of_the_judge_are_counted(tmp_path: Path) -> None:
         run = trainer(tmp_path, store, steps=1)
         sandbox: Any = run.grower.sandbox
         judge = sandbox.judge
-        sandbox.num_worker_failures = 0
+        sandbox.num_failures = 0
 
         async def judge_and_fail(*args: Any, **options: Any) -> Any:
-            sandbox.num_worker_failures += 1
+            sandbox.num_failures += 1
             return await judge(*args, **options)
 
         sandbox.judge = judge_and_fail

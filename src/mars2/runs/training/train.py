@@ -358,9 +358,9 @@ class Trainer:
         self.recorder.samples((s.key for s in samples), policy=policy, step=self.progress.rounds, outcome=outcome)
 
     def _sandbox_counts(self) -> tuple[int, int]:
-        """Programs judged and failures of the judge itself, where the sandbox counts them."""
-        sandbox = self.grower.sandbox
-        return getattr(sandbox, "num_judged", 0), getattr(sandbox, "num_worker_failures", 0)
+        """Programs judged, and failures of the judge itself."""
+        facts = self.grower.sandbox.facts()
+        return facts.num_judged, facts.num_failures
 
 
 def _is_past(now: int, last: int, every: int) -> bool:
