@@ -37,11 +37,11 @@ from mars2.core.seeds import stream
 from mars2.core.tree import Tree
 from mars2.core.verdict import Status, TestResult, Verdict
 from mars2.prompting.chat import ChatPrompter
-from mars2.runs.grow_tree import Order, TreeGrower
+from mars2.runs.growing.grow_tree import Order, TreeGrower
+from mars2.runs.growing.rollout import Job, grow_trees
+from mars2.runs.growing.slots import Slots
+from mars2.runs.growing.team import Agent
 from mars2.runs.recorder import Recorder
-from mars2.runs.rollout import Job, grow_trees
-from mars2.runs.slots import Slots
-from mars2.runs.team import Agent
 from mars2.search.ab_mcts import AbMcts
 from mars2.store.run_store import RunStore
 

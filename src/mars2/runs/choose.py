@@ -14,7 +14,7 @@ from mars2.core.problem import Checker, Problem
 from mars2.core.protocols import Sandbox
 from mars2.core.seeds import stream
 from mars2.core.tree import Node
-from mars2.runs.guidance import Guide
+from mars2.runs.growing.guidance import Guide
 from mars2.search.behaviour import Behaviour, behaviour_of, informative
 from mars2.search.generated_inputs import generate_inputs
 from mars2.search.selection import choose_answer, distinct_programs, finalists

@@ -12,8 +12,8 @@ from mars2.core.problem import CallTest, Problem
 from mars2.core.protocols import Search
 from mars2.core.verdict import Status, TestResult, Verdict
 from mars2.prompting.chat import ChatPrompter
-from mars2.runs.grow_tree import Scoring, TreeGrower
-from mars2.runs.team import Agent, Price
+from mars2.runs.growing.grow_tree import Scoring, TreeGrower
+from mars2.runs.growing.team import Agent, Price
 from mars2.search.ab_mcts import AbMcts
 
 RIGHT = "```python\ndef f(x):\n    return x + 1\n```"

@@ -12,10 +12,10 @@ from mars2.core.problem import Problem
 from mars2.core.serial import tree_hash
 from mars2.core.tree import Tree
 from mars2.reward_model.scripted import ScriptedRewardModel
-from mars2.runs.grow_tree import MAX_CANCELLED_IN_A_ROW, Retries, Scoring
-from mars2.runs.guidance import Guide
-from mars2.runs.rollout import Job, grow_trees
-from mars2.runs.stopping import StopRules
+from mars2.runs.growing.grow_tree import MAX_CANCELLED_IN_A_ROW, Retries, Scoring
+from mars2.runs.growing.guidance import Guide
+from mars2.runs.growing.rollout import Job, grow_trees
+from mars2.runs.growing.stopping import StopRules
 from mars2.search.best_of_n import BestOfN
 from mars2.search.sequential import Sequential
 

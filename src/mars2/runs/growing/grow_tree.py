@@ -25,11 +25,11 @@ from mars2.core.seeds import derive_seed, stream
 from mars2.core.tree import Expansion, Failure, Node, Tree
 from mars2.core.verdict import Verdict
 from mars2.credit.rewards import overlong_penalty, raw_reward, search_score
-from mars2.runs.budget import Budget, Ledger
-from mars2.runs.guidance import Guide
-from mars2.runs.slots import Slots
-from mars2.runs.stopping import Stopping, StopRules
-from mars2.runs.team import Agent
+from mars2.runs.growing.budget import Budget, Ledger
+from mars2.runs.growing.guidance import Guide
+from mars2.runs.growing.slots import Slots
+from mars2.runs.growing.stopping import Stopping, StopRules
+from mars2.runs.growing.team import Agent
 from mars2.search.strategy import Strategy, rebuild
 
 MAX_CANCELLED_IN_A_ROW = 3
