@@ -25,7 +25,7 @@ from mars2.credit.assignment import Credit, CreditedTree
 from mars2.runs.growing.grow_tree import Growth, TreeGrower
 from mars2.runs.growing.rollout import Job, grow_trees
 from mars2.runs.growing.sketch import sketch
-from mars2.runs.measuring.validate import METRIC, Validation
+from mars2.runs.measuring.validation import METRIC, Validation
 from mars2.runs.recorder import Recorder
 from mars2.runs.training.buffer import PolicyBuffer
 from mars2.runs.training.checkpoints import Checkpoints, Progress
