@@ -222,6 +222,7 @@ def _open_store(config: RunConfig, problem: Problem, folder: Path, *, resume: bo
 
 def _solve(config: RunConfig, problem: Problem, folder: Path, trained: Path | None, *, resume: bool) -> dict[str, Any]:
     from mars2 import build
+    from mars2.core.events import Finished, Opened
     from mars2.core.tree import Tree
     from mars2.core.usage import usage_by_agent
     from mars2.reports import write_report
@@ -237,13 +238,13 @@ def _solve(config: RunConfig, problem: Problem, folder: Path, trained: Path | No
         team = build.build_team(config, models)
         try:
             grower = build.build_grower(config, team, judge_hidden=False)
-            recorder.open_tree(tree, phase="solve", step=0)
-            recorder.event("evaluation_started", label=problem.id, num_nodes=config.rollout.max_nodes)
+            recorder.hear(Opened(tree, "solve", 0))
+            recorder.note("search_started", problem=problem.id, num_nodes=config.rollout.max_nodes, num_done=len(tree))
             (growth,) = await grow_trees(
                 [Job(tree, problem, grower)],
                 trees_in_flight=1,
                 lockstep=config.rollout.lockstep,
-                log=recorder,
+                hear=recorder.hear,
             )
             answer = await choose(
                 tree, problem, team.sandbox, selection=build.build_selection(config), guide=team.guide
@@ -258,16 +259,14 @@ def _solve(config: RunConfig, problem: Problem, folder: Path, trained: Path | No
     with _open_store(config, problem, folder, resume=resume) as store:
         stored = store.tree(tree_id)
         tree = Tree(tree_id, problem.id) if stored is None else stored.tree
-        if stored is not None and stored.finished:
-            store.reopen_tree(tree_id)
         view = LiveView(stderr, policy_of_agent={})
-        recorder = Recorder(store, [view])
-        recorder.event("run_started", name=f"solve {problem.id}", commit=commit(), seed=config.seed)
+        recorder = Recorder(store, [view.hear])
+        recorder.note("run_started", name=f"solve {problem.id}", commit=commit(), seed=config.seed)
         store.save_problem(problem)
         with view:
             growth, answer, hidden = run_async(work(), when_interrupted=f"interrupted; --resume --out {folder} goes on")
-        recorder.tree(tree, phase="solve", step=0)
-        recorder.event("run_finished", wall_s=time.monotonic() - started)
+        recorder.hear(Finished(tree, "solve", 0))
+        recorder.note("run_finished", wall_s=time.monotonic() - started)
         report = write_report(folder, store)
     node = None if answer.node_id is None else tree.nodes[answer.node_id]
     return {

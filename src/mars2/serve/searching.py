@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 
 from mars2 import build
 from mars2.config.run import RunConfig
 from mars2.core.completion import Sampling
+from mars2.core.events import Cancelled, Event, Told
 from mars2.core.problem import Problem
-from mars2.core.tree import Expansion, Failure, Node, Tree
+from mars2.core.tree import Tree
 from mars2.runs.choose import choose
 from mars2.runs.growing.budget import Budget
 from mars2.serve.requests import ChatRequest
@@ -36,29 +37,6 @@ class Solution:
     tier: str  # isolation tier of the sandbox
 
 
-class Progress:
-    """Tells `say` of every node. A `runs.grow_tree.GrowthLog`."""
-
-    def __init__(self, say: Callable[[str], None], max_nodes: int) -> None:
-        self._say = say
-        self._max_nodes = max_nodes
-
-    def expansions(self, tree: Tree, chosen: Sequence[Expansion]) -> None:
-        pass
-
-    def held(self, tree: Tree, expansion: Expansion, failure: Failure | None) -> None:
-        pass
-
-    def node(self, tree: Tree, node: Node, failure: Failure | None = None) -> None:
-        verdict = node.public_verdict
-        passed = f"{verdict.num_passed} of {len(verdict.tests)} tests" if verdict.tests else "no tests"
-        whose = f"refines {node.parent_id}" if node.parent_id is not None else "first attempt"
-        self._say(f"[{len(tree)}/{self._max_nodes}] {node.agent}, {whose}: {verdict.status}, {passed}\n")
-
-    def cancelled(self, tree: Tree, failure: Failure) -> None:
-        self._say(f"{failure.agent}: {failure.error}\n")
-
-
 async def search(
     config: RunConfig,
     team: build.Team,
@@ -79,7 +57,12 @@ async def search(
     seed = config.seed if request.seed is None else request.seed & 0x7FFFFFFF
     grower = replace(grower, agents=agents, seed=seed, budget=budget)
     tree = Tree("serve", problem.id)
-    growth = await grower.grow(tree, problem, log=Progress(say, max_nodes))
+
+    def hear(event: Event) -> None:
+        if (text := _spoken(event, max_nodes)) is not None:
+            say(text)
+
+    growth = await grower.grow(tree, problem, hear=hear)
     answer = await choose(tree, problem, team.sandbox, selection=build.build_selection(config))
     node = None if answer.node_id is None else tree.nodes[answer.node_id]
     completions = [n.completion for n in tree]
@@ -109,3 +92,17 @@ def _sampling(sampling: Sampling, request: ChatRequest) -> Sampling:
         top_p=sampling.top_p if request.top_p is None else request.top_p,
         max_tokens=sampling.max_tokens if limit is None else min(limit, sampling.max_tokens),
     )
+
+
+def _spoken(event: Event, max_nodes: int) -> str | None:
+    """A line on what happened to the tree; None where there is nothing to say."""
+    match event:
+        case Told(tree, node):
+            verdict = node.public_verdict
+            passed = f"{verdict.num_passed} of {len(verdict.tests)} tests" if verdict.tests else "no tests"
+            whose = f"refines {node.parent_id}" if node.parent_id is not None else "first attempt"
+            return f"[{len(tree)}/{max_nodes}] {node.agent}, {whose}: {verdict.status}, {passed}\n"
+        case Cancelled(_, failure):
+            return f"{failure.agent}: {failure.error}\n"
+        case _:
+            return None
