@@ -239,7 +239,7 @@ class VllmBackend:
             return engine
 
     async def _end(self, engine: Any) -> None:
-        """Kill the engine and wait until vLLM notices: its requests then fail. A normal end would leave them waiting."""
+        """Kill the engine and wait until vLLM notices. Its requests then fail; a normal end would leave them waiting."""
         if self._guard is not None:
             self._guard.kill()
         async with asyncio.timeout(_SYNC_TIMEOUT_S):
