@@ -239,7 +239,7 @@ class VllmBackend:
             return engine
 
     async def _end(self, engine: Any) -> None:
-        """Kill the engine and wait until vLLM notices. Its requests then fail; a normal end would leave them waiting."""
+        """Kill the engine and wait until its requests have failed. After a normal end they would wait for ever."""
         if self._guard is not None:
             self._guard.kill()
         async with asyncio.timeout(_SYNC_TIMEOUT_S):
