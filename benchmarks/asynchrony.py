@@ -40,13 +40,13 @@ from cpu_clock import CpuClockLoop
 from mars2 import build
 from mars2.config import load_config
 from mars2.core.completion import Completion, Prompt, Sampling
-from mars2.core.protocols import Backend, Sandbox
+from mars2.core.protocols import Backend, Sandbox, SandboxFacts
 from mars2.core.statistics import paired_gain_ci
 from mars2.core.tree import Node, Tree
 from mars2.core.verdict import Verdict
 from mars2.recipes import FOLDER
+from mars2.runs.measuring.validate import METRIC, Validation
 from mars2.runs.recorder import Recorder
-from mars2.runs.validate import METRIC, Validation
 from mars2.store.run_store import RunStore
 
 CONFIG = FOLDER / "lab_heter.yaml"
@@ -96,6 +96,9 @@ class Announced:
     async def judge(self, *args: Any, **options: Any) -> Verdict:
         with self._loop.working():
             return await self._sandbox.judge(*args, **options)
+
+    def facts(self) -> SandboxFacts:
+        return self._sandbox.facts()
 
     async def close(self) -> None:
         await self._sandbox.close()

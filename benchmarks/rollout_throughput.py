@@ -28,13 +28,13 @@ from typing import Any
 import numpy as np
 
 from mars2 import build
-from mars2.backends.vllm_ import VllmBackend
+from mars2.backends.vllm_engine import VllmBackend
 from mars2.config.load import parse_config
 from mars2.core.completion import Completion, Message, Prompt, Sampling
 from mars2.core.sample import TrainingSample
-from mars2.runs.compare import Comparison
+from mars2.problems.subset import seeded_subset
+from mars2.runs.measuring.evaluation import Comparison
 from mars2.runs.recorder import Recorder
-from mars2.runs.subset import seeded_subset
 from mars2.store.run_store import RunStore
 
 Request = tuple[Prompt, Sampling]

@@ -14,11 +14,11 @@ import typer
 
 from mars2.cli.output import print_json, run_async, say, stderr, stdout
 from mars2.cli.progress import LiveView
-from mars2.cli.run_folder import RUNS, commit, is_run, latest_checkpoint, open_run, open_store, set_aside
 from mars2.cli.solve import team_config
 from mars2.config import RunConfig, load_config
 from mars2.config.load import parse_config
 from mars2.core.errors import BackendError, ConfigError
+from mars2.jobs.run_folder import RUNS, commit, is_run, latest_checkpoint, open_run, open_store, set_aside
 from mars2.recipes import all_recipes
 
 HELP = """Measure a team on problems: Pass@1, Pass@1(MCTS) and Pass@N at every budget on the way, tokens and seconds.
@@ -173,13 +173,13 @@ def _team_and_problems(
 def _evaluate(config: RunConfig, folder: Path, trained: Path | None, *, resume: bool) -> dict[str, Any]:
     from mars2 import build
     from mars2.core.usage import usage_by_agent
+    from mars2.problems.subset import seeded_subset
     from mars2.reports import write_report
     from mars2.reports.tables import write_csv
-    from mars2.runs.compare import Comparison, Measured
+    from mars2.runs.measuring.evaluation import Comparison, Measured
+    from mars2.runs.measuring.results import problem_rows
+    from mars2.runs.measuring.summary import summarise_comparison
     from mars2.runs.recorder import Recorder
-    from mars2.runs.results import problem_rows
-    from mars2.runs.subset import seeded_subset
-    from mars2.runs.summary import summarise_comparison
     from mars2.store.run_store import RunStore
 
     started = time.monotonic()

@@ -15,10 +15,10 @@ import typer
 
 from mars2.cli.output import print_json, run_async, say, stderr, stdout, summary_table
 from mars2.cli.progress import LiveView, warm_start_progress
-from mars2.cli.run_folder import RUNS, commit, is_begun, open_run, set_aside
 from mars2.config import RunConfig, load_config
 from mars2.config.load import parse_config
 from mars2.core.errors import ConfigError
+from mars2.jobs.run_folder import RUNS, commit, is_begun, open_run, set_aside
 
 HELP = """Train a team as a configuration says: evaluate, train, evaluate again, write the report.
 
@@ -88,8 +88,8 @@ def _run(config: RunConfig, folder: Path, store: Any) -> dict[str, Any]:
     from mars2 import build
     from mars2.core.serial import tree_hash
     from mars2.reports import write_report
-    from mars2.runs.experiment import Experiment, peak_memory_mib, summarise
     from mars2.runs.recorder import Recorder
+    from mars2.runs.training.experiment import Experiment, peak_memory_mib, summarise
 
     started = time.monotonic()
     trackers = build.build_trackers(config, folder)

@@ -15,13 +15,13 @@ from mars2.core.problem import Problem
 from mars2.core.protocols import Search
 from mars2.core.serial import tree_hash
 from mars2.core.tree import Tree
+from mars2.problems.subset import seeded_subset
 from mars2.runs.choose import Selection
-from mars2.runs.compare import ChooseAnswer, Comparison, Entrant, Measured
-from mars2.runs.grow_tree import Retries
-from mars2.runs.outcomes import Outcome, curve_budgets, measure
+from mars2.runs.growing.grow_tree import Retries
+from mars2.runs.measuring.evaluation import ChooseAnswer, Comparison, Entrant, Measured
+from mars2.runs.measuring.outcomes import Outcome, curve_budgets, measure
+from mars2.runs.measuring.results import TEAM, Series, differences, problem_rows, rows_of
 from mars2.runs.recorder import Recorder
-from mars2.runs.results import TEAM, Series, differences, problem_rows, rows_of
-from mars2.runs.subset import seeded_subset
 from mars2.search.ab_mcts import AbMcts
 from mars2.search.best_of_n import BestOfN
 from mars2.search.refine_best import RefineBest

@@ -14,16 +14,17 @@ from hypothesis import settings as hypothesis_settings
 from hypothesis import strategies as st
 from team_of_scripts import HALF, PROBLEM, RIGHT, WRONG, grower, scripted
 
-from mars2.config.schema import RolloutConfig, TrainingConfig
+from mars2.config.growing import RolloutConfig
+from mars2.config.training import TrainingConfig
 from mars2.core.errors import BackendError
 from mars2.core.serial import tree_hash
 from mars2.credit.advantages import tree_group
+from mars2.credit.assignment import Credit
 from mars2.learners.recording import RecordingLearner
-from mars2.runs.checkpoints import Checkpoints
-from mars2.runs.credit_tree import Credit
+from mars2.runs.measuring.validate import METRIC, Validation
 from mars2.runs.recorder import Recorder
-from mars2.runs.train import Trainer, TrainingStalled
-from mars2.runs.validate import METRIC, Validation
+from mars2.runs.training.checkpoints import Checkpoints
+from mars2.runs.training.train import Trainer, TrainingStalled
 from mars2.search.best_of_n import BestOfN
 from mars2.store.run_store import RunStore
 
@@ -361,10 +362,10 @@ async def test_failures_of_the_judge_are_counted(tmp_path: Path) -> None:
         run = trainer(tmp_path, store, steps=1)
         sandbox: Any = run.grower.sandbox
         judge = sandbox.judge
-        sandbox.num_worker_failures = 0
+        sandbox.num_failures = 0
 
         async def judge_and_fail(*args: Any, **options: Any) -> Any:
-            sandbox.num_worker_failures += 1
+            sandbox.num_failures += 1
             return await judge(*args, **options)
 
         sandbox.judge = judge_and_fail

@@ -13,15 +13,18 @@ import logging
 import os
 import sys
 from collections.abc import Iterable, Mapping, Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
 import openai
 
-try:  # the HTTP library below the client: of openai 3, and of those before it
+if TYPE_CHECKING:
     import httpx2 as httpx
-except ImportError:
-    import httpx  # pyright: ignore[reportMissingImports]
+else:
+    try:  # what the openai package is built on, by its version
+        import httpx2 as httpx
+    except ImportError:
+        import httpx
 
 from mars2.core.completion import Completion, Prompt, Sampling
 from mars2.core.errors import BackendError, ConfigError

@@ -66,7 +66,7 @@ def latest_checkpoint(folder: Path) -> Path:
     Raises:
         ConfigError: the run has none.
     """
-    from mars2.runs.checkpoints import Checkpoints
+    from mars2.runs.training.checkpoints import Checkpoints
 
     checkpoint = Checkpoints(folder / "checkpoints", keep=1).latest()
     if checkpoint is None:

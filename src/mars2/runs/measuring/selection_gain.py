@@ -10,7 +10,7 @@ from mars2.core.problem import Problem
 from mars2.core.protocols import RewardModel
 from mars2.core.statistics import Estimate, mean_ci, paired_gain_ci
 from mars2.core.tree import Tree
-from mars2.runs.reward_data import label
+from mars2.runs.measuring.reward_data import label
 from mars2.search.selection import choose_answer, finalists
 
 

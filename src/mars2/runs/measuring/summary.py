@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import asdict
 from typing import Any
 
-from mars2.runs.results import TEAM, Row, Series, differences, rows_of
+from mars2.runs.measuring.results import TEAM, Row, Series, differences, rows_of
 
 
 def summarise_comparison(

@@ -9,9 +9,9 @@ from typing import Any
 from mars2.core.problem import Problem
 from mars2.core.statistics import mean_ci
 from mars2.core.tree import Tree
-from mars2.runs.grow_tree import Growth, TreeGrower
+from mars2.runs.growing.grow_tree import Growth, TreeGrower
+from mars2.runs.growing.rollout import Job, grow_trees
 from mars2.runs.recorder import Recorder
-from mars2.runs.rollout import Job, grow_trees
 from mars2.search.selection import choose_answer
 
 PHASE = "evaluate"

@@ -6,7 +6,7 @@ from collections.abc import Iterable, Sequence
 
 import numpy as np
 
-from mars2.runs.credit_tree import CreditedTree
+from mars2.credit.assignment import CreditedTree
 
 
 def tree_metrics(credited: Sequence[CreditedTree], agents: Iterable[str]) -> dict[str, dict[str, float]]:

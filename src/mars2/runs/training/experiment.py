@@ -12,9 +12,9 @@ from typing import Any
 from mars2.core.problem import Problem
 from mars2.core.statistics import paired_gain_ci
 from mars2.core.tree import Tree
-from mars2.runs.evaluate import PHASE, Evaluation, Evaluator
+from mars2.runs.measuring.evaluate import PHASE, Evaluation, Evaluator
 from mars2.runs.recorder import Recorder
-from mars2.runs.train import Trainer
+from mars2.runs.training.train import Trainer
 
 
 @dataclass(frozen=True, slots=True)

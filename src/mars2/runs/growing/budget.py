@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from mars2.core.completion import Completion, Prompt
 from mars2.core.protocols import CountsTokens
 from mars2.core.tree import Tree
-from mars2.runs.team import Agent
+from mars2.runs.growing.team import Agent
 
 CHAT_TEMPLATE_TOKENS = 64
 """Reserved per message, and once more per prompt, for what a chat template adds."""

@@ -13,7 +13,7 @@ from typing import Any
 
 from mars2.core.protocols import Learner
 from mars2.core.serial import sample_from_dict, sample_to_dict
-from mars2.runs.buffer import PolicyBuffer
+from mars2.runs.training.buffer import PolicyBuffer
 
 BEST = "best"
 """A link, beside the checkpoints, to the one with the best validation so far."""

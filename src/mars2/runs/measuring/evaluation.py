@@ -12,12 +12,12 @@ from mars2.core.problem import Problem
 from mars2.core.protocols import Sandbox
 from mars2.core.tree import Tree
 from mars2.runs.choose import Selection, choose
-from mars2.runs.grow_tree import TreeGrower
-from mars2.runs.guidance import Guide
-from mars2.runs.lockstep import Lockstep
-from mars2.runs.outcomes import Choose, Outcome, curve_budgets, measure
+from mars2.runs.growing.grow_tree import TreeGrower
+from mars2.runs.growing.guidance import Guide
+from mars2.runs.growing.lockstep import Lockstep
+from mars2.runs.measuring.outcomes import Choose, Outcome, curve_budgets, measure
+from mars2.runs.measuring.results import TEAM, Series
 from mars2.runs.recorder import Recorder
-from mars2.runs.results import TEAM, Series
 
 PHASE = "evaluate"
 BUDGET_SPENT = "budget spent"

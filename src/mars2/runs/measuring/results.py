@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 
 from mars2.core.statistics import Estimate, mean_cis
-from mars2.runs.outcomes import Outcome
+from mars2.runs.measuring.outcomes import Outcome
 
 TEAM = "team"
 """Who grew a tree: all agents together. Otherwise the name of the agent that grew it alone."""

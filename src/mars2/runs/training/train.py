@@ -13,22 +13,23 @@ from collections.abc import Coroutine, Mapping, Sequence
 from contextlib import AsyncExitStack
 from typing import Any, TypeVar
 
-from mars2.config.schema import RolloutConfig, TrainingConfig
+from mars2.config.growing import RolloutConfig
+from mars2.config.training import TrainingConfig
 from mars2.core.errors import BackendError, Mars2Error
 from mars2.core.problem import Problem
 from mars2.core.protocols import CanSleep, Learner, TrainableBackend
 from mars2.core.sample import TrainingSample
 from mars2.core.seeds import stream
 from mars2.core.tree import Tree
-from mars2.runs.buffer import PolicyBuffer
-from mars2.runs.checkpoints import Checkpoints, Progress
-from mars2.runs.credit_tree import Credit, CreditedTree
-from mars2.runs.grow_tree import Growth, TreeGrower
+from mars2.credit.assignment import Credit, CreditedTree
+from mars2.runs.growing.grow_tree import Growth, TreeGrower
+from mars2.runs.growing.rollout import Job, grow_trees
+from mars2.runs.growing.sketch import sketch
+from mars2.runs.measuring.validate import METRIC, Validation
 from mars2.runs.recorder import Recorder
-from mars2.runs.rollout import Job, grow_trees
-from mars2.runs.sketch import sketch
-from mars2.runs.training_metrics import tree_metrics
-from mars2.runs.validate import METRIC, Validation
+from mars2.runs.training.buffer import PolicyBuffer
+from mars2.runs.training.checkpoints import Checkpoints, Progress
+from mars2.runs.training.training_metrics import tree_metrics
 
 PHASE = "train"
 
@@ -357,9 +358,9 @@ class Trainer:
         self.recorder.samples((s.key for s in samples), policy=policy, step=self.progress.rounds, outcome=outcome)
 
     def _sandbox_counts(self) -> tuple[int, int]:
-        """Programs judged and failures of the judge itself, where the sandbox counts them."""
-        sandbox = self.grower.sandbox
-        return getattr(sandbox, "num_judged", 0), getattr(sandbox, "num_worker_failures", 0)
+        """Programs judged, and failures of the judge itself."""
+        facts = self.grower.sandbox.facts()
+        return facts.num_judged, facts.num_failures
 
 
 def _is_past(now: int, last: int, every: int) -> bool:

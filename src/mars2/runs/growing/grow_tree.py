@@ -25,11 +25,11 @@ from mars2.core.seeds import derive_seed, stream
 from mars2.core.tree import Expansion, Failure, Node, Tree
 from mars2.core.verdict import Verdict
 from mars2.credit.rewards import overlong_penalty, raw_reward, search_score
-from mars2.runs.budget import Budget, Ledger
-from mars2.runs.guidance import Guide
-from mars2.runs.slots import Slots
-from mars2.runs.stopping import Stopping, StopRules
-from mars2.runs.team import Agent
+from mars2.runs.growing.budget import Budget, Ledger
+from mars2.runs.growing.guidance import Guide
+from mars2.runs.growing.slots import Slots
+from mars2.runs.growing.stopping import Stopping, StopRules
+from mars2.runs.growing.team import Agent
 from mars2.search.strategy import Strategy, rebuild
 
 MAX_CANCELLED_IN_A_ROW = 3
@@ -232,22 +232,12 @@ class TreeGrower:
 
     async def _judge(self, problem: Problem, program: str | None) -> tuple[Verdict, Verdict | None]:
         """All public tests are run, for score and feedback; hidden ones only where they can change the reward."""
-        public = await self.sandbox.judge(
-            program,
-            problem.public_tests,
-            problem.limits,
-            comparison=problem.comparison,
-            stop_at_first_failure=False,
-        )
+        public = await self.sandbox.judge(program, problem.public, stop_at_first_failure=False)
         is_wanted = public.accepted or self.scoring.reward == "fraction"
         if not (self.scoring.judge_hidden and problem.hidden_tests and is_wanted):
             return public, None
         hidden = await self.sandbox.judge(
-            program,
-            problem.hidden_tests,
-            problem.limits,
-            comparison=problem.comparison,
-            stop_at_first_failure=self.scoring.reward == "binary",
+            program, problem.hidden, stop_at_first_failure=self.scoring.reward == "binary"
         )
         return public, hidden
 

@@ -9,8 +9,8 @@ import numpy as np
 
 from mars2.core.problem import Problem
 from mars2.core.tree import Tree
-from mars2.runs.grow_tree import TreeGrower
-from mars2.runs.rollout import Job, grow_trees
+from mars2.runs.growing.grow_tree import TreeGrower
+from mars2.runs.growing.rollout import Job, grow_trees
 
 METRIC = "validation_pass_at_1"
 

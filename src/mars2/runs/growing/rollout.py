@@ -9,8 +9,8 @@ from functools import partial
 
 from mars2.core.problem import Problem
 from mars2.core.tree import Tree
-from mars2.runs.grow_tree import NO_LOG, Growth, GrowthLog, TreeGrower
-from mars2.runs.lockstep import Lockstep
+from mars2.runs.growing.grow_tree import NO_LOG, Growth, GrowthLog, TreeGrower
+from mars2.runs.growing.lockstep import Lockstep
 
 
 @dataclass(frozen=True, slots=True)
