@@ -80,8 +80,8 @@ def node_entry(node: Node, annotations: Mapping[str, float]) -> dict[str, Any]:
         "depth": node.depth,
         "correct": node.is_correct,
         "score": node.score,
-        "reward": node.reward,
-        "credit": dict(annotations),  # shaped, advantage, …
+        "reward": annotations.get("reward"),
+        "credit": {name: value for name, value in annotations.items() if name != "reward"},  # shaped, advantage, …
         "policy": completion.policy,
         "version": completion.policy_version,
         "finish": completion.finish_reason,
