@@ -271,7 +271,7 @@ def _chance_of_order(lists: Sequence[Sequence[Any]]) -> float:
 
 
 def _chance_of_distinct(lists: Sequence[Sequence[Any]]) -> float:
-    """The probability that random lists of these lengths and this range have distinct items; 1 if these lists do not."""
+    """The probability that random lists of these lengths and this range have distinct items; 1 if these do not."""
     items = [item for each in lists for item in each]
     keys = [{repr(item) for item in each} for each in lists]
     if not items or any(len(each) != len(found) for each, found in zip(lists, keys, strict=True)):
