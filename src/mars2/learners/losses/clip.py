@@ -34,7 +34,7 @@ def clipped_objective(
     """min(s·A, clip(s, 1 − ε_lo, 1 + ε_hi)·A), to be maximised; the shape of `ratio`.
 
     arXiv:1707.06347 eq. 7 with separate bounds (clip-higher, arXiv:2503.14476 §3.1). `dual_clip` c bounds it from
-    below by c·A where A < 0 (arXiv:1912.09729 eq. 5), so that one bad sample with a huge ratio cannot rule the step.
+    below by c·A where A < 0 (arXiv:1912.09729 eq. 5), so that one bad sample with a huge ratio dominates no step.
 
     Args:
         ratio: [B, L] or [B, 1].

@@ -37,7 +37,7 @@ class TokenStatistics:
 
 @dataclass(frozen=True, slots=True)
 class LossOutput:
-    """The policy term, to be minimised, and what it says of itself."""
+    """The policy term, to be minimised, and its diagnostics."""
 
     per_token: Tensor  # [B, L] with gradient, or [B, 1] if all tokens of a sequence have the same; anything at padding
     sums: Sums  # without gradient; `ratio_mean` and `clip_fraction` at least
