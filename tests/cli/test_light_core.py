@@ -68,7 +68,6 @@ def test_a_scripted_team_of_the_lab_is_measured_and_a_named_problem_solved(here:
     assert done.returncode == 0, done.stderr
     assert json.loads(done.stdout)["failed_calls"] == 0
     (here / "script.yaml").write_text(yaml.safe_dump({"rules": [{"answers": ["def has_close_elements(n, t): pass"]}]}))
-    done = mars2(
-        "solve", "humaneval:0", "--config=team.yaml", "--set=prompting={style: chat}", "--budget=1", "--json", cwd=here
-    )
+    chat = ("--config=team.yaml", "--set=prompting={style: chat}", "--budget=1")
+    done = mars2("solve", "humaneval:0", *chat, "--json", cwd=here)
     assert json.loads(done.stdout)["program"], done.stderr
