@@ -8,6 +8,7 @@ import hashlib
 from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass
+from pathlib import Path
 
 COMPARISONS: dict[type[ast.cmpop], tuple[type[ast.cmpop], ...]] = {
     ast.Lt: (ast.LtE, ast.GtE),
@@ -54,8 +55,8 @@ class Fault:
 
     @property
     def id(self) -> str:
-        """The same for the same fault wherever the file is moved."""
-        text = "\0".join((self.where, self.operator, self.before, self.after, str(self.number)))
+        """The same for the same fault in whatever folder the file is."""
+        text = "\0".join((Path(self.path).stem, self.where, self.operator, self.before, self.after, str(self.number)))
         return hashlib.sha256(text.encode()).hexdigest()[:8]
 
     def plant(self, source: bytes) -> bytes:

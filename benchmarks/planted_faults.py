@@ -19,6 +19,7 @@ from __future__ import annotations
 import argparse
 import ast
 import compileall
+import contextlib
 import hashlib
 import importlib
 import json
@@ -41,6 +42,7 @@ from fault_operators import Fault, changes_something, faults_of
 ROOT = Path(__file__).parents[1]
 EXPLAINED = Path(__file__).with_suffix(".md")
 PRELOADED = ("pytest", "hypothesis", "pytest_asyncio", "numpy", "pydantic", "yaml", "torch", "transformers", "typer")
+SLOW_S = 1.0  # tests of a room that take longer are tried with the others
 LONG_AGO = 1_000_000_000  # when every file of the copy says it was changed, so that a planted fault is always newer
 
 
@@ -54,33 +56,22 @@ class Room:
 
 
 ROOMS = {
-    "credit": Room(
-        ("credit/*.py", "runs/credit_tree.py"), ("unit/credit/test_*.py", "contracts/test_advantage_contract.py")
-    ),
+    "credit": Room(("credit/*.py",), ("unit/credit/test_*.py", "contracts/test_advantage_contract.py")),
     "losses": Room(
-        ("learners/losses.py", "learners/losses/*.py", "learners/policy_loss.py", "learners/objective.py"),
+        ("learners/losses.py", "learners/losses/*.py", "learners/policy_loss.py"),
         ("unit/learners/test_*loss*.py", "unit/learners/losses/test_*.py", "contracts/test_loss*.py"),
     ),
     "search": Room(("search/*.py",), ("unit/search/test_*.py", "contracts/test_search_contract.py")),
     "growing": Room(
-        (
-            "runs/growing/*.py",
-            *(f"runs/{n}.py" for n in ("grow_tree", "rollout", "lockstep", "slots", "budget", "stopping")),
-            *(f"runs/{n}.py" for n in ("guidance", "team", "sketch", "choose")),
-        ),
+        ("runs/growing/*.py", "runs/choose.py"),
         (
             "unit/runs/test_gr*.py",
-            "unit/runs/test_lockstep.py",
-            "unit/runs/test_budget_and_stopping.py",
-            "unit/runs/test_choose.py",
+            *(f"unit/runs/test_{n}.py" for n in ("judging", "lockstep", "budget_and_stopping", "choose", "attempt")),
             "unit/runs/growing/test_*.py",
         ),
     ),
     "training": Room(
-        (
-            "runs/training/*.py",
-            *(f"runs/{n}.py" for n in ("train", "buffer", "checkpoints", "training_metrics", "alarms")),
-        ),
+        ("runs/training/*.py",),
         ("unit/runs/test_train*.py", "unit/runs/test_buffer.py", "unit/runs/test_alarms.py", "unit/runs/training/*.py"),
     ),
     "comparison": Room(
@@ -97,34 +88,35 @@ class Named:
 
     name: str
     room: str
-    changes: tuple[tuple[str, str], ...]  # regular expression → replacement; the first that is found is made
+    pattern: str  # regular expression
+    replacement: str
 
 
 NAMED = (
     Named(
         "hidden tests are judged without the problem's comparison",
         "growing",
-        ((r"(problem\.hidden_tests,\s+problem\.limits,\s+)comparison=problem\.comparison,", r"\1"),),
+        r"(self\.sandbox\.judge\(\s*program, )problem\.hidden,",
+        r'\1replace(problem, comparison="exact").hidden,',
     ),
     Named(
         "public tests stop at the first failure",
         "growing",
-        ((r"(problem\.public_tests,.{,200}?)stop_at_first_failure=False", r"\1stop_at_first_failure=True"),),
+        r"(program, problem\.public, stop_at_first_failure=)False",
+        r"\1True",
     ),
-    Named(
-        "waves are released in reverse order",
-        "growing",
-        ((r"for member in sorted\(waiting\)", "for member in sorted(waiting)[::-1]"),),
-    ),
+    Named("waves are released in reverse order", "growing", r"(for member in sorted\(waiting\))", r"\1[::-1]"),
     Named(
         "slots share their jobs in lockstep",
         "growing",
-        ((r"iter\(numbered\[slot::num_slots\]\) if gate else shared", "shared"),),
+        r"iter\(items\[index::num_slots\]\) if gate else shared",
+        "shared",
     ),
     Named(
         "versions are not compared after a sync",
         "training",
-        ((r"if self\.backends\[name\]\.version != snapshot\.version", "if False"),),
+        r"if self\.backends\[name\]\.version != snapshot\.version",
+        "if False",
     ),
 )
 
@@ -142,7 +134,7 @@ def tests_of(globs: Sequence[str], root: Path) -> list[str]:
 
 
 def choose_faults(root: Path, count: int, seed: int) -> dict[str, list[Fault]]:
-    """`count` faults: half of them in equal parts, half by how many can be planted in a room; few of them on one line."""
+    """`count` faults: half in equal parts, half by how many can be planted in a room; few of them on one line."""
     sources = {path: path.read_bytes() for room in ROOMS.values() for path in files_of(room, root)}
     possible = {
         name: [f for path in files_of(room, root) for f in faults_of(str(path.relative_to(root)), sources[path])]
@@ -167,25 +159,16 @@ def named_faults(room: str, root: Path, sources: dict[Path, bytes]) -> Iterator[
     for named in NAMED:
         if named.room != room:
             continue
-        for pattern, replacement in named.changes:
-            for path in files_of(ROOMS[room], root):
-                text = sources[path].decode()
-                found = re.search(pattern, text, re.DOTALL)
-                if found is not None:
-                    start = len(text[: found.start()].encode())
-                    end = len(text[: found.end()].encode())
-                    line = text[: found.start()].count("\n") + 1
-                    after = found.expand(replacement)
-                    where = _where(text, line + found.group().count("\n"))
-                    yield Fault(
-                        str(path.relative_to(root)), where, named.name, line, start, end, found.group(), after, 0
-                    )
-                    break
-            else:
-                continue
-            break
-        else:
-            raise SystemExit(f"the place of the fault {named.name!r} is not in the room {room}; say in NAMED where it is")
+        texts = {path: sources[path].decode() for path in files_of(ROOMS[room], root)}
+        places = [(path, m) for path, text in texts.items() if (m := re.search(named.pattern, text))]
+        if len(places) != 1:
+            raise SystemExit(f"{named.name!r} has {len(places)} places in the room {room}; mend its pattern in NAMED")
+        path, found = places[0]
+        text = texts[path]
+        start, end = (len(text[:place].encode()) for place in found.span())
+        line = text[: found.end()].count("\n") + 1
+        name, where = str(path.relative_to(root)), _where(text, line)
+        yield Fault(name, where, named.name, line, start, end, found.group(), found.expand(named.replacement), 0)
 
 
 def _where(text: str, line: int) -> str:
@@ -229,16 +212,19 @@ def marked(source: str, path: str) -> str:
 
 
 class Watch:
-    """A pytest plugin: tests in the order asked for, what each took, the first that failed, what each entered."""
+    """A pytest plugin: the tests asked for, in the order asked for; what each took and entered, and which failed."""
 
-    def __init__(self, folder: Path, first: set[str], seconds: dict[str, float], *, is_marked: bool) -> None:
-        self.folder, self.first, self.seconds, self.is_marked = folder, first, seconds, is_marked
+    def __init__(
+        self, folder: Path, keep: set[str] | None, first: set[str], seconds: dict[str, float], *, is_marked: bool
+    ) -> None:
+        self.folder, self.keep, self.first, self.seconds, self.is_marked = folder, keep, first, seconds, is_marked
         self.failed: list[str] = []
         self.took: dict[str, float] = {}
         self.entered: dict[str, set[str]] = {}
         self.last = "collection"
 
     def pytest_collection_modifyitems(self, items: list[Any]) -> None:
+        items[:] = [item for item in items if self.keep is None or item.nodeid in self.keep]
         items.sort(key=lambda item: (item.nodeid not in self.first, self.seconds.get(item.nodeid, 0.0)))
 
     def pytest_collectreport(self, report: Any) -> None:
@@ -303,6 +289,7 @@ class Lane:
         self,
         tests: Sequence[str],
         *,
+        keep: set[str] | None = None,
         first: set[str],
         seconds: dict[str, float],
         limit_s: float,
@@ -310,7 +297,7 @@ class Lane:
         options: Sequence[str] = ("-x",),
         is_marked: bool = False,
     ) -> None:
-        """Run `tests` in a child."""
+        """Run `tests`, of them only those in `keep` (None: all), in a child."""
         for name in ("result.json", "last"):
             (self.folder / name).unlink(missing_ok=True)
         self.started = time.monotonic()
@@ -336,7 +323,7 @@ class Lane:
             resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
             import pytest
 
-            watch = Watch(self.folder, first, seconds, is_marked=is_marked)
+            watch = Watch(self.folder, keep, first, seconds, is_marked=is_marked)
             code = pytest.main(
                 ["-q", "-p", "no:cacheprovider", f"--timeout={test_limit_s}", *options, *tests], plugins=[watch]
             )
@@ -353,10 +340,8 @@ class Lane:
         is_late = not pid and time.monotonic() > self.deadline
         if not pid and not is_late:
             return None
-        try:  # the child, if it goes on too long, and what its tests left behind
+        with contextlib.suppress(ProcessLookupError):  # the child, if it goes on too long, and what its tests left
             os.killpg(self.pid, signal.SIGKILL)
-        except ProcessLookupError:
-            pass
         if is_late:
             os.waitpid(self.pid, 0)
         result = self.folder / "result.json"
@@ -436,24 +421,29 @@ class Trial:
     seconds: float = 0.0
 
 
-def tests_for(trial: Trial, suite: Suite, root: Path) -> tuple[list[str], set[str]]:
+def tests_for(trial: Trial, suite: Suite, root: Path) -> tuple[set[str], set[str]]:
     """The tests of a trial's stage, and those among them that come first."""
-    room = ROOMS[trial.room]
-    own = tests_of(room.tests, root)
+    room, every = ROOMS[trial.room], set(suite.seconds) - set(suite.failing)
+    files = set(tests_of(room.tests, root))
+    own = {test for test in every if _file(test) in files}
+    quick = {test for test in own if suite.seconds[test] <= SLOW_S}
     entering = set(suite.entering.get(f"{trial.fault.path}::{trial.fault.where}", ()))
     if trial.stage == "room":
-        return own, entering
+        return quick, entering
     if room.others:
-        return [test for test in tests_of(room.others, root) if test not in own], entering
+        others = set(tests_of(room.others, root))
+        return own - quick | {test for test in every if _file(test) in others}, entering
     if not entering:  # not in a function, so it is carried out on import
-        return [test for test in tests_of(["**/test_*.py"], root) if test not in own], entering
-    wanted = [test for test in (*entering, *suite.opaque) if test.split("::")[0] not in own]
-    return sorted(wanted, key=lambda test: suite.seconds.get(test, 0.0)), entering
+        return every - quick, entering
+    return (own | entering | set(suite.opaque)) & every - quick, entering
+
+
+def _file(test: str) -> str:
+    return test.split("::")[0]
 
 
 def try_all(trials: list[Trial], lanes: list[Lane], suite: Suite, out: Path, *, everything: bool) -> None:
     """Every trial through its stages, `lanes` at a time; a line of JSON for each."""
-    left = [f"--deselect={test}" for test in suite.failing]
     waiting, under_way, num_done = list(trials), dict[int, Trial](), 0
     while waiting or under_way:
         for number, lane in enumerate(lanes):
@@ -485,11 +475,9 @@ def try_all(trials: list[Trial], lanes: list[Lane], suite: Suite, out: Path, *, 
                 report(trial, False, 0, "", out, f"{num_done}/{len(trials)}")
                 continue
             lane.write(trial.fault.path, trial.fault.plant(source), is_original=False)
+            files = sorted({_file(test) for test in tests})
             limit_s = 240 if trial.stage == "room" else 900
-            options = ["-x", *(o for o in left if o.split("=")[1].split("::")[0] in {t.split("::")[0] for t in tests})]
-            lane.start(
-                tests, first=first, seconds=suite.seconds, limit_s=limit_s, test_limit_s=60, options=options
-            )
+            lane.start(files, keep=tests, first=first, seconds=suite.seconds, limit_s=limit_s, test_limit_s=60)
         time.sleep(0.02)
 
 
@@ -531,7 +519,9 @@ def explanations(file: Path) -> dict[str, str]:
 
 def print_tables(lines: list[dict[str, Any]], explained: dict[str, str]) -> bool:
     """The counts of each room, then the survivors. False where too few are caught or a survivor is not explained."""
-    print("\n| room | planted | caught by its own tests | by other tests | survived | caught |\n|---|---|---|---|---|---|")
+    print(
+        "\n| room | planted | caught by its own tests | by other tests | survived | caught |\n|---|---|---|---|---|---|"
+    )
     for name in (*ROOMS, "all"):
         of_room = [line for line in lines if name in (line["room"], "all")]
         counts = [sum(line["outcome"] == outcome for line in of_room) for outcome in ("room", "everything", "survived")]

@@ -6,16 +6,19 @@ import asyncio
 from dataclasses import replace
 
 import pytest
-from team_of_scripts import HALF, NOTHING, PROBLEM, RIGHT, WRONG, ExecSandbox, grower, scripted
+from team_of_scripts import HALF, NOTHING, PROBLEM, RIGHT, WRONG, grower, scripted
 
-from mars2.core.problem import Problem
+from mars2.core.errors import SandboxUnavailable
+from mars2.core.problem import Problem, Suite
 from mars2.core.serial import tree_hash
 from mars2.core.tree import Tree
+from mars2.core.verdict import Status
 from mars2.reward_model.scripted import ScriptedRewardModel
 from mars2.runs.growing.grow_tree import MAX_CANCELLED_IN_A_ROW, Retries, Scoring
 from mars2.runs.growing.guidance import Guide
 from mars2.runs.growing.rollout import Job, grow_trees
 from mars2.runs.growing.stopping import StopRules
+from mars2.sandbox import ScriptedSandbox
 from mars2.search.best_of_n import BestOfN
 from mars2.search.sequential import Sequential
 
@@ -183,11 +186,10 @@ async def test_results_are_in_the_order_of_jobs_and_one_error_ends_all() -> None
     growths = await grow_trees(jobs, trees_in_flight=2, lockstep=False)
     assert [g.tree.tree_id for g in growths] == ["t0", "t1", "t2", "t3", "t4"]
 
-    class Broken(ExecSandbox):
-        async def judge(self, program, suite, **options):  # pyright: ignore[reportIncompatibleMethodOverride]
-            raise RuntimeError("the judge is broken")
+    def broken_judge(program: str, suite: Suite) -> Status:
+        raise SandboxUnavailable("the judge is broken")
 
-    broken = grower(scripted("a", ANSWERS), sandbox=Broken())
+    broken = grower(scripted("a", ANSWERS), sandbox=ScriptedSandbox(broken_judge))
     jobs = [Job(Tree(f"t{i}", PROBLEM.id), PROBLEM, t) for i, t in enumerate([broken, team])]
     with pytest.raises(ExceptionGroup):
         await grow_trees(jobs, trees_in_flight=2, lockstep=True)
