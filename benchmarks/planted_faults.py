@@ -258,7 +258,7 @@ class Watch:
 
 
 class Lane:
-    """A copy of the repository in which one run of tests goes on at a time, in a child that has much imported already."""
+    """A copy of the repository with one run of tests at a time, in a child that has much imported already."""
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder

@@ -21,7 +21,7 @@ class ScriptedSandbox:
     that goes on after its first failure is cut there where `judge` is told to stop.
 
     Attributes:
-        calls: judgements so far.
+        asked: every question so far: the program, its suite, and whether to stop at the first failure.
         num_failures: what `facts` says of failures of the judge itself; a script may count some.
     """
 
@@ -34,12 +34,12 @@ class ScriptedSandbox:
         """`latency_s` is waited before each answer."""
         self._script: Mapping[str, Verdict | Status] | Script = {} if script is None else script
         self._latency_s = latency_s
-        self.calls = 0
+        self.asked: list[tuple[str | None, Suite, bool]] = []
         self.num_failures = 0
 
     async def judge(self, program: str | None, suite: Suite, *, stop_at_first_failure: bool = True) -> Verdict:
         """See `mars2.core.protocols.Sandbox`."""
-        self.calls += 1
+        self.asked.append((program, suite, stop_at_first_failure))
         num_tests = len(suite.tests)
         await asyncio.sleep(self._latency_s)
         refused = refusal(program, suite.limits)
@@ -55,7 +55,7 @@ class ScriptedSandbox:
         return _cut(answer) if stop_at_first_failure else answer
 
     def facts(self) -> SandboxFacts:
-        return SandboxFacts(self.tier, self.calls, self.num_failures)
+        return SandboxFacts(self.tier, len(self.asked), self.num_failures)
 
     async def close(self) -> None:
         """Nothing to end."""

@@ -12,7 +12,7 @@ from mars2.core.problem import CallTest, Problem, Suite
 from mars2.core.protocols import Sandbox, Search
 from mars2.core.verdict import Status, TestResult, Verdict
 from mars2.prompting.chat import ChatPrompter
-from mars2.runs.growing.grow_tree import Scoring, TreeGrower
+from mars2.runs.growing.grow_tree import TreeGrower
 from mars2.runs.growing.team import Agent, Price
 from mars2.sandbox import ScriptedSandbox
 from mars2.sandbox.worker.comparison import values_equal
@@ -56,7 +56,6 @@ def grower(
     max_nodes: int = 8,
     new_search: Callable[[], Search] | None = None,
     sandbox: Sandbox | None = None,
-    scoring: Scoring = Scoring(),
     price: Price | None = None,
     **options: Any,
 ) -> TreeGrower:
@@ -68,6 +67,5 @@ def grower(
         sandbox=sandbox or judge(),
         seed=0,
         max_nodes=max_nodes,
-        scoring=scoring,
         **options,
     )

@@ -4,12 +4,11 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from team_of_scripts import HALF, PROBLEM, RIGHT, grower, look, scripted
+from team_of_scripts import HALF, PROBLEM, RIGHT, grower, judge, scripted
 
-from mars2.core.problem import CallTest, Limits, Suite
+from mars2.core.problem import CallTest, Limits
 from mars2.core.tree import Tree
-from mars2.core.verdict import Status, Verdict
-from mars2.sandbox import ScriptedSandbox
+from mars2.core.verdict import Status
 
 
 async def test_tests_are_judged_with_the_problems_comparison_and_limits() -> None:
@@ -21,16 +20,10 @@ async def test_tests_are_judged_with_the_problems_comparison_and_limits() -> Non
         comparison="tolerant",
         limits=Limits(cpu_s=3.0),
     )
-    asked: list[Suite] = []
-
-    def judge(program: str, suite: Suite) -> Verdict:
-        asked.append(suite)
-        return look(program, suite)
-
-    tree = Tree("t", problem.id)
-    await grower(scripted("a", ("", [RIGHT])), sandbox=ScriptedSandbox(judge), max_nodes=1).grow(tree, problem)
+    sandbox, tree = judge(), Tree("t", problem.id)
+    await grower(scripted("a", ("", [RIGHT])), sandbox=sandbox, max_nodes=1).grow(tree, problem)
     (node,) = tree
-    assert asked == [problem.public, problem.hidden]
+    assert [suite for _, suite, _ in sandbox.asked] == [problem.public, problem.hidden]
     assert node.score == 1.0
     assert node.hidden_verdict is not None
     assert node.hidden_verdict.accepted
