@@ -42,7 +42,7 @@ def register(app: typer.Typer) -> None:
 
 def serve(
     agents: Annotated[str | None, typer.Option(help="Comma-separated models, as for `mars2 solve`.")] = None,
-    config: Annotated[Path | None, typer.Option(help="Take the team from a configuration file.")] = None,
+    config: Annotated[Path | None, typer.Option(help="Take the team from a configuration file or a recipe.")] = None,
     run: Annotated[Path | None, typer.Option(help="Take the trained team of a run.")] = None,
     name: Annotated[str, typer.Option(help="The model's name for clients.")] = "mars2",
     strategy: Annotated[str, typer.Option(help="As for `mars2 solve`.")] = "t_plus",

@@ -15,11 +15,12 @@ import pytest
 from mars2 import build
 from mars2.config.load import load_config
 from mars2.core.errors import ConfigError
+from mars2.recipes import FOLDER
 from mars2.store.tensorboard import TensorBoardListener
 from mars2.store.trackio_tracker import TrackioTracker
 from mars2.store.wandb_tracker import WandbTracker, run_id
 
-CONFIGS = Path(__file__).parents[3] / "configs"
+CONFIGS = FOLDER
 
 
 def log_two_rounds(tracker: Any) -> None:
