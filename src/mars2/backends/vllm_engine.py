@@ -20,6 +20,7 @@ from mars2.backends.engine_guard import EngineGuard
 from mars2.backends.snapshot_folder import snapshot_folder
 from mars2.core.completion import Completion, Prompt, Sampling
 from mars2.core.errors import BackendError, ConfigError
+from mars2.core.optional import need
 from mars2.core.protocols import Snapshot
 
 _SYNC_TIMEOUT_S = 600.0
@@ -54,13 +55,14 @@ class VllmBackend:
             sleeps: give the memory back when asked to `sleep`; False: `sleep` does nothing.
             engine: further arguments of `vllm.AsyncEngineArgs`.
         """
+        need("vllm", "vllm", f"policies.{policy}.backend vllm")
         try:
             from vllm import AsyncEngineArgs
             from vllm.platforms import current_platform
         except ImportError as error:
             raise ConfigError(
-                f"policies.{policy}.backend: vllm is not installed here ({error}); pip install 'mars2[vllm]', "
-                "or use backend: transformers"
+                f"policies.{policy}.backend: vllm cannot be loaded here ({error}); install it anew as docs/backends.md "
+                "says, or use backend: transformers"
             ) from None
         self.policy = policy
         self._model = Path(model)

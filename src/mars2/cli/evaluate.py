@@ -198,6 +198,7 @@ def _evaluate(config: RunConfig, folder: Path, trained: Path | None, *, resume: 
     else:
         if RunStore.exists(folder):
             say(f"older evaluation set aside: {set_aside(folder)}")
+        build.check_installed(config)  # before a folder is made
         store = RunStore.create(folder, config=config.as_dict())
     models = build.resolve_models(config, trained=trained)
 

@@ -61,11 +61,6 @@ def serve(
     ] = "MARS2_API_KEY",
     seed: Annotated[int, typer.Option(help="Of requests that bring none.")] = 0,
 ) -> None:
-    try:
-        import fastapi  # noqa: F401
-        import uvicorn  # noqa: F401
-    except ImportError as error:
-        raise ConfigError(f"mars2 serve: {error.name} is not installed; pip install 'mars2[serve]'") from None
     api_key = os.environ.get(api_key_env) or None
     if api_key is None and not is_loopback(host):
         say(f"warning: listening on {host} without a key: anybody who reaches it can run searches; set {api_key_env}")

@@ -48,6 +48,7 @@ def train(
     fresh: Annotated[bool, typer.Option("--fresh", help="Set an older run of this name aside and start anew.")] = False,
     as_json: Annotated[bool, typer.Option("--json", help="Print the summary as JSON on stdout.")] = False,
 ) -> None:
+    from mars2.build import check_installed
     from mars2.store.run_store import RunStore
 
     if resume and is_begun(config):
@@ -70,6 +71,7 @@ def train(
                     "anew, or --out FOLDER"
                 )
             say(f"older run set aside: {set_aside(folder)}")
+        check_installed(settings)  # before a folder is made
         store = RunStore.create(folder, config=settings.as_dict())
     with store:
         summary = _run(settings, folder, store)
