@@ -1,4 +1,4 @@
-"""``mars2 check``: is a configuration valid, does it fit into memory, how long does it take, and what do agents answer?"""
+"""``mars2 check``: is a configuration valid, does it fit into memory, how long will it take, what do agents answer?"""
 
 from __future__ import annotations
 
