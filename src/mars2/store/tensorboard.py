@@ -8,6 +8,7 @@ from types import TracebackType
 from typing import Any, Self
 
 from mars2.core.events import Event, Metrics, Note
+from mars2.core.optional import need
 
 
 def _await_a_later_second(folder: Path) -> None:
@@ -20,6 +21,7 @@ class TensorBoardListener:
     """Hears metrics and writes scalars named ``scope/name``. A resumed run takes back what it does again."""
 
     def __init__(self, folder: Path) -> None:
+        need("tensorboard", "train", "metrics")
         from tensorboard.summary.writer.event_file_writer import EventFileWriter
 
         folder.mkdir(parents=True, exist_ok=True)
