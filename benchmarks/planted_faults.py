@@ -265,7 +265,10 @@ class Lane:
         options: Sequence[str] = ("-x",),
         is_first: bool = False,
     ) -> None:
-        """Run `tests`, of them only those in `keep` (None: all) and not in `leave_out`, in a child. The first run leaves compiled tests."""
+        """Run `tests` in a child: those in `keep` (None: all) and not in `leave_out`.
+
+        The first run leaves compiled tests for the others.
+        """
         for name in ("result.json", "last"):
             (self.folder / name).unlink(missing_ok=True)
         self.started = time.monotonic()
