@@ -122,7 +122,7 @@ class Judging:
 
     program: str
     tests: EncodedTests
-    options: tuple[Any, ...]  # the remaining fields of `worker.judgement.Request`, in order
+    options: tuple[Any, ...]  # the remaining fields of `worker.supervisor.judgement.Request`, in order
 
     @property
     def key(self) -> bytes:
@@ -152,7 +152,7 @@ def check(limits: Limits) -> None:
 
 
 def options(limits: Limits, comparison: Comparison, stop_at_first_failure: bool, hermetic: bool) -> tuple[Any, ...]:
-    """Fields of `worker.judgement.Request` after program and tests."""
+    """Fields of `worker.supervisor.judgement.Request` after program and tests."""
     return (
         float(limits.cpu_s),
         float(limits.effective_wall_s),

@@ -25,7 +25,7 @@ from mars2.sandbox.messages import (
     verdict_from,
     verdict_of,
 )
-from mars2.sandbox.worker.checker import WALL_S as CHECKER_WALL_S
+from mars2.sandbox.worker.program.checker import WALL_S as CHECKER_WALL_S
 from mars2.sandbox.worker_process import WorkerLost, WorkerProcess, WorkerSettings, contained
 
 _log = logging.getLogger(__name__)

@@ -14,8 +14,8 @@ from mars2.core.problem import AssertTest, CallTest, Limits, StdioTest
 from mars2.core.verdict import Status
 from mars2.sandbox import ZygoteSandbox
 from mars2.sandbox.worker import wire
-from mars2.sandbox.worker.candidate import IN_FILES, LAST, MORE, RECORD, VOID
-from mars2.sandbox.worker.jailed import _records
+from mars2.sandbox.worker.protocol import IN_FILES, LAST, MORE, RECORD, VOID
+from mars2.sandbox.worker.supervisor.process import _records
 
 pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="the sandbox needs Linux")
 LIMITS = Limits(cpu_s=0.4, wall_s=3.0, memory_mib=128)

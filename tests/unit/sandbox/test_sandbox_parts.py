@@ -15,10 +15,11 @@ import pytest
 from mars2.core.problem import CallTest, Limits, StdioTest
 from mars2.core.verdict import Status, TestResult, Verdict
 from mars2.sandbox import ScriptedSandbox, messages
-from mars2.sandbox.worker import libc, seccomp, wire
-from mars2.sandbox.worker.clock import Clock
-from mars2.sandbox.worker.judgement import Outcome
-from mars2.sandbox.worker.syscalls import ARCHITECTURES
+from mars2.sandbox.worker import wire
+from mars2.sandbox.worker.jail import libc, seccomp
+from mars2.sandbox.worker.jail.syscalls import ARCHITECTURES
+from mars2.sandbox.worker.supervisor.clock import Clock
+from mars2.sandbox.worker.supervisor.judgement import Outcome
 from mars2.sandbox.worker.wire import HeldTests
 
 _ALLOW = 0x7FFF0000

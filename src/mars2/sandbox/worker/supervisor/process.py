@@ -16,14 +16,14 @@ from contextlib import suppress
 from dataclasses import dataclass
 from functools import cache
 
-from . import candidate, forkserver, libc
+from .. import protocol
+from ..jail import libc
 from .clock import Clock
 
 _MIB = 2**20
 _LONG_TURN_MS = 20
 _FIRST_PAUSE_MS = 10  # a process that is to end by itself is not looked at before
 _PATIENCE_S = 60.0
-IDLE: candidate.Job = (b"", b"", None, True, 0.0, 0.0, [], True)
 _CREDENTIALS = struct.Struct("=iII")  # struct ucred
 _SO_PASSPIDFD, _SCM_PIDFD = 76, 4
 
@@ -121,7 +121,7 @@ class Jailed:
         cpu_s: float,
         memory_mib: int,
         file_bytes: int,
-        job: candidate.Job = IDLE,
+        job: protocol.Job = protocol.IDLE,
         stdin: bytes = b"",
     ) -> None:
         self._zygote, self._zygote_pid, self._trainer = zygote, zygote_pid, trainer
@@ -141,10 +141,10 @@ class Jailed:
         self._box, self._stdin, self._stdout, self._stderr = files = [os.memfd_create(name) for name in names]
         for descriptor in (self._stdout, self._stderr):
             fcntl.fcntl(descriptor, fcntl.F_SETFL, os.O_APPEND)
-        _write_all(self._box, marshal.dumps((*job, not is_alone)))
+        protocol.write_all(self._box, marshal.dumps((*job, not is_alone)))
         if stdin:
-            _write_all(self._stdin, stdin)
-        request = forkserver.FORK.pack(int(cpu_s) + 2, memory_mib * _MIB, file_bytes)
+            protocol.write_all(self._stdin, stdin)
+        request = protocol.FORK.pack(int(cpu_s) + 2, memory_mib * _MIB, file_bytes)
         try:
             standard = (self._stdin, self._stdout, self._stderr)
             control = self._stdin if theirs is None else theirs.fileno()
@@ -171,7 +171,7 @@ class Jailed:
             message, ancillary, _, _ = self._control.recvmsg(64, 128)
         except OSError as error:
             raise ZygoteLost(f"the child did not start: {error}") from error
-        if not message or message[0] != candidate.HELLO:
+        if not message or message[0] != protocol.HELLO:
             raise ZygoteLost("the child died before it started")
         for level, kind, data in ancillary:
             if level == socket.SOL_SOCKET and kind == socket.SCM_CREDENTIALS:
@@ -209,26 +209,26 @@ class Jailed:
 
     def run_tests(
         self,
-        tests: candidate.Tests,
+        tests: protocol.Tests,
         stay: bool,
         stdin: bytes,
         cpu_limit_s: float,
         wall_limit_s: float,
         stdout_bytes: int,
     ) -> Ran:
-        """Have a process that waits for requests run more tests by itself; see `candidate.Job`."""
+        """Have a process that waits for requests run more tests by itself; see `protocol.Job`."""
         self._greet()
         body = marshal.dumps((tests, stay))
         self._fill(body, stdin)
         clock = Clock(self._pid, cpu_limit_s, wall_limit_s)
         limit = ""
-        if self._send(candidate.RUN_TESTS, body):
+        if self._send(protocol.RUN_TESTS, body):
             limit = self._wait(self._poll(self._control, self._zygote), clock, stdout_bytes)
         return self._ran(clock, limit, len(tests))
 
     def _ran(self, clock: Clock, limit: str, num_tests: int) -> Ran:
         reply = b"" if limit else self._reply()
-        if not reply or reply[0] != candidate.DONE:  # it ended itself, or has to be ended
+        if not reply or reply[0] != protocol.DONE:  # it ended itself, or has to be ended
             exited = self.finish()
             cpu_s = max(0.0, exited.cpu_s - clock.start_cpu_s)
         else:
@@ -249,7 +249,7 @@ class Jailed:
             message = self._control.recv(64)
         except OSError:
             return b""
-        return message if len(message) == candidate.REPLY.size else b""
+        return message if len(message) == protocol.REPLY.size else b""
 
     def step(
         self,
@@ -275,7 +275,7 @@ class Jailed:
         cpu = clock.cpu_s()
         if not message or cpu is None:
             return self._died(clock, "")
-        reply, length, reusable = candidate.REPLY.unpack(message)
+        reply, length, reusable = protocol.REPLY.unpack(message)
         report = os.pread(self._box, min(length, self._file_bytes), 0)
         used_s = cpu - clock.start_cpu_s
         return Ended(reply, report, bool(reusable), used_s, wall_s, "cpu" if used_s > cpu_limit_s else "")
@@ -283,11 +283,11 @@ class Jailed:
     def _fill(self, body: bytes, stdin: bytes | None) -> None:
         """Put a request into the box and, unless None, a new standard input beside empty outputs."""
         os.ftruncate(self._box, 0)
-        _write_all(self._box, body)
+        protocol.write_all(self._box, body)
         if stdin is not None:
             for descriptor in (self._stdin, self._stdout, self._stderr):
                 os.ftruncate(descriptor, 0)
-            _write_all(self._stdin, stdin)
+            protocol.write_all(self._stdin, stdin)
 
     def _send(self, request: int, body: bytes) -> bool:
         """Whether a request could be sent: not to a dead process."""
@@ -376,12 +376,12 @@ class Jailed:
             if not self._is_dead(1000 * _PATIENCE_S):
                 raise ZygoteLost(f"the zygote did not report within {_PATIENCE_S:g} s")
             try:
-                message = self._zygote.recv(forkserver.EXITED.size + 1, socket.MSG_DONTWAIT)
+                message = self._zygote.recv(protocol.EXITED.size + 1, socket.MSG_DONTWAIT)
             except OSError as error:
                 raise ZygoteLost(f"the zygote did not report: {error}") from error
-            if len(message) != forkserver.EXITED.size:
+            if len(message) != protocol.EXITED.size:
                 raise ZygoteLost("the zygote died")
-            status, spent, user_s, user_us, system_s, system_us, peak_kib = forkserver.EXITED.unpack(message)
+            status, spent, user_s, user_us, system_s, system_us, peak_kib = protocol.EXITED.unpack(message)
             self.zygote_is_spent = bool(spent)
             self.exit = Exit(status, user_s + system_s + (user_us + system_us) / 1e6, peak_kib / 1024)
         return self.exit
@@ -400,12 +400,12 @@ def _records(data: bytes, most: int) -> tuple[list[Record], bool]:
     """The whole records at the start of `data`, whoever wrote it, and whether the last of them says so."""
     records: list[Record] = []
     position = 0
-    while len(records) < most and position + candidate.RECORD.size <= len(data):
-        kind, *sizes, cpu_s, wall_s = candidate.RECORD.unpack_from(data, position)
-        if kind == candidate.VOID:
+    while len(records) < most and position + protocol.RECORD.size <= len(data):
+        kind, *sizes, cpu_s, wall_s = protocol.RECORD.unpack_from(data, position)
+        if kind == protocol.VOID:
             return records, True
-        position += candidate.RECORD.size
-        in_files = kind != candidate.MORE
+        position += protocol.RECORD.size
+        in_files = kind != protocol.MORE
         ends = [position + sizes[0]]
         if not in_files:
             ends += [ends[0] + sizes[1], ends[0] + sizes[1] + sizes[2]]
@@ -422,12 +422,6 @@ def _records(data: bytes, most: int) -> tuple[list[Record], bool]:
 def _seconds(said: float) -> float:
     """A duration, whatever a hostile process says; NaN is 0."""
     return min(max(said, 0.0), 1e9) if said == said else 0.0
-
-
-def _write_all(descriptor: int, data: bytes) -> None:
-    written = os.pwrite(descriptor, data, 0)
-    while written < len(data):
-        written += os.pwrite(descriptor, memoryview(data)[written:], written)
 
 
 def _read(descriptor: int, count: int, offset: int) -> bytes:

@@ -15,17 +15,19 @@ from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any
 
-from . import forkserver, libc, wire
-from .checker import CheckerFailed
-from .isolation import Isolation
-from .jailed import Cancelled, ZygoteLost, processors
+from .. import wire
+from ..jail import libc
+from ..jail.isolation import Isolation
+from ..program.checker import CheckerFailed
+from ..zygote import zygote
 from .judgement import Judgement, Request
 from .nursery import Nursery
+from .process import Cancelled, ZygoteLost, processors
 
 _RECYCLE_AFTER = 5_000  # judgements per zygote
 _STAY_S = 0.05  # on one processor
 _NEEDS_NUMPY = re.compile(r"\bnumpy\b")  # in vain is better than not: there are many ways to import it
-_NEEDS_LARGER = re.compile(rf"\b(?:{'|'.join(forkserver.LARGER.split())})\b")
+_NEEDS_LARGER = re.compile(rf"\b(?:{'|'.join(zygote.LARGER.split())})\b")
 
 
 class _Zygotes:

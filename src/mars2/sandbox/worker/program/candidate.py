@@ -14,7 +14,6 @@ import io
 import marshal
 import os
 import resource
-import struct
 import sys
 import threading
 import types
@@ -23,25 +22,45 @@ from collections.abc import Callable
 from time import monotonic, process_time
 from typing import Any
 
-from . import checker, exchange
-from .encoding import EncodingError, encode
-from .sentinels import Sentinels, sentinels_of
+from ..encoding import EncodingError, encode
+from ..protocol import (
+    BEGIN,
+    BOX,
+    CHECK,
+    CONTROL,
+    DONE,
+    END,
+    EXIT_0,
+    EXITED_WITH_0,
+    HELLO,
+    IN_FILES,
+    LAST,
+    MORE,
+    OUTPUT_TOO_LARGE,
+    PROGRAM_NAME,
+    RECORD,
+    REPLY,
+    RUN_ASSERT,
+    RUN_CALL,
+    RUN_STDIO,
+    RUN_TESTER,
+    RUN_TESTS,
+    SERVE_CALL,
+    STDERR,
+    STDIN,
+    STDOUT,
+    TEST_NAME,
+    VOID,
+    Tests,
+    write_all,
+)
+from ..reuse.sentinels import Sentinels, sentinels_of
+from ..tester import by_value
+from . import checker
 
-CONTROL, BOX, STDIN, STDOUT, STDERR = 3, 4, 5, 6, 7  # descriptors; the last three are the keepers of 0, 1 and 2
-NUM_DESCRIPTORS = 8
-HELLO, CALLING, DONE = b"hkd"  # first byte of a message to the supervisor
-RUN_TESTS, RUN_STDIO, RUN_CALL, RUN_ASSERT, RUN_TESTER = b"RSCAT"  # first byte of a request …
-CHECK = ord("V")  # … of a problem's own checker …
-BEGIN, SERVE_CALL, END = b"BKE"  # … and of those of a test that runs apart, in a tester's process
-OUTPUT_TOO_LARGE = "OutputLimitExceeded"
-REPLY = struct.Struct("<BIB")  # kind, bytes in the box, 1 if the process may run another test
-RECORD = struct.Struct("<BIIIdd")  # MORE, LAST or VOID; bytes of report, stdout, stderr; CPU s and wall s as it says
-MORE, LAST, VOID = 0, 1, 2  # first byte of a record; VOID: run this test again by itself
-IN_FILES = 0xFFFFFFFF  # in a record: the output was left where it was printed
 _MOST_INLINE = 1 << 14  # bytes printed by a test that are moved to its record
 _MOST_RECORDED = 1 << 18  # bytes of records
 _SCRIPT, _MODULE = "__main__", "solution"  # `__name__` of a program that is run, and of one whose functions are called
-PROGRAM_NAME, TEST_NAME = "solution.py", "<test>"
 _RECURSION = 1_000 + 21  # an interpreter's own limit, and the frames that lie below a program's here
 _HARNESS_RECURSION = 5_000
 _TRUSTED_RECURSION = 10_000  # of tests and checkers in a process of their own
@@ -49,24 +68,9 @@ _MAX_MESSAGE = 2_000
 _MAX_TRACE_LINES = 12
 _DEFAULT_THREAD_STACK = 8 * 2**20
 _GREETING = REPLY.pack(HELLO, 0, 0)
-_EXIT_0: Any = ("exit", 0)
-EXITED_WITH_0 = encode(_EXIT_0)
 _EXITED_RECORD = RECORD.pack(LAST, len(EXITED_WITH_0), IN_FILES, IN_FILES, 0.0, 0.0) + EXITED_WITH_0
 _NO_STREAMS: dict[str, Any] = dict.fromkeys(("stdin", "stdout", "stderr", "__stdin__", "__stdout__", "__stderr__"))
 _set_stack_size = threading.stack_size
-
-
-Tests = list[tuple[int, bytes, bytes]]  # kind, body, standard input (of the first it is in its file already)
-Job = tuple[
-    bytes,  # code of the program, as the compiler marshalled it; empty where none is needed
-    bytes,  # its source
-    tuple[str, ...] | None,  # the library modules it uses, if the process may run several of its tests
-    bool,  # whether to stop at the first failure
-    float,  # CPU s after which no other test is started without being asked to
-    float,  # … and wall s
-    Tests,
-    bool,  # whether to wait for requests after the last of them
-]  # followed in the box by whether the other end of CONTROL is the supervisor's
 
 
 def serve(candidate: Candidate) -> None:
@@ -111,7 +115,7 @@ def _answer(candidate: Candidate, kind: int, body: bytes) -> None:
     if kind in (RUN_TESTER, CHECK):
         sys.setrecursionlimit(_TRUSTED_RECURSION)
     if kind == RUN_TESTER:
-        from . import tester  # preloaded where it is used, see `nursery`
+        from ..tester import tester  # preloaded where it is used, see `nursery`
 
         report, reusable = tester.run(*marshal.loads(body)), True
     elif kind == CHECK:
@@ -132,12 +136,6 @@ def _answer(candidate: Candidate, kind: int, body: bytes) -> None:
     os.write(CONTROL, REPLY.pack(DONE, len(data), reusable))
 
 
-def write_all(descriptor: int, data: bytes, position: int = 0) -> None:
-    written = os.pwrite(descriptor, data, position)
-    while written < len(data):
-        written += os.pwrite(descriptor, memoryview(data)[written : written + 2**20], position + written)
-
-
 class Candidate:
     """One program."""
 
@@ -156,7 +154,7 @@ class Candidate:
         """A test with nothing after it, a record of it put into the box; what it took is known from outside."""
         os.ftruncate(self.box, 0)
         report = self.run(kind, body)
-        if report == _EXIT_0:
+        if report == EXIT_0:
             os.pwrite(self.box, _EXITED_RECORD, 0)
         else:
             self._record_last(encode(report), 0, 0.0, 0.0)
@@ -175,7 +173,7 @@ class Candidate:
                 os.ftruncate(self.keepers[0], 0)
                 write_all(self.keepers[0], stdin)
             report = self.run(kind, body)
-            data = EXITED_WITH_0 if report == _EXIT_0 else encode(report)
+            data = EXITED_WITH_0 if report == EXIT_0 else encode(report)
             start_cpu, start_wall, cpu, wall = cpu, wall, process_time(), monotonic()
             if end and len(data) > _MOST_INLINE:
                 write_all(self.box, RECORD.pack(VOID, 0, 0, 0, 0.0, 0.0), end)
@@ -223,7 +221,7 @@ class Candidate:
         except SystemExit:
             pass
         except BaseException as error:
-            if report in (_EXIT_0, ("done",)):
+            if report in (EXIT_0, ("done",)):
                 report = self._error(error)
         return report
 
@@ -243,7 +241,7 @@ class Candidate:
             exec(self.code, self.main.__dict__)
             if kind == RUN_CALL:
                 return self._call(body)
-            return self._assert(body) if kind == RUN_ASSERT else _EXIT_0
+            return self._assert(body) if kind == RUN_ASSERT else EXIT_0
         except SystemExit as error:
             return ("exit", _exit_code(error))
         except BaseException as error:
@@ -278,14 +276,14 @@ class Candidate:
 
     def _serve_call(self, body: bytes) -> Any:
         """One call by a tester in another process; see `exchange`."""
-        name, args, kwargs, passed = exchange.unpack_call(body)
+        name, args, kwargs, passed = by_value.unpack_call(body)
         try:
             value = self._function(name)(*args, **kwargs)
-            return _carried(lambda: exchange.pack_result(value, passed))
+            return _carried(lambda: by_value.pack_result(value, passed))
         except SystemExit:
             raise
         except BaseException as error:
-            return (*self._error(error), *exchange.pack_error(error))
+            return (*self._error(error), *by_value.pack_error(error))
 
     def _function(self, name: str) -> Any:
         function = self.main.__dict__.get(name)

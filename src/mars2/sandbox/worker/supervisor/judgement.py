@@ -9,10 +9,13 @@ from dataclasses import dataclass, fields, replace
 from operator import attrgetter
 from typing import Any, Protocol
 
-from . import candidate, checker, compiler, exchange, tester
+from .. import protocol
+from ..encoding import EncodingError, decode, encode
+from ..program import checker
+from ..tester import by_value, tester
+from . import compiler
 from .comparison import brief, outputs_equal, printable, shorten, values_equal
-from .encoding import EncodingError, decode, encode
-from .jailed import IDLE, Ended, Jailed, Ran
+from .process import Ended, Jailed, Ran
 from .stepwise import Stepwise
 
 _SHOWN_CHARACTERS = 2_000
@@ -23,7 +26,7 @@ _UNCHECKED = "?"  # status of an answer that the problem's checker has yet to se
 _MOST_BURST_BYTES = 1 << 18  # inputs of tests that a process runs by itself, the first not counted
 _CPU_SLICE_S, _WALL_SLICE_S = 0.01, 0.05  # after which a process starts no further test by itself …
 _SLICE = 0.02  # … or this share of the limit, if that is less
-_STATUS_OF_ERROR = {"MemoryError": "MLE", candidate.OUTPUT_TOO_LARGE: "OLE"}
+_STATUS_OF_ERROR = {"MemoryError": "MLE", protocol.OUTPUT_TOO_LARGE: "OLE"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -162,7 +165,7 @@ class Judgement:
                 break
         return outcomes
 
-    def _messages(self, first: int) -> candidate.Tests:
+    def _messages(self, first: int) -> protocol.Tests:
         """What is sent of the tests from `first` on that one process may run by itself."""
         messages = [_message_of(self.request.tests[first])]
         size = 0
@@ -175,7 +178,7 @@ class Judgement:
                 return messages[:-1]
         return messages
 
-    def _run_by_itself(self, tests: list[tuple[Any, ...]], messages: candidate.Tests, stay: bool) -> list[Outcome]:
+    def _run_by_itself(self, tests: list[tuple[Any, ...]], messages: protocol.Tests, stay: bool) -> list[Outcome]:
         """Outcomes of the first of `tests`, one at least, run by the live process or a fresh one."""
         request = self.request
         (kind, body, stdin), *others = messages
@@ -214,17 +217,17 @@ class Judgement:
                     return outcomes  # too close to tell from those before it: it is run again
             used_s = record.cpu_s * scale + (rest_s if ran.ended and index == 0 else 0.0)
             wall_s = ran.wall_s if len(tests) == 1 else min(record.wall_s, ran.wall_s)
-            ended = Ended(candidate.DONE, record.report, False, used_s, wall_s, limit)
+            ended = Ended(protocol.DONE, record.report, False, used_s, wall_s, limit)
             outcomes.append(self._decide(tests[index], ended, jailed, record.stdout, record.stderr))
         if not ran.ended:
             wall_s = max(0.0, ran.wall_s - sum(record.wall_s for record in records))
             under_way = Ended(None, b"", False, rest_s, wall_s, ran.limit)
             outcomes.append(self._decide(tests[len(outcomes)], under_way, jailed))
         elif not records:  # it says that it ran none
-            outcomes.append(self._decide(tests[0], Ended(candidate.DONE, b"", False, rest_s, ran.wall_s, ""), jailed))
+            outcomes.append(self._decide(tests[0], Ended(protocol.DONE, b"", False, rest_s, ran.wall_s, ""), jailed))
         return outcomes
 
-    def _job(self, tests: candidate.Tests, stay: bool) -> candidate.Job:
+    def _job(self, tests: protocol.Tests, stay: bool) -> protocol.Job:
         stops = self.request.stop_at_first_failure
         program, slices = self._program, (self._cpu_slice_s, self._wall_slice_s)
         return (program.packed, self._source, program.modules, stops, *slices, tests, stay)
@@ -241,7 +244,7 @@ class Judgement:
             outcome = self._attempt(test)
         return outcome
 
-    def _new_process(self, zygote: Zygote, job: candidate.Job = IDLE, stdin: bytes = b"") -> Stepwise:
+    def _new_process(self, zygote: Zygote, job: protocol.Job = protocol.IDLE, stdin: bytes = b"") -> Stepwise:
         request = self.request
         return Stepwise(
             zygote.connect(),
@@ -268,7 +271,7 @@ class Judgement:
         names = tester.called_names(test[1])
         outcome, ended = self._run_apart(test, names, jailed) if names is not None else self._run_together(test, jailed)
         self._ran_here.append(outcome)
-        is_over = ended.reply != candidate.DONE or not ended.reusable or not self._reusable or bool(ended.limit)
+        is_over = ended.reply != protocol.DONE or not ended.reusable or not self._reusable or bool(ended.limit)
         if is_over or self.request.checker is not None:
             self._retire()
         return outcome
@@ -288,31 +291,31 @@ class Judgement:
 
         The candidate's time is that of its own steps, its end included. The tester's is held to the same limits.
         """
-        ended = self._step(jailed, candidate.BEGIN, b"", b"")
+        ended = self._step(jailed, protocol.BEGIN, b"", b"")
         report, passed = ended.report, False  # only the tester can say that a test passed
-        if ended.reply == candidate.DONE and not ended.limit and _is(report, ("exit", 0)):
-            testing = self._ask_tester(candidate.RUN_TESTER, marshal.dumps((test[1], names)), jailed, begins=True)
-            while testing.reply == candidate.CALLING and not testing.limit:
-                ended = self._step(jailed, candidate.SERVE_CALL, testing.report, None, self._tester)
+        if ended.reply == protocol.DONE and not ended.limit and _is(report, ("exit", 0)):
+            testing = self._ask_tester(protocol.RUN_TESTER, marshal.dumps((test[1], names)), jailed, begins=True)
+            while testing.reply == protocol.CALLING and not testing.limit:
+                ended = self._step(jailed, protocol.SERVE_CALL, testing.report, None, self._tester)
                 report = ended.report
-                if ended.reply != candidate.DONE or ended.limit:
+                if ended.reply != protocol.DONE or ended.limit:
                     break
-                testing = self._ask_tester(candidate.DONE, report, jailed)
-            if testing.reply == candidate.DONE and _is(testing.report, ("weak",)):
+                testing = self._ask_tester(protocol.DONE, report, jailed)
+            if testing.reply == protocol.DONE and _is(testing.report, ("weak",)):
                 jailed.begin_again()
                 return self._run_together(test, jailed)
-            if testing.reply == candidate.DONE and not _is(testing.report, ("candidate",)):
+            if testing.reply == protocol.DONE and not _is(testing.report, ("candidate",)):
                 report = testing.report
                 passed = not testing.limit and _is(report, ("done",))
             if testing.reply is None or testing.limit:  # the test broke or never ended, on the values it was given
                 report = encode(("error", "AssertionError", "the test did not come to an end", ""))
-            if testing.reply != candidate.DONE or testing.limit:
+            if testing.reply != protocol.DONE or testing.limit:
                 self._retire_tester()
         outcome = self._decide(test, replace(ended, report=report), jailed, passed=passed)
         if outcome.status == "WA":
             outcome.actual = _last_value(ended.report)
-        if ended.reply == candidate.DONE and not ended.limit and (passed or self._reusable):
-            ended = self._step(jailed, candidate.END, b"", None)
+        if ended.reply == protocol.DONE and not ended.limit and (passed or self._reusable):
+            ended = self._step(jailed, protocol.END, b"", None)
             if outcome.status == "AC":
                 outcome = self._decide(test, ended, jailed)
         return outcome, ended
@@ -392,7 +395,7 @@ class Judgement:
 
     def _decide_report(self, test: tuple[Any, ...], outcome: Outcome, report: bytes, text: str, passed: bool) -> None:
         """What a report says, whoever wrote it: nothing that it holds is the judge's fault."""
-        if report == candidate.EXITED_WITH_0 and test[0] == "stdio":  # nearly always
+        if report == protocol.EXITED_WITH_0 and test[0] == "stdio":  # nearly always
             outcome.exit_code = 0
             outcome.status = self._compare(outputs_equal, text, test[2])
             return
@@ -459,7 +462,7 @@ class Judgement:
                 file_bytes=_MIN_FILE_BYTES,
             )
             ended = checking.step(
-                candidate.CHECK,
+                protocol.CHECK,
                 body,
                 stdin=b"",
                 cpu_limit_s=checker.CPU_S,
@@ -468,7 +471,7 @@ class Judgement:
             )
             if ended.limit:
                 raise checker.CheckerFailed(f"did not end within its {ended.limit} limit")
-            if ended.reply != candidate.DONE:
+            if ended.reply != protocol.DONE:
                 raise checker.CheckerFailed("ended without an answer")
             return "AC" if checker.verdict(ended.report) else "WA"
         except checker.CheckerFailed as failure:
@@ -496,11 +499,11 @@ def _message_of(test: tuple[Any, ...]) -> tuple[int, bytes, bytes]:
     """Request kind, body and stdin of a test. No expected output is among them."""
     match test:
         case ("stdio", text, _):
-            return candidate.RUN_STDIO, b"", text.encode("utf-8", "surrogatepass")
+            return protocol.RUN_STDIO, b"", text.encode("utf-8", "surrogatepass")
         case ("call", name, args, _):
-            return candidate.RUN_CALL, marshal.dumps((name, args)), b""
+            return protocol.RUN_CALL, marshal.dumps((name, args)), b""
         case ("assert", code):
-            return candidate.RUN_ASSERT, code.encode("utf-8", "surrogatepass"), b""
+            return protocol.RUN_ASSERT, code.encode("utf-8", "surrogatepass"), b""
         case _:
             raise ValueError(f"unknown kind of test: {test[0]!r}")
 
@@ -510,7 +513,7 @@ def _last_value(report: bytes) -> str:
     try:
         match decode(report):
             case ("value", bytes(data)):
-                return brief(exchange.shown_result(data), _SHOWN_CHARACTERS)
+                return brief(by_value.shown_result(data), _SHOWN_CHARACTERS)
     except Exception:  # it may be anything
         pass
     return ""

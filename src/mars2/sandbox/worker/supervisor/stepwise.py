@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from .clock import run_delay_s
-from .jailed import Ended, Jailed
+from .process import Ended, Jailed
 
 _LOOK_AFTER_S = 0.01  # of wall time: it is not worth the look after each call of a test that makes many
 

@@ -11,10 +11,10 @@ import socket
 from dataclasses import dataclass
 from typing import Protocol
 
-from . import wire
+from .. import wire
+from ..encoding import EncodingError, decode
 from .clock import Clock
-from .encoding import EncodingError, decode
-from .jailed import Cancelled, ZygoteLost
+from .process import Cancelled, ZygoteLost
 
 CPU_S, WALL_S = 6.0, 13.0
 _MOST_ANSWER_BYTES = 2**26

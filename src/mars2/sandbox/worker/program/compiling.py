@@ -9,11 +9,13 @@ import socket
 import warnings
 from contextlib import suppress
 
-from . import isolation, wire
-from .candidate import PROGRAM_NAME, message_of
-from .encoding import encode
-from .isolation import ChildLock
-from .scan import modules_if_stateless
+from .. import wire
+from ..encoding import encode
+from ..jail import isolation
+from ..jail.isolation import ChildLock
+from ..protocol import PROGRAM_NAME
+from ..reuse.scan import modules_if_stateless
+from .candidate import message_of
 
 MEMORY_BYTES = 512 * 2**20
 _SPENT_KIB = 192 * 2**10  # a process that has grown beyond this is replaced

@@ -13,21 +13,9 @@ import os
 import socket
 import sys
 
-from . import libc
-from .candidate import (
-    BOX,
-    CONTROL,
-    NUM_DESCRIPTORS,
-    PROGRAM_NAME,
-    RUN_CALL,
-    RUN_STDIO,
-    STDERR,
-    STDIN,
-    STDOUT,
-    Candidate,
-    Job,
-    serve,
-)
+from ..jail import libc
+from ..program.candidate import Candidate, serve
+from ..protocol import BOX, CONTROL, NUM_DESCRIPTORS, PROGRAM_NAME, RUN_CALL, RUN_STDIO, STDERR, STDIN, STDOUT, Job
 
 _SMALLEST, _LARGEST, _POOL_BYTES = 16, 512, 1 << 14  # of the interpreter's allocator
 _FILLERS: list[object] = []
