@@ -17,7 +17,7 @@ import torch
 import yaml
 from transformers import AutoModelForCausalLM, LlamaConfig, LlamaForCausalLM
 
-from mars2.backends.transformers_ import TransformersBackend
+from mars2.backends.in_process import TransformersBackend
 from mars2.cli.main import run
 from mars2.core.completion import Message, Sampling
 from mars2.lab.tokenizer import build_tokenizer

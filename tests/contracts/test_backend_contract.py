@@ -11,9 +11,9 @@ import pytest
 import pytest_asyncio
 from transformers import AutoModelForCausalLM
 
-from mars2.backends.openai_ import OpenAIBackend
+from mars2.backends.in_process import TransformersBackend
+from mars2.backends.openai_http import OpenAIBackend
 from mars2.backends.scripted import ScriptedBackend, load_script
-from mars2.backends.transformers_ import TransformersBackend
 from mars2.core.completion import Message, Sampling
 from mars2.core.protocols import Backend, Snapshot, TrainableBackend
 from openai_server import openai_server
@@ -45,7 +45,7 @@ async def backend(
         return
     else:
         pytest.importorskip("vllm")
-        from mars2.backends.vllm_ import VllmBackend
+        from mars2.backends.vllm_engine import VllmBackend
 
         made = VllmBackend("p", tiny_model, dtype="float32", max_model_len=256, engine=SMALL_ENGINE)
     yield made

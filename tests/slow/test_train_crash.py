@@ -20,7 +20,7 @@ from typing import Any
 
 import pytest
 
-from mars2.runs.checkpoints import Checkpoints
+from mars2.runs.training.checkpoints import Checkpoints
 from mars2.store.run_store import RunStore
 
 KILLS = int(os.environ.get("MARS2_CRASH_KILLS", "6"))

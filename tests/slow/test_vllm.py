@@ -26,7 +26,7 @@ pytestmark = [pytest.mark.vllm, pytest.mark.timeout(900), pytest.mark.asyncio(lo
 import torch  # noqa: E402
 from transformers import AutoConfig, AutoModelForCausalLM, AutoTokenizer  # noqa: E402
 
-from mars2.backends.vllm_ import VllmBackend  # noqa: E402
+from mars2.backends.vllm_engine import VllmBackend  # noqa: E402
 from mars2.backends.vllm_server import VllmServerBackend  # noqa: E402
 from mars2.core.completion import Completion, Message, Sampling  # noqa: E402
 from mars2.core.errors import BackendError  # noqa: E402

@@ -16,7 +16,7 @@ from typing import Any
 
 import openai
 
-from mars2.backends.openai_ import OpenAIBackend
+from mars2.backends.openai_http import OpenAIBackend
 from mars2.core.completion import Completion, Prompt, Sampling
 from mars2.core.errors import BackendError, ConfigError
 from mars2.core.protocols import Snapshot

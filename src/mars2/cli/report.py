@@ -9,7 +9,7 @@ from typing import Annotated
 import typer
 
 from mars2.cli.output import print_json, say, stdout, summary_table
-from mars2.cli.run_folder import open_store
+from mars2.jobs.run_folder import open_store
 
 HELP = """Write the report of a run (one HTML file: curves, tables, tree viewer) and print its table.
 

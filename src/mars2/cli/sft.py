@@ -17,10 +17,10 @@ import typer
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
 
 from mars2.cli.output import print_json, say, stderr, stdout
-from mars2.cli.run_folder import set_aside
 from mars2.config.load import parse_as, read_yaml
 from mars2.config.sft import SftConfig
 from mars2.core.errors import ConfigError
+from mars2.jobs.run_folder import set_aside
 
 if TYPE_CHECKING:
     from mars2.learners.conversations import Conversation, Example
@@ -75,7 +75,7 @@ def sft(
 
 
 def _check_model(model: str) -> None:
-    from mars2.build import check_model
+    from mars2.build.models import check_model
 
     check_model("model", model)
 
@@ -189,7 +189,7 @@ def _build(config: SftConfig) -> tuple[SftTrainer, dict[str, Any]]:
     import torch
     from transformers.utils import logging
 
-    from mars2.build import torch_device, training_dtype
+    from mars2.build.models import torch_device, training_dtype
     from mars2.core.seeds import derive_seed, stream
     from mars2.learners.lora import Lora
     from mars2.learners.policy_model import PolicyModel

@@ -12,7 +12,6 @@ import typer
 
 from mars2.cli.output import print_json, run_async, say, stderr, write
 from mars2.cli.progress import LiveView
-from mars2.cli.run_folder import RUNS, commit, latest_checkpoint, open_run
 from mars2.config import RunConfig, load_config
 from mars2.config.load import parse_config
 from mars2.config.models import model_name, parse_model
@@ -20,6 +19,7 @@ from mars2.config.strategies import parse_strategy
 from mars2.core.errors import ConfigError
 from mars2.core.problem import Problem
 from mars2.core.verdict import Verdict
+from mars2.jobs.run_folder import RUNS, commit, latest_checkpoint, open_run
 
 if TYPE_CHECKING:
     from mars2.store.run_store import RunStore
@@ -140,7 +140,7 @@ def team_config(agents: str | None, config: Path | None, run: Path | None) -> tu
 
 def _ad_hoc(agents: str) -> RunConfig:
     """A team of models named on the command line."""
-    from mars2.build import check_model
+    from mars2.build.models import check_model
 
     policies: dict[str, dict[str, Any]] = {}
     for part in filter(None, (p.strip() for p in agents.split(","))):
@@ -175,7 +175,7 @@ def find_problem(reference: str, config: RunConfig) -> Problem:
         ProblemError: there is no such problem.
     """
     if reference.startswith("lab/"):
-        from mars2.build import build_problems
+        from mars2.build.team import build_problems
         from mars2.core.errors import ProblemError
 
         if config.problems.kind != "lab":
@@ -226,8 +226,8 @@ def _solve(config: RunConfig, problem: Problem, folder: Path, trained: Path | No
     from mars2.core.usage import usage_by_agent
     from mars2.reports import write_report
     from mars2.runs.choose import Answer, choose
+    from mars2.runs.growing.rollout import Job, grow_trees
     from mars2.runs.recorder import Recorder
-    from mars2.runs.rollout import Job, grow_trees
 
     started = time.monotonic()
     models = build.resolve_models(config, trained=trained)
@@ -250,12 +250,7 @@ def _solve(config: RunConfig, problem: Problem, folder: Path, trained: Path | No
             )
             hidden = None
             if answer.node_id is not None and problem.hidden_tests:
-                hidden = await team.sandbox.judge(
-                    tree.nodes[answer.node_id].program,
-                    problem.hidden_tests,
-                    problem.limits,
-                    comparison=problem.comparison,
-                )
+                hidden = await team.sandbox.judge(tree.nodes[answer.node_id].program, problem.hidden)
             return growth, answer, hidden
         finally:
             await team.close()

@@ -11,12 +11,12 @@ from typing import Annotated, Any
 import typer
 
 from mars2.cli.output import print_json, say
-from mars2.cli.run_folder import commit, open_run, set_aside
 from mars2.config.load import parse_as, read_yaml
 from mars2.config.reward_model import RewardModelConfig
 from mars2.core.errors import ConfigError, StoreError
 from mars2.core.problem import Problem
 from mars2.core.tree import Tree
+from mars2.jobs.run_folder import commit, open_run, set_aside
 
 HELP = """Train a reward model, which estimates how likely a program is right, on the trees of finished runs.
 
@@ -84,7 +84,7 @@ def _read_runs(config: RewardModelConfig) -> tuple[list[Tree], dict[str, Problem
 
 
 def _train(config: RewardModelConfig, trees: Sequence[Tree], problems: Mapping[str, Problem]) -> dict[str, Any]:
-    from mars2.runs.reward_data import PARTS, labelled_programs, split_problems
+    from mars2.runs.measuring.reward_data import PARTS, labelled_programs, split_problems
 
     programs = labelled_programs(trees, problems)
     split = config.split
@@ -105,12 +105,12 @@ def _train(config: RewardModelConfig, trees: Sequence[Tree], problems: Mapping[s
                 f"right and wrong ones; name more runs, or {share}"
             )
 
-    from mars2.build import prepare_reward_training
+    from mars2.build.models import prepare_reward_training
     from mars2.reward_model.metrics import auc, brier, ece, reliability
     from mars2.reward_model.model import TransformersRewardModel, load_reward_model
     from mars2.reward_model.page import write_page
     from mars2.reward_model.training import Example, calibrate, encode_examples, fit
-    from mars2.runs.selection_gain import selection_gain
+    from mars2.runs.measuring.selection_gain import selection_gain
 
     started = time.monotonic()
     backbone, device = prepare_reward_training(config)

@@ -12,8 +12,8 @@ import typer
 
 from mars2.cli.addresses import is_loopback
 from mars2.cli.output import say
-from mars2.cli.run_folder import open_store
 from mars2.core.errors import ConfigError
+from mars2.jobs.run_folder import open_store
 from mars2.store.run_store import RunStore
 
 HELP = """Serve the report of a run, kept up to date, for a browser to watch while the run goes on.

@@ -12,7 +12,7 @@ from typing import Annotated, Any, TypeVar, Union, get_args, get_origin
 import yaml
 from pydantic import BaseModel, ValidationError
 
-from mars2.config.schema import RunConfig
+from mars2.config.run import RunConfig
 from mars2.core.errors import ConfigError
 
 

@@ -7,16 +7,8 @@ from typing import Any, Literal, Self
 
 from pydantic import model_validator
 
-from mars2.config.schema import (
-    Decay,
-    Fraction,
-    LoraConfig,
-    NonNegativeFloat,
-    NonNegativeInt,
-    PositiveFloat,
-    PositiveInt,
-    Section,
-)
+from mars2.config.policies import LoraConfig
+from mars2.config.values import Decay, Fraction, NonNegativeFloat, NonNegativeInt, PositiveFloat, PositiveInt, Section
 
 
 class SftConfig(Section):

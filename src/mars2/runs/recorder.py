@@ -8,7 +8,7 @@ from typing import Any, Protocol, Self
 
 from mars2.core.protocols import Store
 from mars2.core.tree import Expansion, Failure, Node, Tree
-from mars2.runs.alarms import Alarms
+from mars2.runs.training.alarms import Alarms
 
 
 class Listener(Protocol):

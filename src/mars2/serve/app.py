@@ -20,8 +20,8 @@ from fastapi.responses import JSONResponse, PlainTextResponse, StreamingResponse
 from starlette.exceptions import HTTPException
 from starlette.requests import ClientDisconnect
 
-from mars2.build import Team
-from mars2.config.schema import RunConfig
+from mars2.build.team import Team
+from mars2.config.run import RunConfig
 from mars2.core.errors import BackendError, CheckerError, Mars2Error
 from mars2.core.problem import Problem
 from mars2.serve.counters import Counters

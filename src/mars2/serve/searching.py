@@ -7,12 +7,12 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 
 from mars2 import build
-from mars2.config.schema import RunConfig
+from mars2.config.run import RunConfig
 from mars2.core.completion import Sampling
 from mars2.core.problem import Problem
 from mars2.core.tree import Expansion, Failure, Node, Tree
-from mars2.runs.budget import Budget
 from mars2.runs.choose import choose
+from mars2.runs.growing.budget import Budget
 from mars2.serve.requests import ChatRequest
 
 

@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from mars2.backends.openai_ import OpenAIBackend
+from mars2.backends.openai_http import OpenAIBackend
 from mars2.backends.vllm_server import VllmServerBackend
 from mars2.core.completion import Message, Sampling
 from mars2.core.errors import BackendError, ConfigError

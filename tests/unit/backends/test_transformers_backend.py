@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 import torch
 
-from mars2.backends.transformers_ import TransformersBackend, sample
+from mars2.backends.in_process import TransformersBackend, sample
 from mars2.core.completion import Message, Sampling
 from mars2.core.errors import BackendError
 from mars2.core.protocols import Snapshot

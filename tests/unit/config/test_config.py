@@ -11,7 +11,7 @@ import yaml
 
 from mars2.config.load import load_config, parse_as, parse_config, read_yaml
 from mars2.config.reward_model import RewardModelConfig
-from mars2.config.schema import RunConfig
+from mars2.config.run import RunConfig
 from mars2.core.errors import ConfigError
 
 BASE: dict[str, Any] = {
@@ -163,7 +163,7 @@ def test_mistakes_in_the_choice_of_a_judge(override: str, message: str) -> None:
 
 
 async def test_every_judge_is_built() -> None:
-    from mars2.build import build_sandbox
+    from mars2.build.team import build_sandbox
 
     tiers = {
         "backend=docker": "docker",
@@ -181,10 +181,10 @@ async def test_every_judge_is_built() -> None:
 
 def test_growth_keys_reach_the_grower() -> None:
     from mars2 import build
-    from mars2.runs.budget import Budget
-    from mars2.runs.grow_tree import Retries
-    from mars2.runs.stopping import StopRules
-    from mars2.runs.team import Price
+    from mars2.runs.growing.budget import Budget
+    from mars2.runs.growing.grow_tree import Retries
+    from mars2.runs.growing.stopping import StopRules
+    from mars2.runs.growing.team import Price
 
     price = "{input_per_million: 1, output_per_million: 2}"
     config = parsed(

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from mars2.config.load import parse_config
-from mars2.config.schema import TrainingConfig
+from mars2.config.training import TrainingConfig
 
 RECIPES = Path(__file__).parents[3] / "docs" / "recipes.md"
 BASE: dict[str, Any] = {

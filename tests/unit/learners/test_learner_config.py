@@ -15,7 +15,8 @@ from transformers import AutoModelForCausalLM
 
 from mars2 import build
 from mars2.config.load import parse_config
-from mars2.config.schema import LoraConfig, OptimizerConfig
+from mars2.config.policies import LoraConfig
+from mars2.config.training import OptimizerConfig
 from mars2.core.errors import ConfigError
 from mars2.learners.lora import Lora
 from mars2.learners.optimizer import TrainingDiverged

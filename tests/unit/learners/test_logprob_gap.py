@@ -12,9 +12,9 @@ import pytest
 import torch
 
 from mars2 import build
-from mars2.backends.transformers_ import TransformersBackend
+from mars2.backends.in_process import TransformersBackend
 from mars2.config.load import parse_config
-from mars2.config.schema import RunConfig
+from mars2.config.run import RunConfig
 from mars2.core.completion import Completion, Message, Sampling
 from mars2.core.errors import ConfigError
 from mars2.core.sample import TrainingSample

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from mars2.runs.alarms import Alarms
+from mars2.runs.training.alarms import Alarms
 
 HEALTHY = {
     "policy/a": {"logprob_gap": 1e-6, "kl": 0.05, "skipped_steps": 0, "num_stale_dropped": 3, "num_samples": 128},

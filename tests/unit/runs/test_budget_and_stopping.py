@@ -14,10 +14,10 @@ from mars2.backends.scripted import ScriptedBackend
 from mars2.core.completion import Completion, Message, Prompt, Sampling
 from mars2.core.tree import Node, Tree
 from mars2.core.verdict import Status, TestResult, Verdict
-from mars2.runs.budget import Budget, prompt_tokens_at_most
-from mars2.runs.grow_tree import Growth, Order
-from mars2.runs.stopping import Stopping, StopRules
-from mars2.runs.team import Agent, Price
+from mars2.runs.growing.budget import Budget, prompt_tokens_at_most
+from mars2.runs.growing.grow_tree import Growth, Order
+from mars2.runs.growing.stopping import Stopping, StopRules
+from mars2.runs.growing.team import Agent, Price
 
 ANSWERS = [RIGHT, HALF, WRONG]
 PRICE = Price(input_per_million=2.0, output_per_million=10.0)

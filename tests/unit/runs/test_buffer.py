@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from mars2.core.sample import TrainingSample
-from mars2.runs.buffer import PolicyBuffer
+from mars2.runs.training.buffer import PolicyBuffer
 
 SAMPLE = TrainingSample("t/0", "t", 0, "a", "p", 0, (1,), (2,), (0.0,), 1.0, 1.0, 0.5)
 

@@ -14,7 +14,7 @@ from mars2.core.problem import CallTest, Checker, Limits, Problem
 from mars2.core.tree import Tree
 from mars2.core.verdict import Status, TestResult, Verdict
 from mars2.runs.choose import Selection, choose
-from mars2.runs.guidance import Guide, RewardModelError
+from mars2.runs.growing.guidance import Guide, RewardModelError
 from mars2.sandbox import ZygoteSandbox
 
 PROBLEM = Problem(

@@ -12,10 +12,10 @@ from mars2.core.problem import Problem
 from mars2.core.serial import tree_hash
 from mars2.core.tree import Tree
 from mars2.reward_model.scripted import ScriptedRewardModel
-from mars2.runs.grow_tree import MAX_CANCELLED_IN_A_ROW, Retries, Scoring
-from mars2.runs.guidance import Guide
-from mars2.runs.rollout import Job, grow_trees
-from mars2.runs.stopping import StopRules
+from mars2.runs.growing.grow_tree import MAX_CANCELLED_IN_A_ROW, Retries, Scoring
+from mars2.runs.growing.guidance import Guide
+from mars2.runs.growing.rollout import Job, grow_trees
+from mars2.runs.growing.stopping import StopRules
 from mars2.search.best_of_n import BestOfN
 from mars2.search.sequential import Sequential
 
@@ -184,7 +184,7 @@ async def test_results_are_in_the_order_of_jobs_and_one_error_ends_all() -> None
     assert [g.tree.tree_id for g in growths] == ["t0", "t1", "t2", "t3", "t4"]
 
     class Broken(ExecSandbox):
-        async def judge(self, program, tests, limits, **options):  # pyright: ignore[reportIncompatibleMethodOverride]
+        async def judge(self, program, suite, **options):  # pyright: ignore[reportIncompatibleMethodOverride]
             raise RuntimeError("the judge is broken")
 
     broken = grower(scripted("a", ANSWERS), sandbox=Broken())

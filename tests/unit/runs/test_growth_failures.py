@@ -20,9 +20,9 @@ from mars2.core.protocols import Search
 from mars2.core.serial import tree_hash
 from mars2.core.tree import Tree
 from mars2.reports import write_report
-from mars2.runs.grow_tree import MAX_CANCELLED_IN_A_ROW, Growth, Retries
+from mars2.runs.growing.grow_tree import MAX_CANCELLED_IN_A_ROW, Growth, Retries
+from mars2.runs.growing.rollout import Job, grow_trees
 from mars2.runs.recorder import Recorder
-from mars2.runs.rollout import Job, grow_trees
 from mars2.search.ab_mcts import AbMcts
 from mars2.search.best_of_n import BestOfN
 from mars2.search.depth_guided import DepthGuided
@@ -201,7 +201,7 @@ def test_retries_wait_longer_each_time_and_never_longer_than_a_minute() -> None:
 
 
 def test_a_waiting_retry_holds_no_slot() -> None:
-    from mars2.runs.slots import Slots
+    from mars2.runs.growing.slots import Slots
 
     class FirstFails(SlowBackend):
         async def generate(self, prompt: Prompt, sampling: Sampling) -> Completion:

@@ -14,9 +14,9 @@ from virtual_time import SlowBackend, run_virtually
 
 from mars2.core.serial import tree_hash
 from mars2.core.tree import Tree
-from mars2.runs.grow_tree import Growth, Order
-from mars2.runs.rollout import Job, grow_trees
-from mars2.runs.slots import Slots
+from mars2.runs.growing.grow_tree import Growth, Order
+from mars2.runs.growing.rollout import Job, grow_trees
+from mars2.runs.growing.slots import Slots
 
 ANSWERS = [RIGHT, HALF, WRONG, NOTHING]
 

@@ -22,10 +22,10 @@ from virtual_time import SlowBackend, run_virtually
 
 from mars2.core.serial import tree_hash
 from mars2.core.tree import Failure, Node, Tree
-from mars2.runs.grow_tree import Retries
+from mars2.runs.growing.grow_tree import Retries
+from mars2.runs.growing.rollout import Job, grow_trees
+from mars2.runs.growing.slots import Slots
 from mars2.runs.recorder import Recorder
-from mars2.runs.rollout import Job, grow_trees
-from mars2.runs.slots import Slots
 from mars2.store.run_store import RunStore
 
 ANSWERS = [RIGHT, HALF, WRONG, NOTHING]
@@ -158,8 +158,8 @@ from team_of_scripts import HALF, NOTHING, PROBLEM, RIGHT, WRONG, grower
 from mars2.core.seeds import stream
 from mars2.core.tree import Tree
 from mars2.runs.recorder import Recorder
-from mars2.runs.rollout import Job, grow_trees
-from mars2.runs.slots import Slots
+from mars2.runs.growing.rollout import Job, grow_trees
+from mars2.runs.growing.slots import Slots
 from mars2.store.run_store import RunStore
 from virtual_time import SlowBackend
 

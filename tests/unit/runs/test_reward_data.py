@@ -11,8 +11,8 @@ from mars2.core.problem import CallTest, Problem
 from mars2.core.tree import Tree
 from mars2.core.verdict import Status, TestResult, Verdict
 from mars2.reward_model.scripted import ScriptedRewardModel
-from mars2.runs.reward_data import label, labelled_programs, split_problems
-from mars2.runs.selection_gain import selection_gain
+from mars2.runs.measuring.reward_data import label, labelled_programs, split_problems
+from mars2.runs.measuring.selection_gain import selection_gain
 
 PROBLEM = Problem("p", "Say.", (CallTest("f", (1,), 1),), (CallTest("f", (2,), 2),))
 AC, WA = (Verdict(s, (TestResult(s),)) for s in (Status.AC, Status.WA))

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 from search_trees import add, grow, new_tree
 
-from mars2.config.schema import TPlusConfig
+from mars2.config.search import TPlusConfig
 from mars2.core.errors import ConfigError
 from mars2.core.protocols import Choice
 from mars2.core.tree import Tree

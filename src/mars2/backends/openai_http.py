@@ -1,0 +1,281 @@
+"""Generation by any OpenAI-compatible HTTP endpoint: OpenAI, vLLM, SGLang, llama.cpp, Ollama, OpenRouter, …
+
+Retries, 429 with Retry-After and jittered back-off are the official client's; the concurrency cap is held meanwhile, so
+that a server which asks for patience gets it. The key is read from the environment and appears nowhere else. Servers
+answer anything: what is no chat completion is a BackendError with their words.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import logging
+import os
+import sys
+from collections.abc import Iterable, Mapping, Sequence
+from typing import TYPE_CHECKING, Any
+from urllib.parse import urlsplit
+
+import openai
+
+if TYPE_CHECKING:
+    import httpx2 as httpx
+else:
+    try:  # what the openai package is built on, by its version
+        import httpx2 as httpx
+    except ImportError:
+        import httpx
+
+from mars2.core.completion import Completion, Prompt, Sampling
+from mars2.core.errors import BackendError, ConfigError
+
+NO_KEY = "none"
+"""Sent where no key is configured: local servers want none, the client wants some."""
+
+BYTES_PER_TOKEN = 4
+"""Of UTF-8, where a server does not count tokens: so much English or code is a token of today's models, roughly."""
+
+MAX_COUNT = 10**9  # tokens that one answer can have read or written; more is a mistake
+
+_log = logging.getLogger(__name__)
+
+
+class _TimedClient(openai.DefaultAsyncHttpxClient):
+    """Bounds a request, its answer included, by its read time-out; httpx itself bounds only every single read."""
+
+    async def send(self, request: httpx.Request, **options: Any) -> httpx.Response:
+        timeout_s = request.extensions.get("timeout", {}).get("read")
+        try:
+            async with asyncio.timeout(timeout_s):
+                return await super().send(request, **options)
+        except TimeoutError:
+            raise httpx.ReadTimeout("the answer took too long", request=request) from None
+
+
+class OpenAIBackend:
+    """One model behind one base URL. Its weights never change: version 0.
+
+    Token ids and log-probabilities are empty: the API does not give them. Reasoning text that the server separates is
+    left out of `Completion.text` (its tokens are counted); reasoning inside the text is the prompter's to remove.
+    """
+
+    def __init__(
+        self,
+        policy: str,
+        model: str,
+        *,
+        base_url: str | None = None,
+        api_key_env: str = "OPENAI_API_KEY",
+        concurrency: int | None = 16,
+        timeout_s: float = 600.0,
+        max_retries: int = 5,
+        omit: Sequence[str] = (),
+        extra_body: Mapping[str, Any] | None = None,
+    ) -> None:
+        """
+        Args:
+            base_url: such as ``http://127.0.0.1:8000/v1``; None: OpenAI's own.
+            api_key_env: environment variable with the key; may be unset for a server that wants none.
+            concurrency: requests under way at once; None: any number.
+            timeout_s: of one request, from its start to the end of its answer.
+            max_retries: of one request, on connection errors, time-outs, 408, 409, 429 and 5xx.
+            omit: request fields that this model refuses, such as ``temperature`` and ``seed``.
+            extra_body: further fields of every request, such as ``{"reasoning_effort": "low"}``.
+        """
+        self.policy = policy
+        self.model = model
+        self._where = base_url or "https://api.openai.com/v1"
+        is_openai = urlsplit(self._where).hostname == "api.openai.com"
+        key = os.environ.get(api_key_env, "").strip()
+        if not (key.isascii() and key.isprintable()):
+            raise ConfigError(
+                f"policies.{policy}: {api_key_env} holds control or non-ASCII characters; export the key alone"
+            )
+        if not key and is_openai:
+            raise ConfigError(f"policies.{policy}: {api_key_env} is not set; export it, or name a base_url")
+        self._api_key_env, self._key = api_key_env, key
+        self._max_tokens_field = "max_completion_tokens" if is_openai else "max_tokens"
+        self._omit = frozenset(omit)
+        self._extra_body = dict(extra_body or {})
+        self._slots = asyncio.Semaphore(concurrency or sys.maxsize)
+        self._timeout_s = timeout_s
+        self._client = openai.AsyncOpenAI(
+            api_key=key or NO_KEY,
+            base_url=self._where,
+            timeout=timeout_s,
+            max_retries=max_retries,
+            http_client=_TimedClient(),
+        )
+        self.num_retries = 0  # requests sent again, all told
+        self._counts_tokens = True  # False: it was said that the server does not
+
+    @property
+    def version(self) -> int:
+        return 0
+
+    async def generate(self, prompt: Prompt, sampling: Sampling) -> Completion:
+        """See `Backend`. Raises ConfigError where asking again cannot help: a refused key, an unknown model."""
+        async with self._slots:
+            return self._completion(await self._ask(self._request(prompt, sampling)), prompt)
+
+    async def close(self) -> None:
+        await self._client.close()
+
+    def _request(self, prompt: Prompt, sampling: Sampling) -> dict[str, Any]:
+        body = dict(self._extra_body)
+        if sampling.top_k:
+            body["top_k"] = sampling.top_k  # not OpenAI's own, but of every server that can do it
+        fields: dict[str, Any] = {
+            "temperature": sampling.temperature,
+            "top_p": sampling.top_p,
+            "seed": None if sampling.seed is None else sampling.seed & 0x7FFFFFFF,  # some servers take 32 bits, signed
+            self._max_tokens_field: sampling.max_tokens,
+        }
+        wanted = {name: v for name, v in fields.items() if v is not None and name not in self._omit}
+        messages = [{"role": m.role, "content": _valid_text(m.content)} for m in prompt]
+        return {"model": self.model, "messages": messages, "stream": False, "extra_body": body, **wanted}
+
+    async def _ask(self, request: dict[str, Any]) -> Any:
+        """The server's answer: any JSON."""
+        try:
+            raw = await self._client.chat.completions.with_raw_response.create(**request)
+        except (openai.AuthenticationError, openai.PermissionDeniedError) as error:
+            raise ConfigError(
+                f"policies.{self.policy}: {self._where} refused the key in {self._api_key_env} "
+                f"({error.status_code}); export a valid one"
+            ) from None
+        except openai.NotFoundError as error:
+            raise ConfigError(
+                f"policies.{self.policy}: {self._where} has no model {self.model!r} or no chat completions there "
+                f"({self._said(_words(error.response.text))}); check base_url (it usually ends in /v1) and model"
+            ) from None
+        except openai.APITimeoutError:
+            late = f"no answer from {self._where} in time ({self._timeout_s:g} s)"
+            raise BackendError(f"policy {self.policy!r}: {late}") from None
+        except openai.APIConnectionError as error:
+            cause = self._said(_cause(error))
+            raise BackendError(f"policy {self.policy!r}: cannot reach {self._where}: {cause}") from None
+        except openai.APIStatusError as error:
+            words = self._said(_words(error.response.text))
+            raise BackendError(f"policy {self.policy!r}: {self._where} answered {error.status_code}: {words}") from None
+        except openai.OpenAIError as error:
+            raise BackendError(
+                f"policy {self.policy!r}: asking {self._where} failed: {self._said(str(error))}"
+            ) from None
+        self.num_retries += raw.retries_taken
+        try:
+            return json.loads(raw.content)
+        except (ValueError, RecursionError):
+            raise self._no_completion("it is not JSON", raw.text) from None
+
+    def _said(self, text: str) -> str:
+        """What a server said, in one short line, and without the key, which some repeat when they refuse it."""
+        if self._key:
+            for form in (self._key, repr(self._key)[1:-1], json.dumps(self._key)[1:-1]):
+                text = text.replace(form, "***")
+        text = " ".join(text.split()) or "(nothing)"
+        return text if len(text) <= 300 else text[:297] + "…"
+
+    def _no_completion(self, why: str, answer: str) -> BackendError:
+        return BackendError(
+            f"policy {self.policy!r}: {self._where} sent no chat completion ({why}): {self._said(_words(answer))}"
+        )
+
+    def _completion(self, answer: Any, prompt: Prompt) -> Completion:
+        """
+        Raises:
+            BackendError: `answer` is no chat completion, or one that says nothing.
+        """
+        match answer:
+            case {"choices": [{"message": {**message}, **choice}, *_]}:
+                text = _text(message.get("content"))
+            case _:
+                raise self._no_completion("no choices[0].message", json.dumps(answer))
+        if text is None:
+            raise self._no_completion("choices[0].message.content is no text", json.dumps(answer))
+        if choice.get("finish_reason") == "content_filter":
+            raise BackendError(f"policy {self.policy!r}: {self._where} filtered the answer")
+        if not text and isinstance(refusal := message.get("refusal"), str):
+            raise BackendError(f"policy {self.policy!r}: {self._where} refused to answer: {self._said(refusal)}")
+        prompt_tokens, output_tokens = self._usage(answer, prompt, text, message)
+        return Completion(
+            text=text,
+            finish_reason="length" if choice.get("finish_reason") == "length" else "stop",
+            policy=self.policy,
+            policy_version=self.version,
+            prompt_tokens=prompt_tokens,
+            output_tokens=output_tokens,
+        )
+
+    def _usage(self, answer: dict[str, Any], prompt: Prompt, text: str, message: dict[str, Any]) -> tuple[int, int]:
+        """Tokens in and out: the server's count, or else an estimate, so that budgets bind all the same."""
+        usage = answer.get("usage")
+        counts: dict[str, Any] = usage if isinstance(usage, dict) else {}
+        num_prompt, num_output = _count(counts.get("prompt_tokens")), _count(counts.get("completion_tokens"))
+        if num_prompt is not None and num_output is not None:
+            return num_prompt, num_output
+        if self._counts_tokens:
+            self._counts_tokens = False
+            _log.warning(
+                "policy %r: %s does not count tokens (usage); they are estimated, one for %d bytes of text",
+                self.policy,
+                self._where,
+                BYTES_PER_TOKEN,
+            )
+        thoughts = (message.get(name) for name in ("reasoning_content", "reasoning"))
+        written = (text, *(thought for thought in thoughts if isinstance(thought, str)))
+        return (
+            _estimate(m.content for m in prompt) if num_prompt is None else num_prompt,
+            _estimate(written) if num_output is None else num_output,
+        )
+
+
+def _text(content: object) -> str | None:
+    """The text of an answer, which some servers send in parts; None: it is neither."""
+    match content:
+        case None:
+            return ""
+        case str():
+            return content
+        case list():
+            texts = [part.get("text", "") for part in content if isinstance(part, dict) and part.get("type") == "text"]
+            return "".join(texts) if texts and all(isinstance(text, str) for text in texts) else None
+        case _:
+            return None
+
+
+def _count(value: object) -> int | None:
+    """A number of tokens; None: it is none."""
+    if isinstance(value, int) and not isinstance(value, bool) and 0 <= value <= MAX_COUNT:
+        return value
+    return None
+
+
+def _estimate(texts: Iterable[str]) -> int:
+    """Tokens of `texts`, roughly."""
+    return sum(-(-len(text.encode("utf-8", "replace")) // BYTES_PER_TOKEN) for text in texts)
+
+
+def _words(body: str) -> str:
+    """What an answer says: the message of its error, where it has one, else all of it."""
+    try:
+        error = json.loads(body)["error"]
+    except (ValueError, RecursionError, LookupError, TypeError):
+        return body
+    message = error.get("message") if isinstance(error, dict) else error
+    return message if isinstance(message, str) and message else body
+
+
+def _cause(error: BaseException) -> str:
+    """Why a connection failed: HTTP clients wrap the reason, such as a reset, in errors that say nothing."""
+    reason = error
+    while (deeper := reason.__cause__ or reason.__context__) is not None:
+        reason = deeper
+        if str(reason):
+            break
+    return str(reason) or type(reason).__name__
+
+
+def _valid_text(text: str) -> str:
+    """Lone surrogates, which programs may print into feedback, cannot be sent as JSON in UTF-8."""
+    return text.encode("utf-8", "replace").decode("utf-8")

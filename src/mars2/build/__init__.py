@@ -1,0 +1,70 @@
+"""Options → objects. The only place that names concrete classes; heavy ones are imported when first needed."""
+
+from mars2.build.growing import build_grower, build_search, build_selection
+from mars2.build.measuring import (
+    build_evaluation,
+    build_memory,
+    build_problems_to_measure,
+    build_strategies,
+    build_training_evaluation,
+    build_validation,
+)
+from mars2.build.models import (
+    LAB_MODEL,
+    check_model,
+    check_not_served,
+    learner_place,
+    prepare_reward_training,
+    prepare_torch,
+    resolve_models,
+    torch_device,
+    training_dtype,
+)
+from mars2.build.team import (
+    Team,
+    build_backend,
+    build_guide,
+    build_price,
+    build_problems,
+    build_prompter,
+    build_role,
+    build_sampling,
+    build_sandbox,
+    build_team,
+)
+from mars2.build.training import build_estimator, build_learners, build_trackers, build_trainer
+
+__all__ = [
+    "LAB_MODEL",
+    "Team",
+    "build_backend",
+    "build_estimator",
+    "build_evaluation",
+    "build_grower",
+    "build_guide",
+    "build_learners",
+    "build_memory",
+    "build_price",
+    "build_problems",
+    "build_problems_to_measure",
+    "build_prompter",
+    "build_role",
+    "build_sampling",
+    "build_sandbox",
+    "build_search",
+    "build_selection",
+    "build_strategies",
+    "build_team",
+    "build_trackers",
+    "build_trainer",
+    "build_training_evaluation",
+    "build_validation",
+    "check_model",
+    "check_not_served",
+    "learner_place",
+    "prepare_reward_training",
+    "prepare_torch",
+    "resolve_models",
+    "torch_device",
+    "training_dtype",
+]

@@ -1,0 +1,113 @@
+"""Search strategies and the growers of trees."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import assert_never
+
+from mars2.build.team import Team
+from mars2.config.run import RunConfig
+from mars2.config.search import (
+    AbMctsConfig,
+    BestOfNConfig,
+    DepthGuidedConfig,
+    MctsConfig,
+    RefineBestConfig,
+    SearchConfig,
+    SequentialConfig,
+    TPlusConfig,
+    TreeQuestConfig,
+)
+from mars2.core.protocols import (
+    Search,
+)
+from mars2.runs.choose import Selection
+from mars2.runs.growing.budget import Budget
+from mars2.runs.growing.grow_tree import Retries, Scoring, TreeGrower
+from mars2.runs.growing.stopping import StopRules
+from mars2.search.ab_mcts import AbMcts
+from mars2.search.best_of_n import BestOfN
+from mars2.search.depth_guided import DepthGuided
+from mars2.search.mcts import Mcts
+from mars2.search.refine_best import RefineBest
+from mars2.search.sequential import Sequential
+from mars2.search.t_plus import TPlus
+from mars2.search.treequest_adapter import TreeQuestSearch
+
+
+def build_search(search: SearchConfig, agents: Sequence[str]) -> Callable[[], Search]:
+    """A factory of one search per tree."""
+    options = search.model_dump(exclude={"strategy"})
+    match search:
+        case AbMctsConfig():
+            return lambda: AbMcts(agents, **options)
+        case TPlusConfig():
+            return lambda: TPlus(agents, **options)
+        case DepthGuidedConfig():
+            return lambda: DepthGuided(agents, **options)
+        case BestOfNConfig():
+            return lambda: BestOfN(agents)
+        case RefineBestConfig():
+            return lambda: RefineBest(agents, **options)
+        case SequentialConfig():
+            return lambda: Sequential(agents)
+        case MctsConfig():
+            return lambda: Mcts(agents, **options)
+        case TreeQuestConfig():
+            TreeQuestSearch(agents, algorithm=search.algorithm, **search.options)  # a mistake is found now
+            return lambda: TreeQuestSearch(agents, algorithm=search.algorithm, **search.options)
+        case _:
+            assert_never(search)
+
+
+def build_grower(
+    config: RunConfig,
+    team: Team,
+    *,
+    agents: Sequence[str] | None = None,
+    search: SearchConfig | None = None,
+    max_nodes: int | None = None,
+    judge_hidden: bool = True,
+    guided: bool = True,
+) -> TreeGrower:
+    """Grows trees with all agents, or with some of them; `search` and `max_nodes` replace the configured ones.
+
+    Args:
+        guided: let the reward model have its part in search scores. Training rollouts see public tests only.
+    """
+    names = list(config.agents) if agents is None else list(agents)
+    search = search or config.search
+    max_nodes = max_nodes or config.rollout.max_nodes
+    reward = config.training.reward if config.training else None
+    return TreeGrower(
+        agents={name: team.agents[name] for name in names},
+        new_search=build_search(search, names),
+        prompter=team.prompter,
+        sandbox=team.sandbox,
+        seed=config.seed,
+        max_nodes=max_nodes,
+        scoring=Scoring(
+            reward=reward.kind if reward else "binary",
+            overlong_buffer=reward.overlong_buffer if reward else 0,
+            overlong_factor=reward.overlong_factor if reward else 1.0,
+            judge_hidden=judge_hidden,
+            alpha=config.guidance.alpha if config.guidance and guided else 0.0,
+        ),
+        # Independent first attempts have nothing to wait for.
+        expansions_in_flight=max_nodes if search.strategy == "best_of_n" else config.rollout.expansions_in_flight,
+        order=config.rollout.order or "expansion",
+        retries=Retries(
+            max_retries=config.rollout.max_retries,
+            backoff_s=config.rollout.retry_backoff_s,
+            timeout_s=config.rollout.call_timeout_s,
+        ),
+        budget=Budget(**config.budget.model_dump()),
+        stop_rules=StopRules(**config.stopping.model_dump()),
+        slots=team.slots,
+        guide=team.guide if guided else None,
+    )
+
+
+def build_selection(config: RunConfig) -> Selection:
+    weighted = config.guidance is not None and config.guidance.selection
+    return Selection(**config.selection.model_dump(), weighted=weighted, seed=config.seed)

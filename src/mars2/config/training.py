@@ -1,0 +1,79 @@
+"""Rewards, credit, objective, optimizer and schedule of a training run."""
+
+from __future__ import annotations
+
+from typing import Annotated, Literal
+
+from pydantic import Field
+
+from mars2.config.values import Decay, Fraction, NonNegativeFloat, NonNegativeInt, PositiveFloat, PositiveInt, Section
+
+
+class RewardConfig(Section):
+    """What a node earns, before shaping."""
+
+    kind: Literal["binary", "fraction"] = "binary"
+    overlong_buffer: NonNegativeInt = 0  # tokens before max_tokens in which the penalty grows (DAPO); 0: no penalty
+    overlong_factor: NonNegativeFloat = 1.0
+
+
+class ShapingConfig(Section):
+    """Tree-consistent shaping, arXiv:2604.14564."""
+
+    gamma: NonNegativeFloat = 0.5
+    sibling_weight: Fraction = 0.5
+
+
+class ObjectiveConfig(Section):
+    """The policy-gradient objective."""
+
+    ratio: Literal["sequence", "token"] = "sequence"  # GSPO | GRPO
+    clip_low: PositiveFloat = 3e-4
+    clip_high: PositiveFloat = 4e-4
+    dual_clip: Annotated[float, Field(gt=1)] | None = None
+    aggregation: Literal["sequence-mean", "token-mean", "constant"] = "sequence-mean"
+    tis_cap: PositiveFloat | None = 2.0
+    tis_level: Literal["token", "sequence"] = "token"
+    tis_mode: Literal["truncate", "mask"] = "truncate"
+    kl_beta: NonNegativeFloat = 1e-3
+    kl_estimator: Literal["k1", "k2", "k3"] = "k3"
+    entropy_bonus: NonNegativeFloat = 0.0
+
+
+class OptimizerConfig(Section):
+    """AdamW and how a batch is cut up."""
+
+    learning_rate: PositiveFloat = 1e-6  # the peak
+    lr_schedule: Literal["constant", "linear", "cosine"] = "constant"  # linear and cosine end at 0 with the last step
+    warmup_steps: NonNegativeInt = 0  # optimizer steps in which the learning rate rises to its peak
+    betas: tuple[Decay, Decay] = (0.9, 0.999)
+    weight_decay: NonNegativeFloat = 0.0
+    max_grad_norm: PositiveFloat = 1.0
+    mini_batches: PositiveInt = 1  # optimizer steps per batch
+    micro_batch_tokens: PositiveInt = 16384
+    share_prompts: bool = True  # compute a prompt that several samples have in common once; changes only the time
+    gradient_checkpointing: bool = False
+    dtype: Literal["auto", "float32", "bfloat16"] = "auto"  # of matrix products; weights and AdamW stay float32
+    max_skipped_in_a_row: PositiveInt = 5  # so many non-finite updates in a row end the run
+
+
+class TrainingConfig(Section):
+    """MARS2 training."""
+
+    steps: PositiveInt  # stop when the policy that is furthest ahead has made this many updates
+    schedule: Literal["rounds", "async"] = "rounds"  # rounds: generate, then update; async: both at once
+    trees_per_round: PositiveInt = 32
+    batch_samples: PositiveInt = 128  # samples in a policy's buffer that make it update
+    max_staleness: NonNegativeInt = 1  # samples older than this many versions are dropped; 0: on-policy, in rounds
+    dynamic_filtering: bool = True  # drop trees whose rewards are all equal
+    advantage: Literal["tree_group", "no_std", "leave_one_out", "per_agent"] = "tree_group"
+    reward: RewardConfig = RewardConfig()
+    shaping: ShapingConfig = ShapingConfig()
+    objective: ObjectiveConfig = ObjectiveConfig()
+    optimizer: OptimizerConfig = OptimizerConfig()
+    max_rounds_without_samples: PositiveInt = 10  # in a row; then the run is saved and stops
+    evaluate_every: NonNegativeInt = 0  # rounds (in async: steps) between validations, and the best is kept; 0: none
+    evaluate_problems: PositiveInt = 32  # taken off the end of the training split for validation
+    evaluate_samples: PositiveInt = 2  # first attempts per agent and problem in a validation
+    checkpoint_every: PositiveInt = 5  # rounds (in async: steps) between checkpoints
+    keep_checkpoints: PositiveInt = 2  # the newest ones; the best is kept beside them

@@ -1,0 +1,1 @@
+"""Grows trees: one expansion at a time in one tree, many trees at once."""

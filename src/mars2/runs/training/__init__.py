@@ -1,0 +1,1 @@
+"""Turns finished trees into updates of the policies."""
