@@ -88,7 +88,7 @@ class ZygoteSandbox:
         if program is None or refused is not None:
             assert refused is not None
             return verdict_from((refused,) * max(1, len(tests)), len(tests), self.tier, self.mode)
-        wanted = options(limits, comparison, stop_at_first_failure, self.mode == "hermetic")
+        wanted = options(suite, stop_at_first_failure, self.mode == "hermetic")
         judging = Judging(program, await self._encode(tests), wanted)
         key = judging.key
         if key in self._cache:

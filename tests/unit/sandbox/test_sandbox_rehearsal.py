@@ -24,9 +24,10 @@ from worker.supervisor import process, supervisor
 tests, zygotes = supervisor._Tests(), supervisor._Zygotes(settings, nest)
 ours, theirs = socket.socketpair()
 def statuses(program, cpu_s, hermetic):
-    options = (cpu_s, 0.5, 256, 1 << 20, 1 << 16, "exact", True, hermetic, None)
+    options = dict(cpu_s=cpu_s, wall_s=0.5, memory_mib=256, stdout_bytes=1 << 20, stderr_bytes=1 << 16)
+    options |= dict(comparison="exact", stop_at_first_failure=True, hermetic=hermetic, checker=None)
     answer = supervisor._answer(marshal.dumps((program, b"key", None, options)), tests, zygotes, theirs)
-    return [outcome[0] for outcome in answer["outcomes"]] if "outcomes" in answer else [str(answer)]
+    return [outcome["status"] for outcome in answer["outcomes"]] if "outcomes" in answer else [str(answer)]
 """
 
 
@@ -98,7 +99,7 @@ os.write(kept, repr((ready.is_ready, left, main is ready.main, sorted(vars(main)
 """
     )
     names = ["__builtins__", "__doc__", "__file__", "__loader__", "__name__", "__package__", "__spec__"]
-    assert answer == repr((True, [], True, names, False, 1021, 0, True))
+    assert answer == repr((True, [], True, names, False, 1022, 0, True))
 
 
 def test_a_rehearsal_ends_on_a_machine_that_stands_still() -> None:

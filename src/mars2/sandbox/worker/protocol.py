@@ -5,9 +5,10 @@ A job, requests and reports lie in the process's box, a file in memory; short me
 
 from __future__ import annotations
 
+import marshal
 import os
 import struct
-from typing import Any
+from typing import Any, NamedTuple
 
 from .encoding import encode
 
@@ -40,17 +41,31 @@ EXIT_0: Any = ("exit", 0)
 EXITED_WITH_0 = encode(EXIT_0)
 
 Tests = list[tuple[int, bytes, bytes]]  # kind, body, standard input (of the first it is in its file already)
-Job = tuple[
-    bytes,  # code of the program, as the compiler marshalled it; empty where none is needed
-    bytes,  # its source
-    tuple[str, ...] | None,  # the library modules it uses, if the process may run several of its tests
-    bool,  # whether to stop at the first failure
-    float,  # CPU s after which no other test is started without being asked to
-    float,  # … and wall s
-    Tests,
-    bool,  # whether to wait for requests after the last of them
-]  # followed in the box by whether the other end of CONTROL is the supervisor's
-IDLE: Job = (b"", b"", None, True, 0.0, 0.0, [], True)
+
+
+class Job(NamedTuple):
+    """What a process is started with."""
+
+    packed: bytes = b""  # code of the program, as the compiler marshalled it; empty where none is needed
+    source: bytes = b""
+    modules: tuple[str, ...] | None = None  # the library modules it uses, if the process may run several of its tests
+    stops: bool = True  # at the first failure
+    cpu_slice_s: float = 0.0  # after which no other test is started without being asked to
+    wall_slice_s: float = 0.0
+    tests: Tests = []  # noqa: RUF012 (never changed)
+    stay: bool = True  # whether to wait for requests after the last of them
+    is_heard: bool = True  # whether the other end of CONTROL is the supervisor's
+
+    def pack(self) -> bytes:
+        return marshal.dumps(tuple(self))
+
+    @classmethod
+    def unpack(cls, data: bytes) -> Job:
+        """A job that the supervisor packed."""
+        return cls._make(marshal.loads(data))
+
+
+IDLE = Job()
 
 
 def write_all(descriptor: int, data: bytes, position: int = 0) -> None:

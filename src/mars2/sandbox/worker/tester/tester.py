@@ -19,7 +19,7 @@ from typing import Any
 
 from .. import protocol
 from ..encoding import EncodingError, decode
-from ..program import candidate
+from ..program.run_program import assertion_message
 from . import by_value, stand_in
 
 _MODULES = frozenset(
@@ -152,7 +152,7 @@ def run(code: str, names: tuple[str, ...]) -> Any:
         if hasattr(error, by_value.FROM_CANDIDATE):
             report = ("candidate",)
         else:
-            report = ("error", type(error).__name__, candidate.assertion_message(error, code), "")
+            report = ("error", type(error).__name__, assertion_message(error, code), "")
     if question := stand_in.asked():  # even if the test caught what it raised
         return ("error", "AssertionError", f"needs more than a plain value: {question}", "")
     return ("weak",) if refused else report  # and so here

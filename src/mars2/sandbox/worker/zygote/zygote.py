@@ -29,11 +29,12 @@ from resource import (
 )
 from typing import NamedTuple
 
+from .. import reuse
 from ..jail import libc, namespaces
 from ..jail.isolation import READY, ChildLock, Isolation, Layers, address_space_bytes, start_with_connection
-from ..program import candidate
+from ..program.candidate import Candidate, install_exit_builtins, install_stack_size
 from ..protocol import EXITED, FORK, NUM_DESCRIPTORS, PROGRAM_NAME, SPENT_AT, USAGE_AT
-from ..reuse import sentinels
+from .child import serve
 from .rehearsal import TIMES, fill_pools, rehearse
 
 _PRELOADED = """
@@ -54,7 +55,7 @@ class _Prepared(NamedTuple):
     """What a zygote has before its jail closes."""
 
     base_bytes: int  # its own size
-    candidate: candidate.Candidate  # what each child starts from
+    candidate: Candidate  # what each child starts from
 
 
 def _serve(connection: socket.socket, isolation: Isolation, lock: ChildLock, prepared: _Prepared) -> None:
@@ -66,7 +67,7 @@ def _serve(connection: socket.socket, isolation: Isolation, lock: ChildLock, pre
     os.closerange(0, libc.FIRST_OUT_OF_THE_WAY)  # so that what is received has the numbers of a candidate's descriptors
     steps_for: dict[bytes, tuple[Step, ...]] = {}
     aim = lock.filter.aim if lock.filter is not None and lock.filter.needs_aim else None
-    serve, ready = candidate.serve, prepared.candidate
+    ready = prepared.candidate
     # The calls of each round are made ready: what changes in this process while it shares its memory is copied.
     descriptors, report, blank = _DESCRIPTORS, bytearray(EXITED.size), bytes(EXITED.size)
     receive = partial(connection.recvmsg, FORK.size, socket.CMSG_SPACE(len(descriptors)))
@@ -177,9 +178,9 @@ def _preload(modules: str = "", folder: str = "") -> _Prepared:
     """Import what programs use, before the jail closes so that what must stay readable is known."""
     for name in _PRELOADED.split():
         importlib.import_module(name)
-    candidate.install_exit_builtins()
-    candidate.install_stack_size()
-    sentinels.remember_all()
+    install_exit_builtins()
+    install_stack_size()
+    reuse.remember_all()
     ready = rehearse()
     random.seed(0)  # programs that draw without a seed draw the same every time: verdicts repeat
     sys.argv = [PROGRAM_NAME]
