@@ -18,7 +18,7 @@ HELP = """Check a configuration: validate it, send one prompt per agent, show th
 
 Example:
 
-    mars2 check configs/quickstart.yaml
+    mars2 check quickstart
 """
 
 
@@ -27,7 +27,7 @@ def register(app: typer.Typer) -> None:
 
 
 def check(
-    config: Annotated[Path, typer.Argument(help="A YAML configuration.")],
+    config: Annotated[Path, typer.Argument(help="A YAML configuration, or a recipe's name.")],
     set_: Annotated[list[str] | None, typer.Option("--set", help="KEY=VALUE, for example training.steps=10.")] = None,
     as_json: Annotated[bool, typer.Option("--json", help="Print the findings as JSON on stdout.")] = False,
 ) -> None:

