@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from team_of_scripts import HALF, NOTHING, PROBLEM, RIGHT, WRONG, grower
+from team_of_scripts import HALF, NOTHING, PROBLEM, RIGHT, WRONG, grower, scripted
 from virtual_time import SlowBackend, run_virtually
 
 from mars2.core.serial import tree_hash
@@ -195,3 +195,10 @@ def test_a_request_that_is_cancelled_in_the_moment_it_is_served_gives_its_slot_b
             return True
 
     assert run_virtually(work())
+
+
+def test_told_as_they_come_what_comes_at_one_moment_is_told_in_order_of_choice() -> None:
+    tree = Tree("t", PROBLEM.id)
+    team = grower(scripted("a", ("", [HALF]), latency_s=1.0), order="arrival", expansions_in_flight=4, max_nodes=4)
+    run_virtually(team.grow(tree, PROBLEM))
+    assert [node.expansion_id for node in tree] == [0, 1, 2, 3]
