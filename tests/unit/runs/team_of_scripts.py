@@ -6,7 +6,7 @@ import re
 from collections.abc import Callable
 from typing import Any
 
-from mars2.sandbox.worker.comparison import values_equal
+from mars2.sandbox.worker.supervisor.comparison import values_equal
 
 from mars2.backends.scripted import Rule, ScriptedBackend
 from mars2.core.completion import Sampling
