@@ -44,7 +44,7 @@ from mars2.core.protocols import Backend, Sandbox, SandboxFacts
 from mars2.core.statistics import paired_gain_ci
 from mars2.core.tree import Node, Tree
 from mars2.core.verdict import Verdict
-from mars2.runs.measuring.validate import METRIC, Validation
+from mars2.runs.measuring.validation import METRIC, Validation
 from mars2.runs.recorder import Recorder
 from mars2.store.run_store import RunStore
 
@@ -173,7 +173,9 @@ async def run_one(schedule: str, seed: int, steps: int, target: float, folder: P
 
 def replace_lockstep(validation: Validation) -> Validation:
     """All problems at once, in batches as large as they get."""
-    return replace(validation, trees_in_flight=len(validation.problems), lockstep=True)
+    evaluation = validation.evaluation
+    evaluation = replace(evaluation, trees_in_flight=len(evaluation.problems), lockstep=True)
+    return replace(validation, evaluation=evaluation)
 
 
 def run_apart(schedule: str, seed: int, options: argparse.Namespace) -> dict[str, Any]:

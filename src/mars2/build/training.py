@@ -100,8 +100,9 @@ def build_trainer(
         credit=Credit(
             estimator=build_estimator(config),
             policy_of_agent={name: agent.policy for name, agent in config.agents.items()},
-            shaping_gamma=training.shaping.gamma,
-            shaping_sibling_weight=training.shaping.sibling_weight,
+            max_tokens={name: config.sampling_of(name).max_tokens for name in config.agents},
+            reward=training.reward,
+            shaping=training.shaping,
             dynamic_filtering=training.dynamic_filtering,
         ),
         backends=backends,

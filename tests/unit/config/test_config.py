@@ -181,8 +181,8 @@ async def test_every_judge_is_built() -> None:
 
 def test_growth_keys_reach_the_grower() -> None:
     from mars2 import build
+    from mars2.runs.growing.attempt import Retries
     from mars2.runs.growing.budget import Budget
-    from mars2.runs.growing.grow_tree import Retries
     from mars2.runs.growing.stopping import StopRules
     from mars2.runs.growing.team import Price
 
