@@ -5,9 +5,11 @@ from __future__ import annotations
 import asyncio
 import contextvars
 import functools
+import signal
 import threading
 from collections.abc import Callable, Coroutine, Iterator
 from concurrent.futures import Future
+from contextlib import contextmanager
 from typing import Any, ParamSpec, TypeVar
 
 from mars2.core.errors import Mars2Error
@@ -76,7 +78,8 @@ def _run_in_thread(work: Coroutine[Any, Any, T]) -> T:
     thread = threading.Thread(target=context.run, args=(run,), name="mars2", daemon=True)
     thread.start()
     try:
-        return ended.result()
+        with _interruptible():
+            return ended.result()
     except KeyboardInterrupt:
         loop, task = started.result()
         if not ended.done():
@@ -86,6 +89,20 @@ def _run_in_thread(work: Coroutine[Any, Any, T]) -> T:
     finally:
         if ended.done():
             thread.join()
+
+
+@contextmanager
+def _interruptible() -> Iterator[None]:
+    """Ctrl-C raises KeyboardInterrupt in this thread; `asyncio.run` would only tell its event loop, which waits."""
+    before = signal.getsignal(signal.SIGINT)
+    if threading.current_thread() is not threading.main_thread() or not callable(before):
+        yield
+        return
+    signal.signal(signal.SIGINT, signal.default_int_handler)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGINT, before)
 
 
 def _leaves(error: BaseException) -> Iterator[BaseException]:
