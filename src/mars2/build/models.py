@@ -6,6 +6,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Literal, assert_never
 
+from mars2.build.installed import check_installed, need_torch
 from mars2.config.policies import (
     LoraConfig,
     OpenAIPolicyConfig,
@@ -37,7 +38,9 @@ def resolve_models(
 
     Raises:
         ConfigError: a folder that is not there.
+        MissingPackage: the configuration needs a package that is not installed.
     """
+    check_installed(config)
     wanted = {
         n: p.model for n, p in config.policies.items() if isinstance(p, TransformersPolicyConfig | VllmPolicyConfig)
     }
@@ -112,7 +115,9 @@ def prepare_reward_training(config: RewardModelConfig) -> tuple[str, str]:
 
     Raises:
         ConfigError: there is no such backbone.
+        MissingPackage: torch is not installed.
     """
+    need_torch("train-reward")
     _quiet_torch(config.threads)
     if config.model.startswith(LAB_MODEL):
         from mars2.lab.warm_start import ensure_policies

@@ -2,18 +2,20 @@
 
 from __future__ import annotations
 
+import dataclasses
 import difflib
 import types
 from collections.abc import Sequence
 from copy import deepcopy
 from pathlib import Path
-from typing import Annotated, Any, TypeVar, Union, get_args, get_origin
+from typing import Annotated, Any, TypeVar, Union, get_args, get_origin, get_type_hints
 
 import yaml
 from pydantic import BaseModel, ValidationError
 
 from mars2.config.run import RunConfig
 from mars2.core.errors import ConfigError
+from mars2.recipes import Recipe, all_recipes
 
 
 def load_config(path: Path, overrides: Sequence[str] = ()) -> RunConfig:
@@ -45,11 +47,9 @@ def parse_as(model: type[Model], data: dict[str, Any], overrides: Sequence[str] 
 
 
 def read_yaml(path: Path) -> dict[str, Any]:
-    """A configuration file's keys and values, not checked yet."""
+    """The keys and values of a configuration file, or of the recipe of that name; not checked yet."""
     if not path.is_file():
-        near = difflib.get_close_matches(path.name, [p.name for p in path.parent.glob("*.y*ml")], n=1)
-        hint = f"; did you mean {path.parent / near[0]}?" if near else "; give the path of a YAML file"
-        raise ConfigError(f"config: no such file: {path}{hint}")
+        path = find_recipe(str(path)).path
     try:
         data = yaml.safe_load(path.read_text(encoding="utf-8"))
     except UnicodeDecodeError:
@@ -62,6 +62,22 @@ def read_yaml(path: Path) -> dict[str, Any]:
     if not isinstance(data, dict):
         raise ConfigError(f"config: {path} must hold keys and values, got {type(data).__name__}")
     return data
+
+
+def find_recipe(name: str) -> Recipe:
+    """The recipe of that name; there is no file of that name.
+
+    Raises:
+        ConfigError: one line with the nearest recipe or file.
+    """
+    recipes = all_recipes()
+    if name in recipes:
+        return recipes[name]
+    path = Path(name)
+    files = [str(path.with_name(file.name)) for file in path.parent.glob("*.y*ml")]
+    near = difflib.get_close_matches(name, [*recipes, *files]) or difflib.get_close_matches(path.stem, recipes)
+    hint = f"did you mean {near[0]}?" if near else f"give a YAML file or one of {', '.join(recipes)}"
+    raise ConfigError(f"config: no such file or recipe: {name}; {hint}")
 
 
 def _apply(data: dict[str, Any], override: str) -> None:
@@ -84,16 +100,20 @@ def _apply(data: dict[str, Any], override: str) -> None:
     place[last] = value
 
 
+UNKNOWN_KEY = ("extra_forbidden", "unexpected_keyword_argument")
+"""Pydantic's name for it in a model, and in a dataclass."""
+
+
 def _explain(error: ValidationError, data: dict[str, Any], model: type[BaseModel]) -> str:
     """The first mistake, in one line; unknown keys first, since they often cause the others."""
-    mistakes = sorted(error.errors(), key=lambda e: e["type"] != "extra_forbidden")
+    mistakes = sorted(error.errors(), key=lambda e: e["type"] not in UNKNOWN_KEY)
     first = mistakes[0]
     path = _path_in_data(first["loc"], data)
     value = first["input"]
     context = first.get("ctx", {})
     more = f" (and {len(mistakes) - 1} more)" if len(mistakes) > 1 else ""
     match first["type"]:
-        case "extra_forbidden":
+        case "extra_forbidden" | "unexpected_keyword_argument":
             names = _valid_names(first["loc"], model)
             near = difflib.get_close_matches(str(first["loc"][-1]), names, n=1, cutoff=0.5)
             remedy = f"did you mean {near[0]!r}?" if near else f"valid keys here: {', '.join(names)}"
@@ -133,15 +153,22 @@ def _valid_names(loc: tuple[int | str, ...], model: type[BaseModel]) -> list[str
     for part in loc[:-1]:
         step: list[Any] = []
         for kind in kinds:
-            if isinstance(kind, type) and issubclass(kind, BaseModel):
-                if part in kind.model_fields:
-                    step += _alternatives(kind.model_fields[str(part)].annotation)
-                elif any(part in get_args(f.annotation) for f in kind.model_fields.values()):
+            if options := _options(kind):
+                if part in options:
+                    step += _alternatives(options[str(part)])
+                elif any(part in get_args(annotation) for annotation in options.values()):
                     step.append(kind)  # `part` is this section's union tag
             elif get_origin(kind) is dict:
                 step += _alternatives(get_args(kind)[1])
         kinds = step
-    return [name for kind in kinds if isinstance(kind, type) for name in getattr(kind, "model_fields", {})]
+    return [name for kind in kinds for name in _options(kind)]
+
+
+def _options(section: Any) -> dict[str, Any]:
+    """Name → type of each option of a section; {} of anything else."""
+    if isinstance(section, type) and issubclass(section, BaseModel):
+        return {name: field.annotation for name, field in section.model_fields.items()}
+    return get_type_hints(section) if dataclasses.is_dataclass(section) else {}
 
 
 def _alternatives(annotation: Any) -> list[Any]:

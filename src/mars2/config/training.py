@@ -1,11 +1,12 @@
-"""Rewards, credit, objective, optimizer and schedule of a training run."""
+"""Rewards, credit, optimizer and schedule of a training run."""
 
 from __future__ import annotations
 
-from typing import Annotated, Literal
+from typing import Any, Literal
 
-from pydantic import Field
+from pydantic import field_validator
 
+from mars2.config.objective import ClipObjectiveConfig, ObjectiveConfig
 from mars2.config.values import Decay, Fraction, NonNegativeFloat, NonNegativeInt, PositiveFloat, PositiveInt, Section
 
 
@@ -22,22 +23,6 @@ class ShapingConfig(Section):
 
     gamma: NonNegativeFloat = 0.5
     sibling_weight: Fraction = 0.5
-
-
-class ObjectiveConfig(Section):
-    """The policy-gradient objective."""
-
-    ratio: Literal["sequence", "token"] = "sequence"  # GSPO | GRPO
-    clip_low: PositiveFloat = 3e-4
-    clip_high: PositiveFloat = 4e-4
-    dual_clip: Annotated[float, Field(gt=1)] | None = None
-    aggregation: Literal["sequence-mean", "token-mean", "constant"] = "sequence-mean"
-    tis_cap: PositiveFloat | None = 2.0
-    tis_level: Literal["token", "sequence"] = "token"
-    tis_mode: Literal["truncate", "mask"] = "truncate"
-    kl_beta: NonNegativeFloat = 1e-3
-    kl_estimator: Literal["k1", "k2", "k3"] = "k3"
-    entropy_bonus: NonNegativeFloat = 0.0
 
 
 class OptimizerConfig(Section):
@@ -69,7 +54,7 @@ class TrainingConfig(Section):
     advantage: Literal["tree_group", "no_std", "leave_one_out", "per_agent"] = "tree_group"
     reward: RewardConfig = RewardConfig()
     shaping: ShapingConfig = ShapingConfig()
-    objective: ObjectiveConfig = ObjectiveConfig()
+    objective: ObjectiveConfig = ClipObjectiveConfig()
     optimizer: OptimizerConfig = OptimizerConfig()
     max_rounds_without_samples: PositiveInt = 10  # in a row; then the run is saved and stops
     evaluate_every: NonNegativeInt = 0  # rounds (in async: steps) between validations, and the best is kept; 0: none
@@ -77,3 +62,8 @@ class TrainingConfig(Section):
     evaluate_samples: PositiveInt = 2  # first attempts per agent and problem in a validation
     checkpoint_every: PositiveInt = 5  # rounds (in async: steps) between checkpoints
     keep_checkpoints: PositiveInt = 2  # the newest ones; the best is kept beside them
+
+    @field_validator("objective", mode="before")
+    @classmethod
+    def _default_loss(cls, given: Any) -> Any:
+        return {"loss": "clip"} | given if isinstance(given, dict) else given

@@ -3,6 +3,7 @@
 Mars2Error
 ├── UserError              a mistake in what the user gave; the command line prints one line and exits with 2
 │   ├── ConfigError        a configuration key or value
+│   ├── MissingPackage     a package that an extra installs is not there (core/optional.py)
 │   ├── ProblemError       a problem file or problem source
 │   │   └── CheckerError   a problem's own checker failed: never a verdict, never a reward
 │   └── RequestError       a request to `mars2 serve` (serve/requests.py)
@@ -29,6 +30,10 @@ class UserError(Mars2Error):
 
 class ConfigError(UserError):
     """A configuration key or value is wrong."""
+
+
+class MissingPackage(UserError):
+    """A package that one of the extras installs is not there."""
 
 
 class ProblemError(UserError):

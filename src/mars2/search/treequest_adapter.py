@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 
 from mars2.core.errors import ConfigError
+from mars2.core.optional import need
 from mars2.core.protocols import Choice, Stop
 from mars2.core.tree import Node, Tree
 from mars2.search.strategy import Strategy
@@ -39,18 +40,20 @@ class TreeQuestSearch(Strategy):
         options: keyword arguments of the algorithm, e.g. ``dist_type="beta"``.
 
     Raises:
-        ConfigError: TreeQuest is not installed, there is no such algorithm, or it refuses the options.
+        ConfigError: there is no such algorithm, or it refuses the options.
+        MissingPackage: TreeQuest is not installed.
     """
 
     def __init__(self, agents: Sequence[str], *, algorithm: str = "ABMCTSA", **options: Any) -> None:
         super().__init__(agents)
         if algorithm not in ALGORITHMS:
             raise ConfigError(f"search.algorithm must be one of {', '.join(ALGORITHMS)}, got {algorithm!r}")
+        need("treequest", "treequest", f"search.algorithm treequest:{algorithm}")
         try:
             self._algorithm: Any = getattr(import_module(ALGORITHMS[algorithm]), algorithm)(**options)
         except ImportError as error:
             raise ConfigError(
-                f"search.algorithm treequest:{algorithm} is not installed ({error}); pip install 'mars2[treequest]'"
+                f"search.algorithm treequest:{algorithm} lacks a package of its own: {error}; install it"
             ) from error
         except (TypeError, ValueError, AssertionError) as error:
             raise ConfigError(f"search.options do not suit treequest:{algorithm}, got {options}; {error}") from error
