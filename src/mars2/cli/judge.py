@@ -64,10 +64,10 @@ def judge(
 
 
 async def _judge_batch(batch: Path, options: dict[str, Any], every_test: bool, as_json: bool) -> None:
+    from mars2.build.sandbox import local_sandbox
     from mars2.jobs.judge import judge_tasks
-    from mars2.sandbox import ZygoteSandbox
 
-    async with ZygoteSandbox(**options) as sandbox:
+    async with local_sandbox(**options) as sandbox:
         answers = judge_tasks(
             _lines(batch), sandbox, at_once=4 * options["workers"], stop_at_first_failure=not every_test
         )

@@ -6,8 +6,9 @@ import asyncio
 import json
 from collections.abc import AsyncGenerator, Iterable
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any
 
+from mars2.build.sandbox import Mode, local_sandbox
 from mars2.core.errors import CheckerError, UserError
 from mars2.core.problem import Problem, Suite
 from mars2.core.protocols import Sandbox
@@ -15,9 +16,6 @@ from mars2.core.verdict import Status, TestResult, Verdict
 from mars2.jobs.running import blocking, job
 from mars2.problems import load_problem
 from mars2.problems.tasks import Task, parse_task
-from mars2.sandbox import ZygoteSandbox
-
-Mode = Literal["batch", "hermetic"]
 
 
 @job
@@ -56,7 +54,7 @@ async def judge_async(
         raise UserError(f"judge: {name} has no tests, so that every program would pass; give it one at least")
     if sandbox is not None:
         return await sandbox.judge(program, problem, stop_at_first_failure=not every_test)
-    async with ZygoteSandbox(1, mode=mode, allow_unsafe=allow_unsafe) as own:
+    async with local_sandbox(1, mode=mode, allow_unsafe=allow_unsafe) as own:
         return await own.judge(program, problem, stop_at_first_failure=not every_test)
 
 
