@@ -1,0 +1,233 @@
+"""The file format of `mars2 judge --batch`: programs and their tests, one JSON object a line, and its mistakes."""
+
+from __future__ import annotations
+
+import ast
+import json
+from decimal import Decimal
+from typing import Annotated, Any, Literal
+
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, PlainValidator, ValidationError, model_validator
+
+from mars2.core.errors import UserError
+from mars2.core.problem import (
+    MOST_MEMORY_MIB,
+    MOST_OUTPUT_KIB,
+    MOST_SECONDS,
+    AssertTest,
+    CallTest,
+    Checker,
+    Comparison,
+    Limits,
+    NamedComparison,
+    StdioTest,
+    Suite,
+    Test,
+)
+
+_LIMITS = Limits()
+_MOST_MESSAGE = 300
+_MOST_VALUE = 80  # characters of a value that an error shows
+_MOST_ID = 2**256  # of an integer: one of thousands of digits cannot be written again
+
+
+def _text(value: object) -> str:
+    """Any text, lone surrogates included: what a model wrote is not refused for its characters."""
+    if not isinstance(value, str):
+        raise ValueError("must be a string")
+    return value
+
+
+def _id(value: object) -> str | int:
+    if not isinstance(value, (str, int)) or isinstance(value, bool):
+        raise ValueError("must be a string or an integer")
+    if isinstance(value, int) and abs(value) >= _MOST_ID:
+        raise ValueError("is an integer of more than 256 bits; give a smaller one or a string")
+    return value
+
+
+Text = Annotated[str, PlainValidator(_text)]
+
+
+def _integer(digits: str) -> int:
+    """An integer of any length."""
+    return int(digits) if len(digits) < 4000 else int(Decimal(digits))
+
+
+def _some(value: list[Any]) -> list[Any]:
+    if not value:
+        raise ValueError("is empty: without a test every program would pass; give one test at least")
+    return value
+
+
+_SOME = AfterValidator(_some)
+
+
+def _checker_source(source: str) -> str:
+    """It compiles and defines `check`; a checker that fails all the same is known when it is asked."""
+    try:
+        tree = ast.parse(source)
+    except (SyntaxError, ValueError, RecursionError, MemoryError) as error:
+        raise ValueError(f"is not Python: {error}; write `def check(input, expected, actual):`") from None
+    if not any(isinstance(node, ast.FunctionDef) and node.name == "check" for node in tree.body):
+        raise ValueError("defines no check; write `def check(input, expected, actual):`")
+    return source
+
+
+CheckerSource = Annotated[str, AfterValidator(_checker_source)]
+
+
+def _object(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    """A JSON object whose names are all different."""
+    known = dict(pairs)
+    if len(known) < len(pairs):
+        names = [name for name, _ in pairs]
+        twice = next(name for name in names if names.count(name) > 1)
+        raise UserError(f"line: {_name(twice)} is given twice in one object; keep one")
+    return known
+
+
+class _Strict(BaseModel):
+    model_config = ConfigDict(extra="forbid", strict=True)
+
+
+class StdioTests(_Strict):
+    """Programs that read stdin and print."""
+
+    kind: Literal["stdio"]
+    inputs: Annotated[list[Text], _SOME]
+    outputs: list[Text]
+
+    @model_validator(mode="after")
+    def _paired(self) -> StdioTests:
+        if len(self.inputs) != len(self.outputs):
+            raise ValueError(f"{len(self.inputs)} inputs but {len(self.outputs)} outputs; give one output per input")
+        return self
+
+    def tests(self) -> tuple[Test, ...]:
+        return tuple(StdioTest(*pair) for pair in zip(self.inputs, self.outputs, strict=True))
+
+
+class CallTests(_Strict):
+    """Calls of one function, with the arguments of each call as a list."""
+
+    kind: Literal["call"]
+    function: Text
+    inputs: Annotated[list[list[Any]], _SOME]
+    outputs: list[Any]
+
+    @model_validator(mode="after")
+    def _paired(self) -> CallTests:
+        if len(self.inputs) != len(self.outputs):
+            raise ValueError(f"{len(self.inputs)} inputs but {len(self.outputs)} outputs; give one output per input")
+        return self
+
+    def tests(self) -> tuple[Test, ...]:
+        pairs = zip(self.inputs, self.outputs, strict=True)
+        return tuple(CallTest(self.function, tuple(args), output) for args, output in pairs)
+
+
+class AssertTests(_Strict):
+    """Python code that must not raise."""
+
+    kind: Literal["assert"]
+    asserts: Annotated[list[Text], _SOME]
+
+    def tests(self) -> tuple[Test, ...]:
+        return tuple(map(AssertTest, self.asserts))
+
+
+class TaskLimits(_Strict):
+    """Limits of one test; what is left out is the default of `mars2.core.problem.Limits`."""
+
+    cpu_s: float = Field(default=_LIMITS.cpu_s, gt=0, le=MOST_SECONDS)
+    wall_s: float | None = Field(default=None, gt=0, le=MOST_SECONDS)
+    memory_mib: int = Field(default=_LIMITS.memory_mib, ge=1, le=MOST_MEMORY_MIB)
+    stdout_kib: int = Field(default=_LIMITS.stdout_kib, ge=1, le=MOST_OUTPUT_KIB)
+
+
+class Task(_Strict):
+    """One line of a batch file."""
+
+    id: Annotated[str | int, PlainValidator(_id)]
+    program: Text | None
+    tests: Annotated[StdioTests | CallTests | AssertTests, Field(discriminator="kind")]
+    limits: TaskLimits = TaskLimits()
+    comparison: NamedComparison | None = None  # None: exact
+    checker: CheckerSource | None = None  # of `check(input, expected, actual)`, in place of a comparison
+
+    def suite(self) -> Suite:
+        rule: Comparison = self.comparison or "exact"
+        if self.checker is not None:
+            rule = Checker(self.checker, str(self.id))
+        return Suite(self.tests.tests(), Limits(**self.limits.model_dump()), rule)
+
+    @model_validator(mode="after")
+    def _one_rule(self) -> Task:
+        if self.checker is not None and self.comparison is not None:
+            raise ValueError("both comparison and checker are given; keep one")
+        return self
+
+
+def parse_task(line: str, number: int) -> Task:
+    """A task from a line.
+
+    Raises:
+        UserError: naming the line, the field and what is wrong with it.
+    """
+    try:
+        return Task.model_validate(json.loads(line, parse_int=_integer, object_pairs_hook=_object))
+    except UserError as error:
+        raise UserError(f"line {number}: {error}") from None
+    except json.JSONDecodeError as error:
+        raise UserError(f"line {number}: line: not JSON: {error.msg} at column {error.colno}") from None
+    except RecursionError:
+        raise UserError(f"line {number}: line: nested too deep") from None
+    except ValidationError as error:
+        raise UserError(f"line {number}: {_explained(error)}") from None
+
+
+def _explained(error: ValidationError) -> str:
+    """Field, what is wrong with it, its value and what to do."""
+    found = error.errors()
+    first = next((e for e in found if e["type"] == "extra_forbidden"), found[0])  # a misspelt name explains others
+    own = [part for part in first["loc"][:-1] if "[" not in str(part)]  # not pydantic's, such as "function-plain[…]"
+    last = [part for part in first["loc"][-1:] if first["type"] == "extra_forbidden" or "[" not in str(part)]
+    path = [_name(part) for part in (*own, *last)]
+    if path[:1] == ["tests"] and len(path) > 1:
+        kind = _KINDS[path.pop(1)]  # which kind of tests it is has a name in the path
+    else:
+        kind = TaskLimits if path[:1] == ["limits"] else Task
+    field = ".".join(path) or "line"
+    shown = _shown(first["input"])
+    known = ", ".join(kind.model_fields)
+    match first["type"]:
+        case "extra_forbidden":
+            return f"{field}: unknown field, got {shown}; remove it; known here are {known}"
+        case "union_tag_not_found" | "union_tag_invalid":
+            value = first["input"].get("kind") if isinstance(first["input"], dict) else first["input"]
+            got = "missing" if first["type"] == "union_tag_not_found" else f"unknown, got {_shown(value)}"
+            return f"{field}.kind: {got}; give stdio, call or assert"
+        case "missing":
+            return f"{field}: missing; give it; known here are {known}"
+        case _:
+            message = first["msg"].removeprefix("Value error, ")[:_MOST_MESSAGE]
+            return f"{field}: {message}, got {shown}; see docs/sandbox.md"
+
+
+def _name(part: str | int) -> str:
+    """A field's name, as far as it can be printed on a line."""
+    text = str(part)
+    return text if len(text) <= _MOST_VALUE and (text.isidentifier() or text.isdigit()) else _shown(text)
+
+
+def _shown(value: object) -> str:
+    """The start of a value as JSON."""
+    try:
+        text = json.dumps(value, default=str)
+    except (RecursionError, ValueError):  # deep, or an integer of thousands of digits
+        return f"a {type(value).__name__}"
+    return text if len(text) <= _MOST_VALUE else f"{text[:_MOST_VALUE]}…"
+
+
+_KINDS: dict[str, type[_Strict]] = {"stdio": StdioTests, "call": CallTests, "assert": AssertTests}
