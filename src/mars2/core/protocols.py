@@ -1,4 +1,4 @@
-"""The seams, on one page. Each has a real adapter, and a fake or a second real one; both pass `tests/contracts`."""
+"""The seams, on one page. Every adapter of a seam, fake or real, passes the seam's suite in `tests/contracts`."""
 
 from __future__ import annotations
 
