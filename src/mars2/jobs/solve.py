@@ -20,7 +20,7 @@ from mars2.core.tree import Tree
 from mars2.jobs.run_folder import commit
 from mars2.jobs.running import blocking, job
 from mars2.jobs.solution import Solution
-from mars2.jobs.team import Agents, ConfigLike, Setup, find_problem, find_team
+from mars2.jobs.team import Agents, ConfigLike, Setup, find_problem, find_team, longest_answer
 from mars2.reports import write_report
 from mars2.runs.choose import Selection, choose
 from mars2.runs.growing.grow_tree import TreeGrower
@@ -139,14 +139,15 @@ def solve_setup(
     }
     where_given = {
         "guidance.reward_model": reward_model,
-        "sampling.max_tokens": max_tokens,
         "budget.tokens": tokens,
         "budget.seconds": seconds,
         "budget.cost": cost,
     }
     given |= {key: value for key, value in where_given.items() if value is not None}
     search = parse_strategy(strategy) if isinstance(strategy, str) else dict(strategy)
-    return find_team(agents, config, run).changed({"training": None, "search": search}, given | dict(settings or {}))
+    setup = find_team(agents, config, run)
+    given |= longest_answer(setup.config, max_tokens)
+    return setup.changed({"training": None, "search": search}, given | dict(settings or {}))
 
 
 @job
