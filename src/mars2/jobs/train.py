@@ -21,7 +21,6 @@ from mars2.jobs.running import blocking, job
 from mars2.jobs.team import ConfigLike, read_config
 from mars2.jobs.training import TrainingResult
 from mars2.reports import write_report
-from mars2.runs.measuring.figures import Figures
 from mars2.runs.measuring.summary import summarise
 from mars2.runs.recorder import Recorder
 from mars2.runs.training.experiment import Experiment, peak_memory_mib
@@ -88,14 +87,20 @@ async def run_training(
     config: RunConfig, folder: Path, *, resume: bool = False, fresh: bool = False, on_event: Listener = nobody
 ) -> TrainingResult:
     """`train_async` for a configuration that is checked. A cancelled run writes a checkpoint and can be resumed."""
+    with _begin(config, folder, resume=resume, fresh=fresh, on_event=on_event) as store:
+        summary = await _work(config, folder, store, on_event)
+    return TrainingResult(summary, folder)
+
+
+async def _work(config: RunConfig, folder: Path, store: RunStore, on_event: Listener) -> dict[str, Any]:
+    """Everything between opening the store and the result: the summary."""
     started = time.monotonic()
+    trackers = build.build_trackers(config, folder)
+    recorder = Recorder(store)
+    recorder.note("run_started", name=config.name, commit=commit(), seed=config.seed)
+    models = await _resolve_models(config, on_event)
+    learners = build.build_learners(config, models)
     with ExitStack() as stack:
-        store = stack.enter_context(_begin(config, folder, resume=resume, fresh=fresh, on_event=on_event))
-        trackers = build.build_trackers(config, folder)
-        recorder = Recorder(store)
-        recorder.note("run_started", name=config.name, commit=commit(), seed=config.seed)
-        models = await _resolve_models(config, on_event)
-        learners = build.build_learners(config, models)
         recorder.listeners += [on_event, *(stack.enter_context(tracker).hear for tracker in trackers)]
         team = build.build_team(config, models)
         try:
@@ -116,11 +121,19 @@ async def run_training(
         finally:
             recorder.note("sandbox", **team.sandbox_facts())
             await team.close()
-        summary = _summary(figures, config, folder, store, wall_s=round(time.monotonic() - started, 1))
-        (folder / "summary.json").write_text(json.dumps(summary, indent=2) + "\n", encoding="utf-8")
-        recorder.note("run_finished", wall_s=summary["wall_s"], tree_hash=summary["tree_hash"])
-        write_report(folder, store)
-    return TrainingResult(summary, folder)
+    summary = summarise(
+        figures,
+        wall_s=round(time.monotonic() - started, 1),
+        peak_mib=round(peak_memory_mib(), 1),
+        tree_hash=tree_hash(stored.tree for stored in store.iter_trees(finished_only=True)),
+        commit=commit(),
+        seed=config.seed,
+        run=str(folder),
+    )
+    (folder / "summary.json").write_text(json.dumps(summary, indent=2) + "\n", encoding="utf-8")
+    recorder.note("run_finished", wall_s=summary["wall_s"], tree_hash=summary["tree_hash"])
+    write_report(folder, store)
+    return summary
 
 
 def _begin(config: RunConfig, folder: Path, *, resume: bool, fresh: bool, on_event: Listener) -> RunStore:
@@ -163,20 +176,6 @@ async def _resolve_models(config: RunConfig, on_event: Listener) -> dict[str, st
         return await asyncio.to_thread(build.resolve_models, config, progress=progress)
     finally:
         is_over.set()
-
-
-def _summary(
-    figures: Mapping[str, Figures], config: RunConfig, folder: Path, store: RunStore, *, wall_s: float
-) -> dict[str, Any]:
-    return summarise(
-        figures,
-        wall_s=wall_s,
-        peak_mib=round(peak_memory_mib(), 1),
-        tree_hash=tree_hash(stored.tree for stored in store.iter_trees(finished_only=True)),
-        commit=commit(),
-        seed=config.seed,
-        run=str(folder),
-    )
 
 
 def _refuse_other_config(settings: RunConfig, saved: RunConfig, folder: Path) -> None:
