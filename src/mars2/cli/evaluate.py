@@ -11,6 +11,7 @@ import typer
 from mars2.cli.output import print_json, run_async, say, stderr, stdout
 from mars2.cli.progress import LiveView
 from mars2.cli.settings import parse_settings
+from mars2.core.errors import BackendError
 from mars2.jobs.run_folder import RUNS
 
 HELP = """Measure a team on problems: Pass@1, Pass@1(MCTS) and Pass@N at every budget on the way, tokens and seconds.
@@ -93,6 +94,9 @@ def evaluate(
         print_json(result.to_dict())
     else:
         _print(result.summary, folder)
+    if result.error is not None:
+        failed = result.summary["failed_calls"]
+        raise BackendError(f"no program was written: all {failed} calls failed: {result.error}")
 
 
 def _print(summary: Mapping[str, Any], folder: Path) -> None:

@@ -16,7 +16,7 @@ from typing import Any
 from mars2 import build
 from mars2.config import RunConfig
 from mars2.config.load import parse_config
-from mars2.core.errors import BackendError, ConfigError
+from mars2.core.errors import ConfigError
 from mars2.core.events import Listener, Note, nobody
 from mars2.core.problem import Problem
 from mars2.core.usage import usage_by_agent
@@ -86,7 +86,6 @@ async def evaluate_async(
     Raises:
         ConfigError: names the option, its value and the remedy.
         ProblemError: there are no such problems, or they are malformed.
-        BackendError: no program was written, for every call failed.
     """
     given = None if isinstance(target, (str, Path)) else [target] if isinstance(target, Problem) else list(target)
     setup = evaluate_setup(
@@ -107,7 +106,7 @@ async def evaluate_async(
     with ExitStack() as stack:
         folder = Path(out or stack.enter_context(tempfile.TemporaryDirectory(prefix="mars2-")))
         result = await run_evaluation(setup, folder, problems=given, resume=resume, on_event=on_event)
-    return result if out else EvaluationResult(result.summary | {"run": None})
+    return result if out else replace(result, summary=result.summary | {"run": None}, folder=None)
 
 
 evaluate = blocking(evaluate_async)
@@ -254,11 +253,11 @@ async def run_evaluation(
         (folder / "summary.json").write_text(json.dumps(summary, indent=2) + "\n", encoding="utf-8")
         recorder.note("run_finished", wall_s=summary["wall_s"])
         write_report(folder, store)
-        failed = summary["failed_calls"]
-        if failed and not any(used["num_nodes"] for used in summary["usage"].values()):
-            error = next(failure.error for stored in store.iter_trees() for failure in stored.tree.failures)
-            raise BackendError(f"no program was written: all {failed} calls failed: {error}")
-    return EvaluationResult(summary, folder)
+        error = None
+        if not any(used["num_nodes"] for used in summary["usage"].values()):
+            failures = (failure for stored in store.iter_trees() for failure in stored.tree.failures)
+            error = next((failure.error for failure in failures), None)
+    return EvaluationResult(summary, folder, error)
 
 
 def _named_sides(row: Mapping[str, Any]) -> dict[str, Any]:

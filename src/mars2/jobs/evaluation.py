@@ -21,6 +21,7 @@ class EvaluationResult:
 
     summary: dict[str, Any]
     folder: Path | None = None  # of the recorded evaluation; None: nothing was kept on disk
+    error: str | None = None  # what a failed call said, if no program was written at all
 
     @property
     def rows(self) -> Sequence[Mapping[str, Any]]:
