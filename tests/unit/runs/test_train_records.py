@@ -6,8 +6,10 @@ import time
 from pathlib import Path
 
 import pytest
-from test_train import trainer
+from team_of_scripts import WRONG
+from test_train import trainer, validated
 
+from mars2.runs.measuring.validation import METRIC
 from mars2.store.run_store import RunStore
 
 
@@ -35,3 +37,14 @@ async def test_a_resumed_run_says_from_which_checkpoint(tmp_path: Path) -> None:
         await trainer(tmp_path, store, steps=3).run()
         (resumed,) = store.events("resumed")
         assert resumed.payload == {"checkpoint": latest.name, "step": first.progress.rounds}
+
+
+async def test_a_validation_comes_when_it_is_due_and_not_with_every_checkpoint(tmp_path: Path) -> None:
+    with RunStore.create(tmp_path, config={}) as store:
+        run = trainer(
+            tmp_path, store, steps=6, batch_samples=8, trees_per_round=2, evaluate_every=2, checkpoint_every=1
+        )
+        await validated(run, [WRONG]).run()
+        rounds = [m.step for m in store.metrics() if m.name == METRIC and m.scope == "run"]
+        assert rounds == list(range(0, run.progress.rounds + 1, 2))
+        assert len(store.events("checkpoint")) > len(rounds)
