@@ -14,11 +14,11 @@ import typer
 
 from mars2.cli.output import print_json, run_async, say, stderr, stdout
 from mars2.cli.progress import LiveView
-from mars2.cli.solve import team_config
 from mars2.config import RunConfig, load_config
 from mars2.config.load import parse_config
 from mars2.core.errors import BackendError, ConfigError
 from mars2.jobs.run_folder import RUNS, commit, is_run, latest_checkpoint, open_run, open_store, set_aside
+from mars2.jobs.team import find_team
 from mars2.recipes import all_recipes
 
 HELP = """Measure a team on problems: Pass@1, Pass@1(MCTS) and Pass@N at every budget on the way, tokens and seconds.
@@ -147,7 +147,8 @@ def _team_and_problems(
     if agents is not None or config is not None or run is not None:
         if problems is not None:
             raise ConfigError(f"--problems: the problems are TARGET already, got {target} and {problems}; give one")
-        settings, trained = team_config(agents, config, run)
+        found = find_team(agents, config, run)
+        settings, trained = found.config, found.trained
         name = re.sub(r"[^A-Za-z0-9._-]+", "-", Path(target.split(":")[0]).name).strip("-._") or "problems"
         data: dict[str, Any] = settings.as_dict() | {"name": name}
         if agents is not None:
@@ -206,19 +207,19 @@ def _evaluate(config: RunConfig, folder: Path, trained: Path | None, *, resume: 
         team = build.build_team(config, models)
         try:
             evaluation = build.build_evaluation(config, team, problems, build.build_memory(store, recorder))
-            recorder.event(
+            recorder.note(
                 "evaluation_started", label=config.name, num_nodes=evaluation.num_nodes, num_done=evaluation.num_done
             )
             trained_on = team.guide.trained_on if team.guide else frozenset[str]()
             return await evaluation.run(), sum(p.id in trained_on for p in problems)
         finally:
-            recorder.event("sandbox", **team.sandbox_facts())
+            recorder.note("sandbox", **team.sandbox_facts())
             await team.close()
 
     with store:
         view = LiveView(stderr, policy_of_agent={})
-        recorder = Recorder(store, [view])
-        recorder.event(
+        recorder = Recorder(store, [view.hear])
+        recorder.note(
             "run_started",
             name=f"evaluation of {config.name}",
             commit=commit(),
@@ -248,9 +249,9 @@ def _evaluate(config: RunConfig, folder: Path, trained: Path | None, *, resume: 
         write_csv(folder / "differences.csv", [_named_sides(row) for row in summary["differences"]])
         write_csv(folder / "problems.csv", problem_rows(results.reported))
         shown = ("n_problems", "n_seeds", "budget", "first_attempts", "results", "differences")
-        recorder.event("comparison", **{name: summary[name] for name in shown})
+        recorder.note("comparison", **{name: summary[name] for name in shown})
         (folder / "summary.json").write_text(json.dumps(summary, indent=2) + "\n", encoding="utf-8")
-        recorder.event("run_finished", wall_s=summary["wall_s"])
+        recorder.note("run_finished", wall_s=summary["wall_s"])
         write_report(folder, store)
     return summary
 

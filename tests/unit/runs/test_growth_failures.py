@@ -16,6 +16,7 @@ from virtual_time import SlowBackend, run_virtually
 from mars2.backends.scripted import ScriptedBackend
 from mars2.core.completion import Completion, Prompt, Sampling
 from mars2.core.errors import BackendError, ConfigError
+from mars2.core.events import Finished, Opened
 from mars2.core.protocols import Search
 from mars2.core.serial import tree_hash
 from mars2.core.tree import Tree
@@ -87,11 +88,11 @@ def test_growth_completes_is_stored_and_reported(make: Callable[[], ScriptedBack
         recorder = Recorder(store)
         store.save_problem(PROBLEM)
         for tree in trees:
-            recorder.open_tree(tree, phase="solve", step=0)
+            recorder.hear(Opened(tree, "solve", 0))
         jobs = [Job(tree, PROBLEM, team) for tree in trees]
-        growths = run_virtually(grow_trees(jobs, trees_in_flight=2, lockstep=False, log=recorder))
+        growths = run_virtually(grow_trees(jobs, trees_in_flight=2, lockstep=False, hear=recorder.hear))
         for tree in trees:
-            recorder.tree(tree, phase="solve", step=0)
+            recorder.hear(Finished(tree, "solve", 0))
         stored = [s.tree for s in store.trees(finished_only=True)]
         assert tree_hash(stored) == tree_hash(trees)
         report = write_report(tmp_path, store)
@@ -154,6 +155,20 @@ def test_where_one_of_two_backends_is_dead_the_other_goes_on(make: Callable[...,
     assert growth.lost_agents == {"b": "the script says to fail"}
     assert {n.agent for n in growth.tree} == {"a"}
     assert growth.tree.num_cancelled <= MAX_CANCELLED_IN_A_ROW + in_flight
+
+
+def test_an_agent_that_was_given_up_is_not_asked_again_after_a_resume() -> None:
+    cut = grow(grower(SlowBackend("a", [HALF, WRONG]), SlowBackend("b", [HALF], fail=1.0), max_nodes=8))
+    assert set(cut.lost_agents) == {"b"}
+    tree, asked = Tree("t", PROBLEM.id), SlowBackend("b", [HALF])
+    tree.restore(
+        cut.tree.nodes,
+        next_expansion_id=cut.tree.next_expansion_id,
+        num_cancelled=cut.tree.num_cancelled,
+        failures=cut.tree.failures,
+    )
+    growth = run_virtually(grower(SlowBackend("a", [HALF, WRONG]), asked, max_nodes=16).grow(tree, PROBLEM))
+    assert (len(tree), set(growth.lost_agents), asked.calls) == (16, {"b"}, [])
 
 
 def test_all_backends_dead_ends_with_an_error() -> None:

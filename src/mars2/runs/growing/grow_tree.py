@@ -13,16 +13,17 @@ Chosen, finished and told are recorded as they happen; `grow` goes on with a tre
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field, replace
-from typing import Literal, Protocol
+from typing import Literal
 
 from mars2.core.completion import Prompt
 from mars2.core.errors import ConfigError
+from mars2.core.events import Cancelled, Chosen, Held, Listener, Told, nobody
 from mars2.core.problem import Problem
 from mars2.core.protocols import Search, Stop
 from mars2.core.seeds import stream
-from mars2.core.tree import Expansion, Failure, Node, Tree
+from mars2.core.tree import Expansion, Failure, Tree
 from mars2.runs.growing.attempt import Attempt, Attempter
 from mars2.runs.growing.budget import Budget, Ledger
 from mars2.runs.growing.stopping import Stopping, StopRules
@@ -32,37 +33,6 @@ MAX_CANCELLED_IN_A_ROW = 3
 """Expansions of one agent in one tree that may be cancelled one after another before it is given up there."""
 
 Order = Literal["expansion", "arrival"]
-
-
-class GrowthLog(Protocol):
-    """Hears what happens to a tree, the moment it happens; `runs.recorder.Recorder` writes it down."""
-
-    def expansions(self, tree: Tree, chosen: Sequence[Expansion]) -> None: ...
-
-    def held(self, tree: Tree, expansion: Expansion, failure: Failure | None) -> None: ...
-
-    def node(self, tree: Tree, node: Node, failure: Failure | None = None) -> None: ...
-
-    def cancelled(self, tree: Tree, failure: Failure) -> None: ...
-
-
-class NoLog:
-    """Hears nothing."""
-
-    def expansions(self, tree: Tree, chosen: Sequence[Expansion]) -> None:
-        pass
-
-    def held(self, tree: Tree, expansion: Expansion, failure: Failure | None) -> None:
-        pass
-
-    def node(self, tree: Tree, node: Node, failure: Failure | None = None) -> None:
-        pass
-
-    def cancelled(self, tree: Tree, failure: Failure) -> None:
-        pass
-
-
-NO_LOG: GrowthLog = NoLog()
 
 
 @dataclass(frozen=True, slots=True)
@@ -100,25 +70,25 @@ class TreeGrower(Attempter):
         problem: Problem,
         *,
         next_wave: Callable[[], Awaitable[None]] | None = None,
-        log: GrowthLog = NO_LOG,
+        hear: Listener = nobody,
     ) -> Growth:
         """Grow `tree` to `max_nodes` nodes, or go on with a partly grown one.
 
         Args:
             next_wave: awaited before each wave (lockstep). None: no waves; `order` says when results are told.
         """
-        growing = _Growing(self, tree, problem, log)
+        growing = _Growing(self, tree, problem, hear)
         return await growing.run(next_wave)
 
 
 class _Growing:
     """One tree while it grows."""
 
-    def __init__(self, grower: TreeGrower, tree: Tree, problem: Problem, log: GrowthLog) -> None:
+    def __init__(self, grower: TreeGrower, tree: Tree, problem: Problem, hear: Listener) -> None:
         self.grower = grower
         self.tree = tree
         self.problem = problem
-        self.log = log
+        self.hear = hear
         self.search = grower.new_search()
         self.stopping = Stopping(grower.stop_rules)
         self.ledger = Ledger(grower.budget, grower.agents)
@@ -217,7 +187,7 @@ class _Growing:
                 break
             chosen.append(started)
         if chosen:
-            self.log.expansions(self.tree, [expansion for expansion, _ in chosen])  # a wave at once, or not at all
+            self.hear(Chosen(self.tree, [expansion for expansion, _ in chosen]))  # a wave at once, or not at all
         for expansion, prompt in chosen:
             self._start(expansion, prompt)
 
@@ -271,7 +241,8 @@ class _Growing:
             return
         for expansion_id in [i for i in self.unlogged if not self._is_next(i)]:
             expansion = self.tree.pending[expansion_id]
-            self.log.held(self.tree, expansion, self.unlogged.pop(expansion_id))
+            result = self.tree.held[expansion_id]
+            self.hear(Held(self.tree, expansion, result, self.unlogged.pop(expansion_id)))
 
     def _is_next(self, expansion_id: int) -> bool:
         """Whether a finished expansion is told before anything else is awaited, hence recorded as a node at once."""
@@ -299,7 +270,7 @@ class _Growing:
         self.ledger.settle(expansion.id, node.completion)
         self.search.tell(self.tree, node)
         self.stopping.tell(node)
-        self.log.node(self.tree, node, self.unlogged.pop(expansion.id, None))
+        self.hear(Told(self.tree, node, self.unlogged.pop(expansion.id, None)))
 
     def _cancel(self, expansion: Expansion, failure: Failure) -> None:
         tree = self.tree
@@ -310,7 +281,7 @@ class _Growing:
             failure = replace(failure, is_last=True)
             self._remove(failure)
         tree.failures.append(failure)
-        self.log.cancelled(tree, failure)
+        self.hear(Cancelled(tree, failure))
 
     def _cancelled_in_a_row(self, agent: str) -> int:
         """Cancelled expansions of an agent since its last node."""
