@@ -31,6 +31,7 @@ def test_no_module_of_mars2_imports_itself_by_way_of_others() -> None:
     """Modules that can reach each other are taken out one by one, from those that import nothing that is left."""
     graph = grimp.build_graph("mars2", cache_dir=None)
     left = {module: graph.find_modules_directly_imported_by(module) for module in graph.modules}
+    left["mars2"] = set()  # it loads what it names only when that is asked for
     while done := {module for module, imported in left.items() if not imported & left.keys()}:
         for module in done:
             del left[module]
