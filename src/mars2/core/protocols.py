@@ -1,4 +1,7 @@
-"""The seams, on one page. Each has a real adapter, and a fake or a second real one; both pass `tests/contracts`."""
+"""The seams, on one page. Every adapter of a seam, fake or real, passes the seam's suite in `tests/contracts`.
+
+The seams of the store, `Store` and `Tracker`, are held by `tests/unit/store`.
+"""
 
 from __future__ import annotations
 

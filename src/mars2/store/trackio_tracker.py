@@ -15,7 +15,7 @@ class TrackioTracker:
     """Hears metrics and logs them as ``scope/name`` with their round.
 
     Args:
-        folder: of the run; its name is that of the trackio run, gone on with when the run is resumed.
+        folder: of the run; the trackio run has the same name, and a resumed run continues it.
         name: of the trackio project.
         config: shown beside the curves.
 

@@ -1,4 +1,4 @@
-"""Training metrics to Weights & Biases: one W&B run per run folder, gone on with when the run is resumed."""
+"""Training metrics to Weights & Biases: one W&B run per run folder; a resumed run continues it."""
 
 from __future__ import annotations
 
