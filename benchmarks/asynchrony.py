@@ -38,7 +38,7 @@ import numpy as np
 
 from cpu_clock import CpuClockLoop
 from mars2 import build
-from mars2.config import load_config
+from mars2.config.load import load_config
 from mars2.core.completion import Completion, Prompt, Sampling
 from mars2.core.protocols import Backend, Sandbox
 from mars2.core.statistics import paired_gain_ci

@@ -14,7 +14,7 @@ from mars2.config.search import (
     SearchConfig,
     TreeQuestConfig,
 )
-from mars2.config.strategies import parse_strategy
+from mars2.config.search import parse_strategy
 from mars2.core.errors import ConfigError
 from mars2.core.problem import Problem
 from mars2.problems.subset import seeded_subset

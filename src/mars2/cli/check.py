@@ -12,7 +12,8 @@ import typer
 
 from mars2.cli.output import print_json, run_async, stdout, write
 from mars2.cli.progress import warm_start_progress
-from mars2.config import RunConfig, load_config
+from mars2.config.load import load_config
+from mars2.config.run import RunConfig
 
 HELP = """Check a configuration: validate it, send one prompt per agent, show the answers, estimate memory and time.
 

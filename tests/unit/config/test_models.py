@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from mars2.config.models import model_name, parse_model
+from mars2.config.policies import model_name, parse_model
 from mars2.core.errors import ConfigError
 
 

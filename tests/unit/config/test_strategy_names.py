@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from mars2.config.load import parse_config
-from mars2.config.strategies import parse_strategy
+from mars2.config.search import parse_strategy
 from mars2.core.errors import ConfigError
 
 TEAM: dict[str, Any] = {
