@@ -40,11 +40,11 @@ from cpu_clock import CpuClockLoop
 from mars2 import build
 from mars2.config.load import load_config
 from mars2.core.completion import Completion, Prompt, Sampling
-from mars2.core.protocols import Backend, Sandbox
+from mars2.core.protocols import Backend, Sandbox, SandboxFacts
 from mars2.core.statistics import paired_gain_ci
 from mars2.core.tree import Node, Tree
 from mars2.core.verdict import Verdict
-from mars2.runs.measuring.validate import METRIC, Validation
+from mars2.runs.measuring.validation import METRIC, Validation
 from mars2.runs.recorder import Recorder
 from mars2.store.run_store import RunStore
 
@@ -95,6 +95,9 @@ class Announced:
     async def judge(self, *args: Any, **options: Any) -> Verdict:
         with self._loop.working():
             return await self._sandbox.judge(*args, **options)
+
+    def facts(self) -> SandboxFacts:
+        return self._sandbox.facts()
 
     async def close(self) -> None:
         await self._sandbox.close()
@@ -170,7 +173,9 @@ async def run_one(schedule: str, seed: int, steps: int, target: float, folder: P
 
 def replace_lockstep(validation: Validation) -> Validation:
     """All problems at once, in batches as large as they get."""
-    return replace(validation, trees_in_flight=len(validation.problems), lockstep=True)
+    evaluation = validation.evaluation
+    evaluation = replace(evaluation, trees_in_flight=len(evaluation.problems), lockstep=True)
+    return replace(validation, evaluation=evaluation)
 
 
 def run_apart(schedule: str, seed: int, options: argparse.Namespace) -> dict[str, Any]:

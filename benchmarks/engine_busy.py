@@ -26,13 +26,14 @@ import json
 import selectors
 import tempfile
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
 from mars2.core.completion import Completion, Prompt, Sampling
-from mars2.core.problem import CallTest, Problem
+from mars2.core.problem import CallTest, Problem, Suite
+from mars2.core.protocols import SandboxFacts
 from mars2.core.seeds import stream
 from mars2.core.tree import Tree
 from mars2.core.verdict import Status, TestResult, Verdict
@@ -80,6 +81,9 @@ class Engine:
         output = tuple(int(i) for i in rng.integers(30_000, size=200))
         return Completion(text, "stop", self.policy, 0, (1,) * 400, output, (-0.5,) * 200, 400, 200)
 
+    def facts(self) -> SandboxFacts:
+        return SandboxFacts("", 0, 0)
+
     async def close(self) -> None: ...
 
     def _advance(self) -> None:
@@ -94,11 +98,15 @@ class Judge:
     def __init__(self, mean_s: float) -> None:
         self.mean_s = mean_s
 
-    async def judge(self, program: str | None, tests: Sequence[Any], limits: Any, **options: Any) -> Verdict:
+    async def judge(self, program: str | None, suite: Suite, *, stop_at_first_failure: bool = True) -> Verdict:
+        tests = suite.tests
         await asyncio.sleep(0.1 * self.mean_s)
         passed = len(program or "") % (len(tests) + 1)
         results = [TestResult(Status.AC if i < passed else Status.WA, actual="0") for i in range(len(tests))]
         return Verdict(Status.AC if passed == len(tests) else Status.WA, tuple(results))
+
+    def facts(self) -> SandboxFacts:
+        return SandboxFacts("", 0, 0)
 
     async def close(self) -> None: ...
 

@@ -22,6 +22,7 @@ import json
 import tempfile
 import time
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -32,8 +33,6 @@ from mars2.backends.vllm_engine import VllmBackend
 from mars2.config.load import parse_config
 from mars2.core.completion import Completion, Message, Prompt, Sampling
 from mars2.core.sample import TrainingSample
-from mars2.problems.subset import seeded_subset
-from mars2.runs.measuring.evaluation import Comparison
 from mars2.runs.recorder import Recorder
 from mars2.store.run_store import RunStore
 
@@ -42,19 +41,10 @@ Request = tuple[Prompt, Sampling]
 
 async def evaluate(config: Any, team: Any, folder: Path) -> None:
     """As `mars2 evaluate` does, with an engine that is warm already."""
-    problems = seeded_subset(build.build_problems(config, "test"), config.evaluation.num_problems, config.seed)
+    problems = build.build_problems_to_measure(config)
     with RunStore.create(folder, config=config.as_dict()) as store:
-        await Comparison(
-            problems=problems,
-            entrants=[e for e in build.build_entrants(config, team) if e.is_reported],
-            seeds=1,
-            trees_in_flight=config.rollout.trees_in_flight,
-            lockstep=False,
-            recorder=Recorder(store),
-            measured={},
-            recorded=lambda tree_id: None,
-            reopen=store.reopen_tree,
-        ).run()
+        evaluation = build.build_evaluation(config, team, problems, build.build_memory(store, Recorder(store)))
+        await replace(evaluation, seeds=1, lockstep=False).run()
 
 
 def record(backend: VllmBackend) -> tuple[list[Request], list[Completion]]:

@@ -29,7 +29,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from mars2.core.problem import Limits, StdioTest
+from mars2.core.problem import Limits, StdioTest, Suite
 from mars2.core.verdict import Status
 from mars2.sandbox import ZygoteSandbox
 
@@ -106,7 +106,7 @@ async def measure_sandbox(mode: Any, num_tests: int, count: int, workers: int = 
         wanted, limits = tests(num_tests), Limits()
 
         async def judge(index: int) -> None:
-            verdict = await sandbox.judge(solution(index), wanted, limits)
+            verdict = await sandbox.judge(solution(index), Suite(wanted, limits))
             assert verdict.accepted, verdict
 
         await asyncio.gather(*(judge(-1 - i) for i in range(2 * workers)))
@@ -209,7 +209,7 @@ async def soak(count: int) -> dict[str, Any]:
         async def judge(index: int) -> None:
             bad = index % 10 == 9
             source = hostile[index // 10 % len(hostile)] + f"\n# {index}" if bad else solution(index)
-            verdict = await sandbox.judge(source, wanted, limits)
+            verdict = await sandbox.judge(source, Suite(wanted, limits))
             assert verdict.accepted != bad, (source, verdict)
             assert verdict.status is not Status.IE
 
@@ -242,7 +242,7 @@ async def pool(queued: int, looping: int, limit_s: float = 1.0) -> dict[str, Any
 
         async def judge(index: int, bad: bool) -> None:
             source = f"while True: pass # {index}" if bad else solution(index)
-            verdict = await sandbox.judge(source, wanted, limits)
+            verdict = await sandbox.judge(source, Suite(wanted, limits))
             assert verdict.status is (Status.TLE if bad else Status.AC), (source, verdict)
 
         await asyncio.gather(*(judge(-1 - i, bad=False) for i in range(4)))
@@ -254,7 +254,7 @@ async def pool(queued: int, looping: int, limit_s: float = 1.0) -> dict[str, Any
         start = time.perf_counter()
         await asyncio.gather(*(judge(i, bad=i % every == 0) for i in range(queued)))
         wall_s = time.perf_counter() - start
-        assert (await sandbox.judge("print(sum(map(int, input().split())))", large, Limits())).accepted
+        assert (await sandbox.judge("print(sum(map(int, input().split())))", Suite(large, Limits()))).accepted
         stop.set()
         allowed_s = 1.2 * looping * limit_s / 2 + honest_s
         return {

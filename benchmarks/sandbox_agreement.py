@@ -24,7 +24,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from mars2.core.problem import AssertTest, Limits
+from mars2.core.problem import AssertTest, Limits, Suite
 from mars2.core.verdict import Verdict
 from mars2.sandbox import ZygoteSandbox
 
@@ -153,7 +153,9 @@ def plain(pair: Pair) -> str:
 async def judged(all_pairs: list[Pair]) -> list[Verdict]:
     limits = Limits(cpu_s=CPU_S, wall_s=30.0, memory_mib=1024)
     async with ZygoteSandbox(2, cache_size=0) as sandbox:
-        return await asyncio.gather(*(sandbox.judge(p.program, (AssertTest(p.test),), limits) for p in all_pairs))
+        return await asyncio.gather(
+            *(sandbox.judge(p.program, Suite((AssertTest(p.test),), limits)) for p in all_pairs)
+        )
 
 
 def main() -> None:

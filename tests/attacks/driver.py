@@ -37,7 +37,7 @@ if __name__ == "__main__" and "--ordinary-user" in sys.argv:
 
 from programs import ATTACKS, Attack  # noqa: E402
 
-from mars2.core.problem import AssertTest, CallTest, Limits, StdioTest  # noqa: E402
+from mars2.core.problem import AssertTest, CallTest, Limits, StdioTest, Suite  # noqa: E402
 from mars2.sandbox import ZygoteSandbox  # noqa: E402
 from mars2.sandbox.worker_process import WorkerSettings  # noqa: E402
 
@@ -122,14 +122,14 @@ async def judge_all(
 ) -> list[dict[str, Any]]:
     results: list[dict[str, Any]] = []
     async with ZygoteSandbox(1, mode=mode, cache_size=0, settings=settings) as sandbox:
-        await sandbox.judge(HONEST, SUMS, LIMITS)
-        await sandbox.judge("def add(a, b): return a + b", (AssertTest("assert add(1, 2) == 3"),), LIMITS)
+        await sandbox.judge(HONEST, Suite(SUMS, LIMITS))
+        await sandbox.judge("def add(a, b): return a + b", Suite((AssertTest("assert add(1, 2) == 3"),), LIMITS))
         for attack in attacks:
             start = time.monotonic()
-            verdict = await sandbox.judge(attack.source, tests_for(attack, facts), LIMITS)
+            verdict = await sandbox.judge(attack.source, Suite(tests_for(attack, facts), LIMITS))
             wall_s = time.monotonic() - start
             slowdown = await asyncio.to_thread(busy) if wall_s > LIMITS.effective_wall_s else 1.0
-            after = await sandbox.judge(HONEST, SUMS, LIMITS)
+            after = await sandbox.judge(HONEST, Suite(SUMS, LIMITS))
             results.append(
                 {
                     "name": attack.name,

@@ -14,7 +14,7 @@ import pytest_asyncio
 sys.path.insert(0, str(Path(__file__).resolve().parent))
 from fidelity import CALL, CALL_CASES, CASES, STDIO
 
-from mars2.core.problem import CallTest, Limits, StdioTest
+from mars2.core.problem import CallTest, Limits, StdioTest, Suite
 from mars2.core.verdict import Status
 from mars2.sandbox import ZygoteSandbox
 
@@ -39,14 +39,14 @@ async def test_every_style_is_accepted(sandbox: ZygoteSandbox) -> None:
     call = tuple(CallTest("solve", *case) for case in CALL_CASES)
     programs = [(name, source, stdio) for name, source in STDIO.items()]
     programs += [(name, source, call) for name, source in CALL.items()]
-    verdicts = await asyncio.gather(*(sandbox.judge(source, tests, Limits()) for _, source, tests in programs))
+    verdicts = await asyncio.gather(*(sandbox.judge(source, Suite(tests, Limits())) for _, source, tests in programs))
     assert {name: v for (name, _, _), v in zip(programs, verdicts, strict=True) if not v.accepted} == {}
 
 
 async def test_wrong_programs_of_the_same_styles_are_not(sandbox: ZygoteSandbox) -> None:
     """The same programs against another answer: a comparison that never fails would be noticed here."""
     tests = (StdioTest(CASES[0][0], "6\n4\n"),)
-    verdicts = await asyncio.gather(*(sandbox.judge(source, tests, Limits()) for source in STDIO.values()))
+    verdicts = await asyncio.gather(*(sandbox.judge(source, Suite(tests, Limits())) for source in STDIO.values()))
     assert {name: v for name, v in zip(STDIO, verdicts, strict=True) if v.status is not Status.WA} == {}
 
 
@@ -60,9 +60,11 @@ async def test_large_inputs_and_outputs(sandbox: ZygoteSandbox) -> None:
         StdioTest("\u0663 4", f"7\n{'x' * 10_000_000}\n\n"),
     )
     source = "print(sum(map(int, input().split())))\nprint('x' * 10**7)\n"
-    verdict = await sandbox.judge(source, tests, Limits())
+    verdict = await sandbox.judge(source, Suite(tests, Limits()))
     assert verdict.accepted, [(t.status, t.error_message) for t in verdict.tests]
-    wrong = await sandbox.judge(source.replace("10**7", "(10**7 - 1)"), tests, Limits(), stop_at_first_failure=False)
+    wrong = await sandbox.judge(
+        source.replace("10**7", "(10**7 - 1)"), Suite(tests, Limits()), stop_at_first_failure=False
+    )
     assert [t.status for t in wrong.tests] == [Status.WA] * 3
 
 
@@ -86,8 +88,8 @@ def plainly(program: str, given: str = "") -> str:
 
 async def test_a_program_recurses_as_deep_as_in_a_plain_interpreter(sandbox: ZygoteSandbox) -> None:
     plain = int(plainly(DEEPEST + "print(g(1))"))
-    printed = await sandbox.judge(DEEPEST + "print(g(1))", (StdioTest("", ""),), Limits())
-    returned = await sandbox.judge(DEEPEST, (CallTest("g", (1,), 0),), Limits())
+    printed = await sandbox.judge(DEEPEST + "print(g(1))", Suite((StdioTest("", ""),), Limits()))
+    returned = await sandbox.judge(DEEPEST, Suite((CallTest("g", (1,), 0),), Limits()))
     for verdict in (printed, returned):
         assert plain <= int(verdict.tests[0].actual) <= plain + 5
 
@@ -95,5 +97,5 @@ async def test_a_program_recurses_as_deep_as_in_a_plain_interpreter(sandbox: Zyg
 async def test_line_ends_are_read_as_a_plain_interpreter_reads_them(sandbox: ZygoteSandbox) -> None:
     program = "import sys\nprint(repr(input()))\nprint([*sys.stdin])\n"
     given = "a\r\nb\rc\n\r\nd"
-    verdict = await sandbox.judge(program, (StdioTest(given, plainly(program, given)),), Limits())
+    verdict = await sandbox.judge(program, Suite((StdioTest(given, plainly(program, given)),), Limits()))
     assert verdict.accepted, verdict

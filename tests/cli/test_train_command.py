@@ -116,9 +116,9 @@ def test_more_held_out_problems_than_there_are(tmp_path: Path) -> None:
     config = load_config(CONFIG, [*few, "training.evaluate_problems=20"])
     assert config.training
     with pytest.raises(ConfigError, match=r"training\.evaluate_problems must be < the 20 training problems, got 20"):
-        build._split(build.build_problems(config, "train"), config.training)  # type: ignore[attr-defined]
+        build.training._split(build.build_problems(config, "train"), config.training)  # type: ignore[attr-defined]
     config = load_config(CONFIG, [*few, "training.evaluate_problems=8"])
     assert config.training
-    trained, held_out = build._split(build.build_problems(config, "train"), config.training)  # type: ignore[attr-defined]
+    trained, held_out = build.training._split(build.build_problems(config, "train"), config.training)  # type: ignore[attr-defined]
     assert (len(trained), len(held_out)) == (12, 8)
     assert not {p.id for p in trained} & {p.id for p in held_out}

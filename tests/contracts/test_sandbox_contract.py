@@ -10,7 +10,7 @@ import pytest
 import pytest_asyncio
 from fake_sandboxfusion import service
 
-from mars2.core.problem import AssertTest, CallTest, Limits, StdioTest, Test
+from mars2.core.problem import AssertTest, CallTest, Limits, StdioTest, Suite, Test
 from mars2.core.protocols import Sandbox
 from mars2.core.verdict import Status
 from mars2.sandbox import ScriptedSandbox, ZygoteSandbox, bubblewrap, docker
@@ -75,7 +75,7 @@ async def real(request: pytest.FixtureRequest, url: str) -> AsyncIterator[Sandbo
 
 
 async def test_right_program(sandbox: Sandbox) -> None:
-    verdict = await sandbox.judge(ADD, SUMS, LIMITS)
+    verdict = await sandbox.judge(ADD, Suite(SUMS, LIMITS))
     assert verdict.accepted
     assert [test.status for test in verdict.tests] == [Status.AC] * 3
     assert verdict.fraction_passed == 1.0
@@ -84,45 +84,45 @@ async def test_right_program(sandbox: Sandbox) -> None:
 
 
 async def test_wrong_program_skips_after_the_first_failure(sandbox: Sandbox) -> None:
-    verdict = await sandbox.judge(SUBTRACT, SUMS, LIMITS)
+    verdict = await sandbox.judge(SUBTRACT, Suite(SUMS, LIMITS))
     assert verdict.status is Status.WA
     assert [test.status for test in verdict.tests] == [Status.WA, Status.SKIPPED, Status.SKIPPED]
 
 
 async def test_all_tests_run_when_asked(sandbox: Sandbox) -> None:
-    verdict = await sandbox.judge(SUBTRACT, SUMS, LIMITS, stop_at_first_failure=False)
+    verdict = await sandbox.judge(SUBTRACT, Suite(SUMS, LIMITS), stop_at_first_failure=False)
     assert [test.status for test in verdict.tests] == [Status.WA] * 3
 
 
 @pytest.mark.parametrize("program", [None, "", "  \n\t", "def f("])
 async def test_no_program_is_a_compile_error(sandbox: Sandbox, program: str | None) -> None:
-    verdict = await sandbox.judge(program, SUMS, LIMITS)
+    verdict = await sandbox.judge(program, Suite(SUMS, LIMITS))
     assert verdict.status is Status.CE
     assert len(verdict.tests) == 3
     assert verdict.num_passed == 0
 
 
 async def test_source_too_long_is_a_compile_error(sandbox: Sandbox) -> None:
-    verdict = await sandbox.judge(ADD + "#" * 1024, SUMS, Limits(source_kib=1))
+    verdict = await sandbox.judge(ADD + "#" * 1024, Suite(SUMS, Limits(source_kib=1)))
     assert verdict.status is Status.CE
     assert verdict.tests[0].error_type == "SourceTooLong"
 
 
 async def test_many_at_once(sandbox: Sandbox) -> None:
-    verdicts = await asyncio.gather(*(sandbox.judge(p, SUMS, LIMITS) for p in [ADD, SUBTRACT] * 5))
+    verdicts = await asyncio.gather(*(sandbox.judge(p, Suite(SUMS, LIMITS)) for p in [ADD, SUBTRACT] * 5))
     assert [v.status for v in verdicts] == [Status.AC, Status.WA] * 5
 
 
 @pytest.mark.parametrize("kind", ["batch", "scripted"])
 async def test_close_twice(kind: str) -> None:
     sandbox = _make(kind)
-    await sandbox.judge(ADD, SUMS, LIMITS)
+    await sandbox.judge(ADD, Suite(SUMS, LIMITS))
     await sandbox.close()
     await sandbox.close()
 
 
 async def test_wrong_answer_shows_what_was_printed(real: Sandbox) -> None:
-    result = (await real.judge(SUBTRACT, SUMS, LIMITS)).tests[0]
+    result = (await real.judge(SUBTRACT, Suite(SUMS, LIMITS))).tests[0]
     assert result.actual == "-1\n"
     assert result.exit_code == 0
     assert result.peak_mib > 1
@@ -131,7 +131,7 @@ async def test_wrong_answer_shows_what_was_printed(real: Sandbox) -> None:
 
 async def test_runtime_error_shows_the_program_s_own_lines(real: Sandbox) -> None:
     program = "import json\n\ndef parse(text):\n    return json.loads(text)\n\nprint(parse(input()))\n"
-    result = (await real.judge(program, (StdioTest("{", ""),), LIMITS)).tests[0]
+    result = (await real.judge(program, Suite((StdioTest("{", ""),), LIMITS))).tests[0]
     assert result.status is Status.RE
     assert result.error_type == "JSONDecodeError"
     assert "Expecting property name" in result.error_message
@@ -140,7 +140,7 @@ async def test_runtime_error_shows_the_program_s_own_lines(real: Sandbox) -> Non
 
 async def test_stderr_and_exit_code(real: Sandbox) -> None:
     program = "import sys\nprint('3')\nprint('careful', file=sys.stderr)\nsys.exit(4)\n"
-    result = (await real.judge(program, SUMS, LIMITS)).tests[0]
+    result = (await real.judge(program, Suite(SUMS, LIMITS))).tests[0]
     assert (result.status, result.exit_code, result.stderr) == (Status.RE, 4, "careful\n")
 
 
@@ -158,19 +158,19 @@ async def test_stderr_and_exit_code(real: Sandbox) -> None:
 )
 async def test_limits_and_deaths(real: Sandbox, program: str, status: Status) -> None:
     changed = {SLEEPING: {"wall_s": 1.5}, GROWING: {"cpu_s": 10.0}}  # fresh memory is slow where the machine has little
-    verdict = await real.judge(program, SUMS, replace(LIMITS, **changed.get(program, {})))
+    verdict = await real.judge(program, Suite(SUMS, replace(LIMITS, **changed.get(program, {}))))
     assert verdict.status is status
     assert verdict.tests[0].error_type
     assert verdict.tests[0].error_message or status is Status.MLE
 
 
 async def test_killed_by_a_signal_says_which(real: Sandbox) -> None:
-    result = (await real.judge("import os\nos.kill(os.getpid(), 11)", SUMS, LIMITS)).tests[0]
+    result = (await real.judge("import os\nos.kill(os.getpid(), 11)", Suite(SUMS, LIMITS))).tests[0]
     assert result.signal == 11
 
 
 async def test_compile_error_says_where(real: Sandbox) -> None:
-    result = (await real.judge("x = 1\nif x\n  pass\n", SUMS, LIMITS)).tests[0]
+    result = (await real.judge("x = 1\nif x\n  pass\n", Suite(SUMS, LIMITS))).tests[0]
     assert result.error_type == "SyntaxError"
     assert "line 2" in result.error_message
 
@@ -178,7 +178,7 @@ async def test_compile_error_says_where(real: Sandbox) -> None:
 async def test_tests_run_after_a_timeout_when_asked(real: Sandbox) -> None:
     program = "n = int(input())\nwhile n == 1: pass\nprint(n)\n"
     tests = tuple(StdioTest(f"{n}\n", f"{n}\n") for n in (0, 1, 2))
-    verdict = await real.judge(program, tests, LIMITS, stop_at_first_failure=False)
+    verdict = await real.judge(program, Suite(tests, LIMITS), stop_at_first_failure=False)
     assert [test.status for test in verdict.tests] == [Status.AC, Status.TLE, Status.AC]
     assert verdict.status is Status.TLE
 
@@ -188,7 +188,7 @@ async def test_tests_run_after_a_timeout_when_asked(real: Sandbox) -> None:
 )
 async def test_function_calls(real: Sandbox, program: str) -> None:
     tests = (CallTest("add", (1, 2), 3), CallTest("add", ([1], [2]), [1, 2]), CallTest("add", ((1,), (2,)), [1, 2]))
-    assert (await real.judge(program, tests, LIMITS)).accepted
+    assert (await real.judge(program, Suite(tests, LIMITS))).accepted
 
 
 @pytest.mark.parametrize(
@@ -210,24 +210,24 @@ async def test_function_calls(real: Sandbox, program: str) -> None:
     ],
 )
 async def test_values_of_every_plain_type_come_and_go(real: Sandbox, value: object) -> None:
-    verdict = await real.judge("def same(x): return x", (CallTest("same", (value,), value),), LIMITS)
+    verdict = await real.judge("def same(x): return x", Suite((CallTest("same", (value,), value),), LIMITS))
     assert verdict.accepted, verdict
 
 
 async def test_value_of_the_wrong_type_is_wrong(real: Sandbox) -> None:
-    result = (await real.judge("def f(): return '3'", (CallTest("f", (), 3),), LIMITS)).tests[0]
+    result = (await real.judge("def f(): return '3'", Suite((CallTest("f", (), 3),), LIMITS))).tests[0]
     assert (result.status, result.actual) == (Status.WA, "'3'")
 
 
 async def test_missing_function(real: Sandbox) -> None:
-    result = (await real.judge("def g(): pass", (CallTest("f", (), 3),), LIMITS)).tests[0]
+    result = (await real.judge("def g(): pass", Suite((CallTest("f", (), 3),), LIMITS))).tests[0]
     assert (result.status, result.error_type) == (Status.RE, "NameError")
 
 
 async def test_assertions(real: Sandbox) -> None:
     program = "def double(x): return 2 * x"
     tests = (AssertTest("assert double(2) == 4"), AssertTest("def check(f):\n    assert f(3) == 7\ncheck(double)"))
-    verdict = await real.judge(program, tests, LIMITS)
+    verdict = await real.judge(program, Suite(tests, LIMITS))
     assert [test.status for test in verdict.tests] == [Status.AC, Status.WA]
     assert "assert f(3) == 7" in verdict.tests[1].error_message
     assert all(test.weak is (verdict.tier == "remote") for test in verdict.tests)
@@ -237,13 +237,13 @@ async def test_assertions(real: Sandbox) -> None:
 
 async def test_assertions_that_need_an_object_are_weak(real: Sandbox) -> None:
     program = "class Box:\n    def __init__(self, x): self.x = x"
-    verdict = await real.judge(program, (AssertTest("b = Box(3)\nassert b.x == 3"),), LIMITS)
+    verdict = await real.judge(program, Suite((AssertTest("b = Box(3)\nassert b.x == 3"),), LIMITS))
     assert verdict.accepted
     assert verdict.tests[0].weak
 
 
 async def test_no_tests(sandbox: Sandbox) -> None:
-    verdict = await sandbox.judge(ADD, (), LIMITS)
+    verdict = await sandbox.judge(ADD, Suite((), LIMITS))
     assert verdict.tests == ()
     assert verdict.fraction_passed == 0.0
 
@@ -251,16 +251,16 @@ async def test_no_tests(sandbox: Sandbox) -> None:
 async def test_comparison_is_the_problem_s(real: Sandbox) -> None:
     program = "print('2 1')\nprint('0.3333333')"
     tests = (StdioTest("", "2 1\n0.33333333\n"),)
-    assert (await real.judge(program, tests, LIMITS)).status is Status.WA
-    assert (await real.judge(program, tests, LIMITS, comparison="tolerant")).accepted
+    assert (await real.judge(program, Suite(tests, LIMITS))).status is Status.WA
+    assert (await real.judge(program, Suite(tests, LIMITS, "tolerant"))).accepted
     tests = (StdioTest("", "0.3333333 2\n1\n"),)
-    assert (await real.judge("print('0.3333333\\n2 1')", tests, LIMITS, comparison="tokens")).accepted
-    assert (await real.judge("print('1\\n0.3333333 2')", tests, LIMITS, comparison="unordered")).accepted
+    assert (await real.judge("print('0.3333333\\n2 1')", Suite(tests, LIMITS, "tokens"))).accepted
+    assert (await real.judge("print('1\\n0.3333333 2')", Suite(tests, LIMITS, "unordered"))).accepted
 
 
 async def test_value_larger_than_the_output_limit(real: Sandbox) -> None:
     program = "def f(): return ['x' * 100_000] * 20"
-    verdict = await real.judge(program, (CallTest("f", (), 1),), LIMITS)
+    verdict = await real.judge(program, Suite((CallTest("f", (), 1),), LIMITS))
     assert verdict.status is Status.OLE
 
 
@@ -270,6 +270,6 @@ async def test_a_candidate_cannot_talk_a_test_into_its_own_process(real: Sandbox
         program = (
             f"from decimal import Decimal\nfrom fractions import Fraction\ndef f(): return {value}\ndef g(x): return 0"
         )
-        verdict = await real.judge(program, (AssertTest("assert g(f()) == 1"),), LIMITS)
+        verdict = await real.judge(program, Suite((AssertTest("assert g(f()) == 1"),), LIMITS))
         assert verdict.status is Status.WA
         assert verdict.tests[0].weak is (verdict.tier == "remote")

@@ -1,7 +1,14 @@
 """Options → objects. The only place that names concrete classes; heavy ones are imported when first needed."""
 
 from mars2.build.growing import build_grower, build_search, build_selection
-from mars2.build.measuring import build_entrants, build_evaluator, build_strategies, build_validation
+from mars2.build.measuring import (
+    build_evaluation,
+    build_memory,
+    build_problems_to_measure,
+    build_strategies,
+    build_training_evaluation,
+    build_validation,
+)
 from mars2.build.models import (
     LAB_MODEL,
     check_model,
@@ -31,14 +38,15 @@ __all__ = [
     "LAB_MODEL",
     "Team",
     "build_backend",
-    "build_entrants",
     "build_estimator",
-    "build_evaluator",
+    "build_evaluation",
     "build_grower",
     "build_guide",
     "build_learners",
+    "build_memory",
     "build_price",
     "build_problems",
+    "build_problems_to_measure",
     "build_prompter",
     "build_role",
     "build_sampling",
@@ -49,6 +57,7 @@ __all__ = [
     "build_team",
     "build_trackers",
     "build_trainer",
+    "build_training_evaluation",
     "build_validation",
     "check_model",
     "check_not_served",

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 
 from mars2.build.growing import build_grower, build_selection
@@ -17,50 +17,75 @@ from mars2.config.search import (
 from mars2.config.search import parse_strategy
 from mars2.core.errors import ConfigError
 from mars2.core.problem import Problem
+from mars2.core.tree import Tree
 from mars2.problems.subset import seeded_subset
-from mars2.runs.measuring.evaluate import Evaluator
-from mars2.runs.measuring.evaluation import ChooseAnswer, Entrant
+from mars2.runs.growing.budget import Budget
+from mars2.runs.growing.stopping import StopRules
+from mars2.runs.measuring.evaluation import ChooseAnswer, Entrant, Evaluation, Measured, Memory
 from mars2.runs.measuring.results import TEAM
-from mars2.runs.measuring.validate import Validation
+from mars2.runs.measuring.validation import Validation
 from mars2.runs.recorder import Recorder
+from mars2.store.run_store import RunStore
+
+
+def build_problems_to_measure(config: RunConfig) -> Sequence[Problem]:
+    """The test split, or the random part of it that `evaluation.num_problems` asks for.
+
+    Raises:
+        ProblemError: as `build_problems`.
+    """
+    return seeded_subset(build_problems(config, "test"), config.evaluation.num_problems, config.seed)
+
+
+def build_memory(store: RunStore, recorder: Recorder) -> Memory:
+    """What the run in `store` holds of its evaluations."""
+
+    def recorded(tree_id: str) -> tuple[Tree, bool] | None:
+        found = store.tree(tree_id)
+        return None if found is None else (found.tree, found.finished)
+
+    measured = {event.payload["tree_id"]: Measured.from_payload(event.payload) for event in store.events("measured")}
+    return Memory(recorder, measured, recorded, store.reopen_tree)
+
+
+def build_evaluation(config: RunConfig, team: Team, problems: Sequence[Problem], memory: Memory) -> Evaluation:
+    """What `mars2 evaluate` measures: every strategy of `build_strategies`, with `evaluation.seeds` trees a problem."""
+    return Evaluation(
+        problems=problems,
+        entrants=_entrants(config, team, build_strategies(config)),
+        seeds=config.evaluation.seeds,
+        trees_in_flight=config.rollout.trees_in_flight,
+        lockstep=config.rollout.lockstep,
+        memory=memory,
+    )
+
+
+def build_training_evaluation(
+    config: RunConfig, team: Team, problems: Sequence[Problem], memory: Memory, label: str
+) -> Evaluation:
+    """What is measured before and after training: the run's own strategy, one tree a problem."""
+    search = config.evaluation.search or config.search
+    return Evaluation(
+        problems=problems,
+        entrants=_entrants(config, team, {_name(search): search}),
+        trees_in_flight=config.rollout.trees_in_flight,
+        lockstep=config.rollout.lockstep,
+        label=label,
+        memory=memory,
+    )
 
 
 def build_validation(config: RunConfig, team: Team, problems: Sequence[Problem]) -> Validation:
+    """First attempts of every agent; no strategy is compared."""
     assert config.training is not None
-    search, samples = BestOfNConfig(strategy="best_of_n"), config.training.evaluate_samples
-    return Validation(
+    evaluation = Evaluation(
         problems=problems,
-        first_attempts={
-            agent: build_grower(config, team, agents=[agent], search=search, max_nodes=samples)
-            for agent in config.agents
-        },
+        entrants=[_first_attempts(config, team, config.training.evaluate_samples)],
         trees_in_flight=config.rollout.trees_in_flight,
         lockstep=config.rollout.lockstep,
+        label="validation",
     )
-
-
-def build_evaluator(
-    config: RunConfig, team: Team, recorder: Recorder, problems: Sequence[Problem] | None = None
-) -> Evaluator:
-    """Evaluates on `problems`, or on the configured test split."""
-    settings = config.evaluation
-    problems = build_problems(config, "test") if problems is None else problems
-    problems = seeded_subset(problems, settings.num_problems, config.seed)
-    first_attempts = BestOfNConfig(strategy="best_of_n")
-    return Evaluator(
-        problems=problems,
-        team=build_grower(config, team, search=settings.search),
-        alone={a: build_grower(config, team, agents=[a], search=settings.search) for a in config.agents}
-        if settings.per_agent_trees
-        else {},
-        first_attempts={
-            a: build_grower(config, team, agents=[a], search=first_attempts, max_nodes=settings.samples_per_problem)
-            for a in config.agents
-        },
-        trees_in_flight=config.rollout.trees_in_flight,
-        lockstep=config.rollout.lockstep,
-        recorder=recorder,
-    )
+    return Validation(evaluation, tuple(config.agents))
 
 
 def build_strategies(config: RunConfig) -> dict[str, SearchConfig]:
@@ -70,8 +95,7 @@ def build_strategies(config: RunConfig) -> dict[str, SearchConfig]:
         ConfigError: a strategy that does not exist, or is named twice.
     """
     search = config.evaluation.search or config.search
-    own = search.algorithm if isinstance(search, TreeQuestConfig) else None
-    own_name = search.strategy if own is None else f"{search.strategy}:{own}"
+    own_name = _name(search)
     found: dict[str, SearchConfig] = {}
     for name in config.evaluation.strategies or [own_name]:
         if name in found:
@@ -83,29 +107,43 @@ def build_strategies(config: RunConfig) -> dict[str, SearchConfig]:
     return found
 
 
-def build_entrants(config: RunConfig, team: Team) -> list[Entrant]:
-    """Every strategy with the whole team and, where configured, with each agent alone; and best-of-n trees for Pass@1.
+def _name(search: SearchConfig) -> str:
+    """How a strategy is called in tables and on the command line."""
+    return f"{search.strategy}:{search.algorithm}" if isinstance(search, TreeQuestConfig) else search.strategy
 
-    First attempts come from the team's best-of-n trees; where that strategy is not compared, such trees are grown with
-    `evaluation.samples_per_problem` attempts per agent.
+
+def _entrants(config: RunConfig, team: Team, strategies: Mapping[str, SearchConfig]) -> list[Entrant]:
+    """Every strategy with the whole team and, where configured, with each agent alone; and the trees for Pass@1.
+
+    Pass@1 comes from the team's best-of-n trees; where that strategy is not compared, such trees are grown beside.
     """
     teams: dict[str, list[str]] = {TEAM: list(config.agents)}
     if config.evaluation.per_agent_trees and len(config.agents) > 1:
         teams |= {agent: [agent] for agent in config.agents}
-
-    def entrant(name: str, who: str, search: SearchConfig, max_nodes: int, *, is_reported: bool = True) -> Entrant:
-        grower = build_grower(config, team, agents=teams[who], search=search, max_nodes=max_nodes)
-        grower = replace(grower, expansions_in_flight=config.rollout.expansions_in_flight)  # the same for all
-        selection = build_selection(config)
-        if search.strategy == "t_plus":  # the behaviour of programs is part of it
-            selection = replace(selection, rule="behaviour")
-        return Entrant(name, who, grower, ChooseAnswer(team.sandbox, selection, team.guide), is_reported)
-
-    strategies = build_strategies(config)
-    budget = config.rollout.max_nodes
-    entrants = [entrant(name, who, search, budget) for name, search in strategies.items() for who in teams]
-    if "best_of_n" not in strategies:
-        first = BestOfNConfig(strategy="best_of_n")
-        attempts = config.evaluation.samples_per_problem * len(config.agents)
-        entrants.append(entrant("best_of_n", TEAM, first, attempts, is_reported=False))
+    entrants: list[Entrant] = []
+    for name, search in strategies.items():
+        for who, agents in teams.items():
+            grower = build_grower(config, team, agents=agents, search=search)
+            grower = replace(grower, expansions_in_flight=config.rollout.expansions_in_flight)  # the same for all
+            is_first = name == "best_of_n" and who == TEAM
+            choose = _choose(config, team, search)
+            entrants.append(Entrant(name, who, grower, choose, gives_first_attempts=is_first))
+    if not any(entrant.gives_first_attempts for entrant in entrants):
+        entrants.append(_first_attempts(config, team, config.evaluation.samples_per_problem))
     return entrants
+
+
+def _first_attempts(config: RunConfig, team: Team, samples: int) -> Entrant:
+    """Best-of-n trees in which every agent makes `samples` attempts. No rule or budget ends them early."""
+    search = BestOfNConfig(strategy="best_of_n")
+    grower = build_grower(config, team, search=search, max_nodes=samples * len(config.agents))
+    grower = replace(grower, stop_rules=StopRules(), budget=Budget())
+    choose = _choose(config, team, search)
+    return Entrant("best_of_n", TEAM, grower, choose, is_reported=False, gives_first_attempts=True)
+
+
+def _choose(config: RunConfig, team: Team, search: SearchConfig) -> ChooseAnswer:
+    selection = build_selection(config)
+    if search.strategy == "t_plus":  # the behaviour of programs is part of it
+        selection = replace(selection, rule="behaviour")
+    return ChooseAnswer(team.sandbox, selection, team.guide)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from typing import Any, assert_never
 
 from mars2.build.models import prepare_torch, torch_device
@@ -49,8 +49,7 @@ class Team:
 
     def sandbox_facts(self) -> dict[str, Any]:
         """What a run's log says of its judge: the isolation it gave, and how often it failed itself."""
-        names = ("tier", "num_judged", "num_cache_hits", "num_worker_failures")
-        return {name: getattr(self.sandbox, name) for name in names if hasattr(self.sandbox, name)}
+        return asdict(self.sandbox.facts())
 
     async def close(self) -> None:
         for backend in self.backends.values():

@@ -79,7 +79,7 @@ async def _check(config: RunConfig) -> dict[str, Any]:
             prompt = team.prompter.first_attempt(problem, agent.role)
             completion = await agent.backend.generate(prompt, replace(agent.sampling, seed=config.seed))
             program = team.prompter.parse(completion.text, problem)
-            verdict = await team.sandbox.judge(program, problem.public_tests, problem.limits)
+            verdict = await team.sandbox.judge(program, problem.public)
             agents[name] = {
                 "prompt": "\n\n".join(m.content for m in prompt),
                 "answer": completion.text,

@@ -172,10 +172,8 @@ def _team_and_problems(
 def _evaluate(config: RunConfig, folder: Path, trained: Path | None, *, resume: bool) -> dict[str, Any]:
     from mars2 import build
     from mars2.core.usage import usage_by_agent
-    from mars2.problems.subset import seeded_subset
     from mars2.reports import write_report
     from mars2.reports.tables import write_csv
-    from mars2.runs.measuring.evaluation import Comparison, Measured
     from mars2.runs.measuring.results import problem_rows
     from mars2.runs.measuring.summary import summarise_comparison
     from mars2.runs.recorder import Recorder
@@ -185,7 +183,7 @@ def _evaluate(config: RunConfig, folder: Path, trained: Path | None, *, resume: 
     strategies = build.build_strategies(config)
     for search in strategies.values():
         build.build_search(search, list(config.agents))  # a mistake in a strategy is found before models are loaded
-    problems = seeded_subset(build.build_problems(config, "test"), config.evaluation.num_problems, config.seed)
+    problems = build.build_problems_to_measure(config)
     checkpoint = str(trained) if trained else None
     sections = {name: search.model_dump(mode="json") for name, search in strategies.items()}
     goes_on = resume and RunStore.exists(folder)
@@ -205,24 +203,12 @@ def _evaluate(config: RunConfig, folder: Path, trained: Path | None, *, resume: 
     async def work() -> Any:
         team = build.build_team(config, models)
         try:
-            comparison = Comparison(
-                problems=problems,
-                entrants=build.build_entrants(config, team),
-                seeds=config.evaluation.seeds,
-                trees_in_flight=config.rollout.trees_in_flight,
-                lockstep=config.rollout.lockstep,
-                recorder=recorder,
-                measured={
-                    event.payload["tree_id"]: Measured.from_payload(event.payload) for event in store.events("measured")
-                },
-                recorded=lambda tree_id: None if (s := store.tree(tree_id)) is None else (s.tree, s.finished),
-                reopen=store.reopen_tree,
-            )
+            evaluation = build.build_evaluation(config, team, problems, build.build_memory(store, recorder))
             recorder.event(
-                "evaluation_started", label=config.name, num_nodes=comparison.num_nodes, num_done=comparison.num_done
+                "evaluation_started", label=config.name, num_nodes=evaluation.num_nodes, num_done=evaluation.num_done
             )
             trained_on = team.guide.trained_on if team.guide else frozenset[str]()
-            return await comparison.run(), comparison.entrants, sum(p.id in trained_on for p in problems)
+            return await evaluation.run(), sum(p.id in trained_on for p in problems)
         finally:
             recorder.event("sandbox", **team.sandbox_facts())
             await team.close()
@@ -243,13 +229,11 @@ def _evaluate(config: RunConfig, folder: Path, trained: Path | None, *, resume: 
         for problem in problems:
             store.save_problem(problem)
         with view:
-            series, entrants, num_seen = run_async(
+            results, num_seen = run_async(
                 work(), when_interrupted="interrupted; the same command with --resume goes on"
             )
-        reported = [s for s, e in zip(series, entrants, strict=True) if e.is_reported]
         summary = summarise_comparison(
-            reported,
-            first_attempts=next(s for s in series if s.strategy == "best_of_n" and s.who == "team"),
+            results,
             agents=list(config.agents),
             wall_s=round(time.monotonic() - started, 1),
             commit=commit(),
@@ -260,7 +244,7 @@ def _evaluate(config: RunConfig, folder: Path, trained: Path | None, *, resume: 
         )
         write_csv(folder / "results.csv", summary["results"])
         write_csv(folder / "differences.csv", [_named_sides(row) for row in summary["differences"]])
-        write_csv(folder / "problems.csv", problem_rows(reported))
+        write_csv(folder / "problems.csv", problem_rows(results.reported))
         shown = ("n_problems", "n_seeds", "budget", "first_attempts", "results", "differences")
         recorder.event("comparison", **{name: summary[name] for name in shown})
         (folder / "summary.json").write_text(json.dumps(summary, indent=2) + "\n", encoding="utf-8")

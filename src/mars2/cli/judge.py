@@ -70,13 +70,7 @@ async def _judge_one(program: Path, reference: str, options: dict[str, Any], eve
             f"judge: problem {problem.id} has no tests, so that every program would pass; give it one at least"
         )
     async with ZygoteSandbox(**options) as sandbox:
-        verdict = await sandbox.judge(
-            _read(program),
-            tests,
-            problem.limits,
-            comparison=problem.comparison,
-            stop_at_first_failure=not every_test,
-        )
+        verdict = await sandbox.judge(_read(program), problem.suite(tests), stop_at_first_failure=not every_test)
     return answer(problem.id, verdict)
 
 

@@ -11,6 +11,8 @@ from typing import Any, TypeVar
 from rich.console import Console
 from rich.table import Table
 
+from mars2.reports.evaluations import interval as interval_of
+
 T = TypeVar("T")
 
 # Problems, programs and servers say things like [/INST], :x: and [v2]: they are shown, not obeyed.
@@ -57,10 +59,19 @@ def percent(value: float | None) -> str:
 
 def interval(scores: Mapping[str, Any], name: str) -> str:
     """For example "31.2 [28.0, 34.5]", in percent."""
-    if name not in scores:
+    found = interval_of(scores, name)
+    if found is None:
         return "–"
-    low, high = scores["ci95" if name == "pass_at_1" else f"{name}_ci95"]
+    low, high = found
     return f"{percent(scores[name])} [{percent(low)}, {percent(high)}]"
+
+
+def _gain(entry: Mapping[str, Any]) -> str:
+    """For example "+8.0 [+2.0, +14.0]", in percent."""
+    if "gain" not in entry:
+        return "–"
+    low, high = entry["gain_ci95"]
+    return f"{100 * entry['gain']:+.1f} [{100 * low:+.1f}, {100 * high:+.1f}]"
 
 
 def summary_table(summary: Mapping[str, Any]) -> Table:
@@ -81,9 +92,7 @@ def summary_table(summary: Mapping[str, Any]) -> Table:
             row = [who, shown, *(interval(entry[label], name) for label in labels)]
             headline = "pass_at_1_mcts" if who == "team" else "pass_at_1"
             if len(labels) == 2:
-                low, high = entry["gain_ci95"]
-                gain = f"{100 * entry['gain']:+.1f} [{100 * low:+.1f}, {100 * high:+.1f}]"
-                row.append(gain if name == headline else "")
+                row.append(_gain(entry) if name == headline else "")
             table.add_row(*row)
         table.add_section()
     return table

@@ -173,7 +173,7 @@ async def _judge(problems: list[Problem], workers: int) -> list[dict[str, str]]:
                     _solution(problem), problem.starter_code, str(problem.metadata.get("implied_imports", ""))
                 )
                 tests = (*problem.public_tests, *problem.hidden_tests)
-                verdict = await sandbox.judge(program, tests, problem.limits, comparison=problem.comparison)
+                verdict = await sandbox.judge(program, problem.suite(tests))
                 if not verdict.accepted:
                     test = next((t for t in verdict.tests if t.status is verdict.status), None)
                     detail = "" if test is None else f"{test.error_type} {test.error_message or test.actual}".strip()

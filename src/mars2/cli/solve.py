@@ -251,12 +251,7 @@ def _solve(config: RunConfig, problem: Problem, folder: Path, trained: Path | No
             )
             hidden = None
             if answer.node_id is not None and problem.hidden_tests:
-                hidden = await team.sandbox.judge(
-                    tree.nodes[answer.node_id].program,
-                    problem.hidden_tests,
-                    problem.limits,
-                    comparison=problem.comparison,
-                )
+                hidden = await team.sandbox.judge(tree.nodes[answer.node_id].program, problem.hidden)
             return growth, answer, hidden
         finally:
             await team.close()

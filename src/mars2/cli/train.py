@@ -87,8 +87,9 @@ def _run(config: RunConfig, folder: Path, store: Any) -> dict[str, Any]:
     from mars2 import build
     from mars2.core.serial import tree_hash
     from mars2.reports import write_report
+    from mars2.runs.measuring.summary import summarise
     from mars2.runs.recorder import Recorder
-    from mars2.runs.training.experiment import Experiment, peak_memory_mib, summarise
+    from mars2.runs.training.experiment import Experiment, peak_memory_mib
 
     started = time.monotonic()
     trackers = build.build_trackers(config, folder)
@@ -101,14 +102,18 @@ def _run(config: RunConfig, folder: Path, store: Any) -> dict[str, Any]:
     async def work() -> Any:
         team = build.build_team(config, models)
         try:
+            memory = build.build_memory(store, recorder)
+            problems = build.build_problems_to_measure(config)
+            wanted = {"before": config.evaluation.before, "after": config.evaluation.after}
             experiment = Experiment(
-                evaluator=build.build_evaluator(config, team, recorder),
+                evaluations={
+                    label: build.build_training_evaluation(config, team, problems, memory, label)
+                    for label, is_wanted in wanted.items()
+                    if is_wanted
+                },
+                agents=list(config.agents),
                 trainer=build.build_trainer(config, team, learners, recorder, folder),
                 recorder=recorder,
-                evaluate_before=config.evaluation.before,
-                evaluate_after=config.evaluation.after,
-                recorded_evaluations={e.payload["label"]: e.payload for e in store.events("evaluation")},
-                recorded_trees=lambda prefix: (s.tree for s in store.trees(prefix, finished_only=True)),
             )
             with _sigterm_as_interrupt():
                 return await experiment.run()

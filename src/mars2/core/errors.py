@@ -1,14 +1,20 @@
-"""Every error the project raises on purpose.
+"""Every error that mars2 raises on purpose. What only one room raises is defined there.
 
 Mars2Error
 ├── UserError              a mistake in what the user gave; the command line prints one line and exits with 2
 │   ├── ConfigError        a configuration key or value
 │   │   └── OptionError    a field of an options object, wherever it was made
-│   └── ProblemError       a problem file or problem source
-│       └── CheckerError   a problem's own checker failed: never a verdict, never a reward
+│   ├── ProblemError       a problem file or problem source
+│   │   └── CheckerError   a problem's own checker failed: never a verdict, never a reward
+│   └── RequestError       a request to `mars2 serve` (serve/requests.py)
 ├── BackendError           a backend could not generate (after its own retries)
+├── RewardModelError       the reward model gave no probability for each program (runs/growing/guidance.py)
 ├── SandboxUnavailable     the judge itself is broken; never a verdict, never a reward
+├── TrainingDiverged       several updates in a row had a loss or gradient that is not finite (learners/optimizer.py)
+├── TrainingStalled        a run has nothing left to learn from (runs/training/train.py)
+├── WarmStartError         training a tiny policy of the lab failed (lab/warm_start.py)
 └── StoreError             a run folder cannot be read or written
+    └── RunNotBegun        the run's folder exists, its tables do not yet (store/schema.py)
 """
 
 from __future__ import annotations

@@ -75,6 +75,15 @@ class Limits:
 
 
 @dataclass(frozen=True, slots=True)
+class Suite:
+    """What a program is judged by: the tests, what each may use, and how outputs are compared."""
+
+    tests: tuple[Test, ...]
+    limits: Limits = Limits()
+    comparison: Comparison = "exact"
+
+
+@dataclass(frozen=True, slots=True)
 class VisibleProblem:
     """What an agent may see."""
 
@@ -98,6 +107,20 @@ class Problem:
     limits: Limits = Limits()
     comparison: Comparison = "exact"
     metadata: dict[str, Any] = field(default_factory=dict[str, Any], compare=False)
+
+    @property
+    def public(self) -> Suite:
+        """The public tests, as a judge takes them."""
+        return self.suite(self.public_tests)
+
+    @property
+    def hidden(self) -> Suite:
+        """The hidden tests, as a judge takes them."""
+        return self.suite(self.hidden_tests)
+
+    def suite(self, tests: tuple[Test, ...]) -> Suite:
+        """`tests` under this problem's limits and comparison."""
+        return Suite(tests, self.limits, self.comparison)
 
     def visible(self) -> VisibleProblem:
         return VisibleProblem(self.id, self.statement, self.public_tests, self.entry_point, self.starter_code)

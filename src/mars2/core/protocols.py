@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, Protocol, runtime_checkable
 
 from mars2.core.completion import Completion, Prompt, Sampling
-from mars2.core.problem import Comparison, Limits, Problem, Test
+from mars2.core.problem import Problem, Suite
 from mars2.core.sample import TrainingSample
 from mars2.core.tree import Expansion, Failure, Node, Tree
 from mars2.core.verdict import Verdict
@@ -89,23 +89,29 @@ class CanSleep(Protocol):
         ...
 
 
+@dataclass(frozen=True, slots=True)
+class SandboxFacts:
+    """What a judge has done so far. A run's log keeps it."""
+
+    tier: str  # the isolation it gave; "" before the first judgement
+    num_judged: int  # programs that ran; answers from memory are not counted
+    num_failures: int  # of the judge itself, each repeated or raised
+    num_cache_hits: int = 0
+
+
 class Sandbox(Protocol):
     """Runs programs against tests."""
 
-    async def judge(
-        self,
-        program: str | None,
-        tests: Sequence[Test],
-        limits: Limits,
-        *,
-        comparison: Comparison = "exact",
-        stop_at_first_failure: bool = True,
-    ) -> Verdict:
+    async def judge(self, program: str | None, suite: Suite, *, stop_at_first_failure: bool = True) -> Verdict:
         """Verdict of a program (None or no valid Python: CE). Never blocks the event loop.
 
         Raises:
             SandboxUnavailable: the judge itself is broken.
         """
+        ...
+
+    def facts(self) -> SandboxFacts:
+        """What was judged so far, and how often the judge itself failed."""
         ...
 
     async def close(self) -> None: ...

@@ -54,10 +54,12 @@ def _cell(payload: Mapping[str, Any], who: str, measure: str) -> dict[str, Any] 
     side = _side(payload, who)
     if side.get(measure) is None:
         return None
-    return {
-        "value": side[measure],
-        "ci": side.get(f"{measure}_ci95", side.get("ci95") if measure == "pass_at_1" else None),
-    }
+    return {"value": side[measure], "ci": interval(side, measure)}
+
+
+def interval(scores: Mapping[str, Any], measure: str) -> list[float] | None:
+    """The 95% interval of a measure; None if there is none. Runs of version 0.1 call that of Pass@1 ``ci95``."""
+    return scores.get(f"{measure}_ci95", scores.get("ci95") if measure == "pass_at_1" else None)
 
 
 def _gain(
@@ -69,7 +71,8 @@ def _gain(
         return None, None
     pairs = [_side(payload.get("per_problem", {}), who).get(measure) for payload in (before, after)]
     if pairs[0] and pairs[1] and len(pairs[0]) == len(pairs[1]):
-        gain = paired_gain_ci(pairs[0], pairs[1])
+        both = [(b, a) for b, a in zip(*pairs, strict=True) if b is not None and a is not None]
+        gain = paired_gain_ci([b for b, _ in both], [a for _, a in both])
         return gain.mean, [gain.lo, gain.hi]
     if measure == "pass_at_1":
         return new - old, _side(summary, who).get("gain_ci95")

@@ -10,7 +10,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
 from typing import Literal
 
-from mars2.core.problem import Checker, Problem
+from mars2.core.problem import Checker, Problem, Suite
 from mars2.core.protocols import Sandbox
 from mars2.core.seeds import stream
 from mars2.core.tree import Node
@@ -120,7 +120,7 @@ async def _behaviours(
     limits = replace(problem.limits, cpu_s=cpu_s, wall_s=min(problem.limits.effective_wall_s, 2 * cpu_s + 1))
 
     async def run(node: Node) -> Behaviour:
-        verdict = await sandbox.judge(node.program, inputs, limits, comparison=comparison, stop_at_first_failure=False)
+        verdict = await sandbox.judge(node.program, Suite(inputs, limits, comparison), stop_at_first_failure=False)
         return behaviour_of(verdict, inputs, comparison)
 
     async with asyncio.TaskGroup() as group:

@@ -12,7 +12,17 @@ from typing import Annotated, Any, Literal
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, PlainValidator, ValidationError, model_validator
 
 from mars2.core.errors import CheckerError, UserError
-from mars2.core.problem import AssertTest, CallTest, Checker, Comparison, Limits, NamedComparison, StdioTest, Test
+from mars2.core.problem import (
+    AssertTest,
+    CallTest,
+    Checker,
+    Comparison,
+    Limits,
+    NamedComparison,
+    StdioTest,
+    Suite,
+    Test,
+)
 from mars2.core.protocols import Sandbox
 from mars2.core.verdict import Status, TestResult, Verdict
 from mars2.sandbox.messages import MOST_MEMORY_MIB, MOST_OUTPUT_KIB, MOST_SECONDS
@@ -240,9 +250,7 @@ async def judge_tasks(
         async with slots:
             return await sandbox.judge(
                 task.program,
-                task.tests.tests(),
-                Limits(**task.limits.model_dump()),
-                comparison=task.rule(),
+                Suite(task.tests.tests(), Limits(**task.limits.model_dump()), task.rule()),
                 stop_at_first_failure=stop_at_first_failure,
             )
 

@@ -6,7 +6,7 @@ import asyncio
 from dataclasses import dataclass
 
 from mars2.core.errors import SandboxUnavailable
-from mars2.core.problem import Limits, StdioTest
+from mars2.core.problem import Limits, StdioTest, Suite
 from mars2.sandbox import bubblewrap, docker
 from mars2.sandbox.pool import ZygoteSandbox
 from mars2.sandbox.worker_process import SAFE_TIERS
@@ -38,7 +38,7 @@ async def doctor() -> SandboxReport:
     others = await asyncio.to_thread(other_backends)
     sandbox = ZygoteSandbox(1, allow_unsafe=True)
     try:
-        verdict = await sandbox.judge(_PROGRAM, (_PROBE,), Limits())
+        verdict = await sandbox.judge(_PROGRAM, Suite((_PROBE,), Limits()))
         missing = sandbox.missing
     except SandboxUnavailable as error:
         return SandboxReport("", str(error), False, ("worker",), (), others)

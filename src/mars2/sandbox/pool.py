@@ -7,12 +7,12 @@ import json
 import logging
 import sys
 from collections import OrderedDict
-from collections.abc import Sequence
 from dataclasses import replace
 from typing import Any, Literal
 
 from mars2.core.errors import SandboxUnavailable
-from mars2.core.problem import Checker, Comparison, Limits, Test
+from mars2.core.problem import Checker, Comparison, Suite
+from mars2.core.protocols import SandboxFacts
 from mars2.core.verdict import Verdict
 from mars2.sandbox.launchers import Launcher, tier_name
 from mars2.sandbox.messages import (
@@ -76,20 +76,13 @@ class ZygoteSandbox:
         self._cache: OrderedDict[bytes, bytes] = OrderedDict()  # answers, unread: a garbage collector passes them by
         self._cache_size = cache_size
 
-    async def judge(
-        self,
-        program: str | None,
-        tests: Sequence[Test],
-        limits: Limits,
-        *,
-        comparison: Comparison = "exact",
-        stop_at_first_failure: bool = True,
-    ) -> Verdict:
+    async def judge(self, program: str | None, suite: Suite, *, stop_at_first_failure: bool = True) -> Verdict:
         """See `mars2.core.protocols.Sandbox`. With no tests, a program that compiles is AC.
 
         Raises:
             UserError: a limit that no process can be given, or a test that holds more than plain data.
         """
+        tests, limits, comparison = suite.tests, suite.limits, suite.comparison
         check(limits)
         refused = refusal(program, limits)
         if program is None or refused is not None:
@@ -111,6 +104,9 @@ class ZygoteSandbox:
             if len(self._cache) > self._cache_size:
                 self._cache.popitem(last=False)
         return self._verdict(answer, len(tests))
+
+    def facts(self) -> SandboxFacts:
+        return SandboxFacts(self.tier, self.num_judged, self.num_worker_failures, self.num_cache_hits)
 
     def _verdict(self, answer: dict[str, Any], num_tests: int) -> Verdict:
         return verdict_of({**answer, "tier": self._tier_name(answer["tier"])}, num_tests, self.mode)

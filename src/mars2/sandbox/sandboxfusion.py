@@ -13,13 +13,13 @@ import marshal
 import time
 import urllib.error
 import urllib.request
-from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
 from mars2.core.errors import SandboxUnavailable, UserError
-from mars2.core.problem import AssertTest, CallTest, Checker, Comparison, Limits, StdioTest, Test
+from mars2.core.problem import AssertTest, CallTest, Checker, Comparison, Limits, StdioTest, Suite, Test
+from mars2.core.protocols import SandboxFacts
 from mars2.core.verdict import Status, TestResult, Verdict
 from mars2.sandbox.messages import checker_error, refusal, verdict_from
 from mars2.sandbox.remote.driver import STARTED
@@ -60,16 +60,9 @@ class SandboxFusion:
         self.num_judged = 0
         self.num_worker_failures = 0  # requests that the service failed
 
-    async def judge(
-        self,
-        program: str | None,
-        tests: Sequence[Test],
-        limits: Limits,
-        *,
-        comparison: Comparison = "exact",
-        stop_at_first_failure: bool = True,
-    ) -> Verdict:
+    async def judge(self, program: str | None, suite: Suite, *, stop_at_first_failure: bool = True) -> Verdict:
         """See `mars2.core.protocols.Sandbox`. With no tests, a program that compiles is AC."""
+        tests, limits, comparison = suite.tests, suite.limits, suite.comparison
         refused = refusal(program, limits)
         if program is None or refused is not None:
             assert refused is not None
@@ -88,6 +81,9 @@ class SandboxFusion:
                 break
         self.num_judged += 1
         return verdict_from(tuple(results), len(tests), self.tier, self.mode)
+
+    def facts(self) -> SandboxFacts:
+        return SandboxFacts(self.tier, self.num_judged, self.num_worker_failures)
 
     async def _in_thread(self, function: Any, *args: Any) -> TestResult:
         if self._closed:

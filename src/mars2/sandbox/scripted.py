@@ -5,7 +5,8 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Callable, Mapping, Sequence
 
-from mars2.core.problem import Comparison, Limits, Test
+from mars2.core.problem import Suite, Test
+from mars2.core.protocols import SandboxFacts
 from mars2.core.verdict import Status, TestResult, Verdict
 from mars2.sandbox.messages import refusal, verdict_from
 
@@ -29,19 +30,12 @@ class ScriptedSandbox:
         self._latency_s = latency_s
         self.calls = 0
 
-    async def judge(
-        self,
-        program: str | None,
-        tests: Sequence[Test],
-        limits: Limits,
-        *,
-        comparison: Comparison = "exact",
-        stop_at_first_failure: bool = True,
-    ) -> Verdict:
+    async def judge(self, program: str | None, suite: Suite, *, stop_at_first_failure: bool = True) -> Verdict:
         """See `mars2.core.protocols.Sandbox`."""
         self.calls += 1
+        tests = suite.tests
         await asyncio.sleep(self._latency_s)
-        refused = refusal(program, limits)
+        refused = refusal(program, suite.limits)
         if program is None or refused is not None:
             assert refused is not None
             return verdict_from((refused,) * max(1, len(tests)), len(tests), self.tier, self.mode)
@@ -56,6 +50,9 @@ class ScriptedSandbox:
         rest = Status.SKIPPED if passed_over else status
         results = tuple(TestResult(status if index == 0 else rest) for index in range(num_tests))
         return Verdict(status, results, self.tier, self.mode)
+
+    def facts(self) -> SandboxFacts:
+        return SandboxFacts(self.tier, self.calls, 0)
 
     async def close(self) -> None:
         """Nothing to end."""

@@ -157,7 +157,7 @@ async def test_shipped_examples_can_be_solved() -> None:
                 (SOLUTIONS[problem.id], "AC"),
                 ("def two_sum(*_): pass\nto_roman = from_roman = two_sum", "WA"),
             ):
-                verdict = await sandbox.judge(program, tests, problem.limits, comparison=problem.comparison)
+                verdict = await sandbox.judge(program, problem.suite(tests))
                 assert verdict.status == status, (problem.id, verdict)
 
 

@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 
 from mars2.core.errors import ProblemError
-from mars2.core.problem import AssertTest, CallTest, Problem
+from mars2.core.problem import AssertTest, CallTest, Problem, Suite
 from mars2.problems import load_problem, load_problems
 from mars2.problems.examples import docstring_tests
 from mars2.problems.humaneval import HUMANEVAL
@@ -180,8 +180,6 @@ async def test_official_solutions_are_accepted_by_the_sandbox(
         for problem in official:
             verdict = await sandbox.judge(
                 solutions[problem.id],
-                problem.public_tests + problem.hidden_tests,
-                problem.limits,
-                comparison=problem.comparison,
+                Suite(problem.public_tests + problem.hidden_tests, problem.limits, problem.comparison),
             )
             assert verdict.accepted, (problem.id, verdict)

@@ -164,7 +164,7 @@ async def test_published_solutions_are_accepted_by_the_sandbox() -> None:
         for problem in loaded.problems:
             tests = problem.public_tests + problem.hidden_tests
             program = rows[problem.metadata["task_id"]]["code"]
-            verdict = await sandbox.judge(program, tests, problem.limits, comparison=problem.comparison)
+            verdict = await sandbox.judge(program, problem.suite(tests))
             if not verdict.accepted:
                 failures.append((problem.id, verdict))
     assert not failures

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from typing import Any
 
 from mars2.backends.scripted import Rule, ScriptedBackend
 from mars2.core.completion import Sampling
-from mars2.core.problem import CallTest, Problem
-from mars2.core.protocols import Search
+from mars2.core.problem import CallTest, Problem, Suite
+from mars2.core.protocols import SandboxFacts, Search
 from mars2.core.verdict import Status, TestResult, Verdict
 from mars2.prompting.chat import ChatPrompter
 from mars2.runs.growing.grow_tree import Scoring, TreeGrower
@@ -35,9 +35,11 @@ class ExecSandbox:
 
     def __init__(self) -> None:
         self.num_judged = 0
+        self.num_failures = 0
 
-    async def judge(self, program: str | None, tests: Sequence[Any], limits: Any, **options: Any) -> Verdict:
+    async def judge(self, program: str | None, suite: Suite, *, stop_at_first_failure: bool = True) -> Verdict:
         self.num_judged += 1
+        tests: tuple[Any, ...] = suite.tests
         if program is None:
             return Verdict(Status.CE, tuple(TestResult(Status.CE) for _ in tests))
         results: list[TestResult] = []
@@ -46,6 +48,9 @@ class ExecSandbox:
             results.append(TestResult(Status.AC if actual == test.expected else Status.WA, actual=repr(actual)))
         failed = [r.status for r in results if r.status is not Status.AC]
         return Verdict(failed[0] if failed else Status.AC, tuple(results))
+
+    def facts(self) -> SandboxFacts:
+        return SandboxFacts("", self.num_judged, self.num_failures)
 
     async def close(self) -> None:
         pass

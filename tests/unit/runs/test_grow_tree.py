@@ -184,7 +184,7 @@ async def test_results_are_in_the_order_of_jobs_and_one_error_ends_all() -> None
     assert [g.tree.tree_id for g in growths] == ["t0", "t1", "t2", "t3", "t4"]
 
     class Broken(ExecSandbox):
-        async def judge(self, program, tests, limits, **options):  # pyright: ignore[reportIncompatibleMethodOverride]
+        async def judge(self, program, suite, **options):  # pyright: ignore[reportIncompatibleMethodOverride]
             raise RuntimeError("the judge is broken")
 
     broken = grower(scripted("a", ANSWERS), sandbox=Broken())

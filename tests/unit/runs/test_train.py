@@ -12,7 +12,7 @@ import pytest
 from hypothesis import HealthCheck, given
 from hypothesis import settings as hypothesis_settings
 from hypothesis import strategies as st
-from team_of_scripts import HALF, PROBLEM, RIGHT, WRONG, grower, scripted
+from team_of_scripts import HALF, PROBLEM, RIGHT, WRONG, ExecSandbox, grower, scripted
 
 from mars2.config.growing import RolloutConfig
 from mars2.config.training import TrainingConfig
@@ -21,7 +21,10 @@ from mars2.core.serial import tree_hash
 from mars2.credit.advantages import tree_group
 from mars2.credit.assignment import Credit
 from mars2.learners.recording import RecordingLearner
-from mars2.runs.measuring.validate import METRIC, Validation
+from mars2.runs.choose import Selection
+from mars2.runs.measuring.evaluation import ChooseAnswer, Entrant, Evaluation
+from mars2.runs.measuring.results import TEAM
+from mars2.runs.measuring.validation import METRIC, Validation
 from mars2.runs.recorder import Recorder
 from mars2.runs.training.checkpoints import Checkpoints
 from mars2.runs.training.train import Trainer, TrainingStalled
@@ -286,7 +289,10 @@ def validated(run: Trainer, answers: Sequence[str]) -> Trainer:
     """Give `run` a validation by two first attempts of agent a, on problems of its own."""
     one = grower(scripted("a", ("", list(answers))), new_search=lambda: BestOfN(["a"]), max_nodes=2)
     problems = [replace(PROBLEM, id=f"held-out-{i}") for i in range(4)]
-    run.validation = Validation(problems, {"a": one}, trees_in_flight=4, lockstep=True)
+    choose = ChooseAnswer(ExecSandbox(), Selection())
+    entrant = Entrant("best_of_n", TEAM, one, choose, is_reported=False, gives_first_attempts=True)
+    evaluation = Evaluation(problems, [entrant], trees_in_flight=4, lockstep=True, label="validation")
+    run.validation = Validation(evaluation, ["a"])
     return run
 
 
@@ -313,7 +319,7 @@ async def test_validation_is_logged_and_the_best_is_kept(tmp_path: Path, schedul
         assert curve[0] == 0
         assert max(curve) == 1
         assert curve[-1] == 0
-        assert not [t for t in store.trees() if "validate" in t.tree.tree_id], "counted and forgotten"
+        assert not [t for t in store.trees() if "validation" in t.tree.tree_id], "counted and forgotten"
         best = run.checkpoints.best()
         assert best is not None
         assert best.name == next(
@@ -362,10 +368,10 @@ async def test_failures_of_the_judge_are_counted(tmp_path: Path) -> None:
         run = trainer(tmp_path, store, steps=1)
         sandbox: Any = run.grower.sandbox
         judge = sandbox.judge
-        sandbox.num_worker_failures = 0
+        sandbox.num_failures = 0
 
         async def judge_and_fail(*args: Any, **options: Any) -> Any:
-            sandbox.num_worker_failures += 1
+            sandbox.num_failures += 1
             return await judge(*args, **options)
 
         sandbox.judge = judge_and_fail

@@ -8,7 +8,7 @@ from collections.abc import AsyncIterator
 import pytest
 import pytest_asyncio
 
-from mars2.core.problem import AssertTest, Limits
+from mars2.core.problem import AssertTest, Limits, Suite
 from mars2.core.verdict import Status, TestResult
 from mars2.sandbox import ZygoteSandbox
 
@@ -27,7 +27,7 @@ async def sandbox(request: pytest.FixtureRequest) -> AsyncIterator[ZygoteSandbox
 
 
 async def judged(sandbox: ZygoteSandbox, program: str, test: str, limits: Limits = LIMITS) -> TestResult:
-    (result,) = (await sandbox.judge(program, (AssertTest(test),), limits)).tests
+    (result,) = (await sandbox.judge(program, Suite((AssertTest(test),), limits))).tests
     return result
 
 

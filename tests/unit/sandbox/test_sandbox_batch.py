@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from mars2.core.errors import UserError
-from mars2.core.problem import Limits
+from mars2.core.problem import Limits, Suite
 from mars2.core.verdict import Status
 from mars2.sandbox import ScriptedSandbox, ZygoteSandbox
 from mars2.sandbox.batch import judge_tasks, parse_task
@@ -107,7 +107,7 @@ async def test_limits_that_no_process_can_be_given_are_refused() -> None:
     async with ZygoteSandbox(1, allow_unsafe=True) as sandbox:
         for limits in (Limits(cpu_s=float("inf")), Limits(cpu_s=float("nan")), Limits(memory_mib=10**30)):
             with pytest.raises(UserError, match="limits"):
-                await sandbox.judge("print(3)", (), limits)
+                await sandbox.judge("print(3)", Suite((), limits))
 
 
 async def test_a_checker_that_fails_costs_its_own_task_only() -> None:

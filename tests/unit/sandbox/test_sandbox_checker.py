@@ -9,7 +9,7 @@ import pytest
 import pytest_asyncio
 
 from mars2.core.errors import CheckerError, UserError
-from mars2.core.problem import AssertTest, CallTest, Checker, Limits, StdioTest
+from mars2.core.problem import AssertTest, CallTest, Checker, Limits, StdioTest, Suite
 from mars2.core.verdict import Status
 from mars2.sandbox import ZygoteSandbox
 from mars2.sandbox.batch import judge_tasks
@@ -49,7 +49,7 @@ async def sandbox() -> AsyncIterator[ZygoteSandbox]:
     ],
 )
 async def test_any_right_answer_is_accepted(sandbox: ZygoteSandbox, program: str, status: Status) -> None:
-    verdict = await sandbox.judge(program, TEST, LIMITS, comparison=PAIR)
+    verdict = await sandbox.judge(program, Suite(TEST, LIMITS, PAIR))
     assert verdict.status is status
     assert verdict.tests[0].peak_mib > 1
 
@@ -57,8 +57,8 @@ async def test_any_right_answer_is_accepted(sandbox: ZygoteSandbox, program: str
 async def test_float_tolerance_of_the_problem_s_own(sandbox: ZygoteSandbox) -> None:
     checker = Checker("def check(input, expected, actual): return abs(float(actual) - float(expected)) < 0.05")
     tests = (StdioTest("", "3.14159"),)
-    assert (await sandbox.judge("print(3.1)", tests, LIMITS, comparison=checker)).accepted
-    assert (await sandbox.judge("print(3.0)", tests, LIMITS, comparison=checker)).status is Status.WA
+    assert (await sandbox.judge("print(3.1)", Suite(tests, LIMITS, checker))).accepted
+    assert (await sandbox.judge("print(3.0)", Suite(tests, LIMITS, checker))).status is Status.WA
 
 
 async def test_calls_are_checked_by_exact_type(sandbox: ZygoteSandbox) -> None:
@@ -68,32 +68,32 @@ async def test_calls_are_checked_by_exact_type(sandbox: ZygoteSandbox) -> None:
         "    return type(input) is tuple and type(numbers) is list and type(actual) is type(expected) is set\n"
     )
     tests = (CallTest("f", ([1, 2],), {1}),)
-    assert (await sandbox.judge("def f(x): return {9}", tests, LIMITS, comparison=Checker(source))).accepted
-    verdict = await sandbox.judge("def f(x):\n    x.clear()\n    return [9]", tests, LIMITS, comparison=Checker(source))
+    assert (await sandbox.judge("def f(x): return {9}", Suite(tests, LIMITS, Checker(source)))).accepted
+    verdict = await sandbox.judge("def f(x):\n    x.clear()\n    return [9]", Suite(tests, LIMITS, Checker(source)))
     assert verdict.status is Status.WA
     liar = "class S(set):\n    def __eq__(s, o): return True\n    __hash__ = None\ndef f(x): return S()"
     equal = Checker("def check(input, expected, actual): return actual == expected")
-    assert (await sandbox.judge(liar, tests, LIMITS, comparison=equal)).status is Status.WA
+    assert (await sandbox.judge(liar, Suite(tests, LIMITS, equal))).status is Status.WA
     thing = "class T:\n    def __eq__(s, o): return True\ndef f(x): return T()"
-    assert (await sandbox.judge(thing, tests, LIMITS, comparison=equal)).status is Status.WA
+    assert (await sandbox.judge(thing, Suite(tests, LIMITS, equal))).status is Status.WA
 
 
 async def test_stops_at_the_first_failure_and_checks_every_test_when_asked(sandbox: ZygoteSandbox) -> None:
     tests = tuple(StdioTest(f"{n}\n", "") for n in (3, 10, 3))
     program = "print(1, 2)"
-    verdict = await sandbox.judge(program, tests, LIMITS, comparison=PAIR)
+    verdict = await sandbox.judge(program, Suite(tests, LIMITS, PAIR))
     assert [t.status for t in verdict.tests] == [Status.AC, Status.WA, Status.SKIPPED]
-    verdict = await sandbox.judge(program, tests, LIMITS, comparison=PAIR, stop_at_first_failure=False)
+    verdict = await sandbox.judge(program, Suite(tests, LIMITS, PAIR), stop_at_first_failure=False)
     assert [t.status for t in verdict.tests] == [Status.AC, Status.WA, Status.AC]
 
 
 async def test_assertions_decide_for_themselves(sandbox: ZygoteSandbox) -> None:
     never = Checker("def check(input, expected, actual): return False")
     tests = (AssertTest("assert f() == 1"), AssertTest("assert f() == 2"))
-    verdict = await sandbox.judge("def f(): return 1", tests, LIMITS, comparison=never)
+    verdict = await sandbox.judge("def f(): return 1", Suite(tests, LIMITS, never))
     assert [t.status for t in verdict.tests] == [Status.AC, Status.WA]
     mixed = (AssertTest("assert f() == 1"), CallTest("f", (), 1))
-    assert (await sandbox.judge("def f(): return 1", mixed, LIMITS, comparison=never)).status is Status.WA
+    assert (await sandbox.judge("def f(): return 1", Suite(mixed, LIMITS, never))).status is Status.WA
 
 
 FORGED = "b't\\x02\\x00\\x00\\x00s\\x07\\x00\\x00\\x00checkedT'"
@@ -118,9 +118,9 @@ HOSTILE = {
 
 @pytest.mark.parametrize("name", HOSTILE)
 async def test_hostile_output_is_only_an_answer(sandbox: ZygoteSandbox, name: str) -> None:
-    verdict = await sandbox.judge(HOSTILE[name], TEST, LIMITS, comparison=PAIR)
+    verdict = await sandbox.judge(HOSTILE[name], Suite(TEST, LIMITS, PAIR))
     assert verdict.status in (Status.WA, Status.RE)
-    assert (await sandbox.judge(f"print(4, 6)  # after {name}", TEST, LIMITS, comparison=PAIR)).accepted
+    assert (await sandbox.judge(f"print(4, 6)  # after {name}", Suite(TEST, LIMITS, PAIR))).accepted
 
 
 async def test_the_candidate_never_sees_the_checker_or_what_is_expected(sandbox: ZygoteSandbox) -> None:
@@ -136,7 +136,7 @@ async def test_the_candidate_never_sees_the_checker_or_what_is_expected(sandbox:
         "print('found' if seen else 'clean')\n"
     )
     verdict = await sandbox.judge(
-        program, (StdioTest("", secret),) * 3, LIMITS, comparison=checker, stop_at_first_failure=False
+        program, Suite((StdioTest("", secret),) * 3, LIMITS, checker), stop_at_first_failure=False
     )
     assert verdict.accepted, verdict
 
@@ -159,27 +159,27 @@ async def test_a_checker_s_fault_is_the_judge_s_and_names_the_problem(
 ) -> None:
     checker = Checker(f"def check(input, expected, actual): {body}", "p-17")
     with pytest.raises(CheckerError, match=f"problem p-17: checker: .*{why}") as caught:
-        await sandbox.judge("print('x\\n\\x1b[31my')", TEST, LIMITS, comparison=checker)
+        await sandbox.judge("print('x\\n\\x1b[31my')", Suite(TEST, LIMITS, checker))
     assert "\n" not in str(caught.value)
     assert "\x1b" not in str(caught.value)
     assert sandbox.num_worker_failures == 0
-    assert (await sandbox.judge("print(4, 6)", TEST, LIMITS, comparison=PAIR)).accepted
+    assert (await sandbox.judge("print(4, 6)", Suite(TEST, LIMITS, PAIR))).accepted
 
 
 async def test_a_checker_that_hangs_is_ended(sandbox: ZygoteSandbox) -> None:
     checker = Checker("def check(input, expected, actual):\n    while True: pass", "slow")
     with pytest.raises(CheckerError, match=r"problem slow: checker: test 1: did not end within its cpu limit"):
-        await sandbox.judge("print(1)", TEST, LIMITS, comparison=checker)
+        await sandbox.judge("print(1)", Suite(TEST, LIMITS, checker))
 
 
 async def test_another_checker_is_another_judgement(sandbox: ZygoteSandbox) -> None:
     yes = Checker("def check(input, expected, actual): return True", "a")
     no = Checker("def check(input, expected, actual): return False", "a")
     program = "print('the same')"
-    assert (await sandbox.judge(program, TEST, LIMITS, comparison=yes)).accepted
-    assert (await sandbox.judge(program, TEST, LIMITS, comparison=no)).status is Status.WA
+    assert (await sandbox.judge(program, Suite(TEST, LIMITS, yes))).accepted
+    assert (await sandbox.judge(program, Suite(TEST, LIMITS, no))).status is Status.WA
     hits = sandbox.num_cache_hits
-    assert (await sandbox.judge(program, TEST, LIMITS, comparison=yes)).accepted
+    assert (await sandbox.judge(program, Suite(TEST, LIMITS, yes))).accepted
     assert sandbox.num_cache_hits == hits + 1
 
 

@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from mars2.core.errors import SandboxUnavailable
-from mars2.core.problem import Checker, Limits, StdioTest
+from mars2.core.problem import Checker, Limits, StdioTest, Suite
 from mars2.core.verdict import Status
 from mars2.sandbox import ZygoteSandbox, bubblewrap, docker
 from mars2.sandbox.bubblewrap import Bubblewrap
@@ -46,10 +46,10 @@ def launcher(request: pytest.FixtureRequest, program: str) -> Launcher:
 
 async def test_verdicts_name_the_outer_jail(launcher: Launcher) -> None:
     async with ZygoteSandbox(1, launcher=launcher) as sandbox:
-        verdict = await sandbox.judge(ADD, TEST, LIMITS)
+        verdict = await sandbox.judge(ADD, Suite(TEST, LIMITS))
         assert (verdict.status, verdict.tier, sandbox.tier) == (Status.AC, launcher.tier, launcher.tier)
         never = Checker("def check(input, expected, actual): return False")
-        assert (await sandbox.judge(ADD, TEST, LIMITS, comparison=never)).status is Status.WA
+        assert (await sandbox.judge(ADD, Suite(TEST, LIMITS, never))).status is Status.WA
 
 
 LOOK_AROUND = """
@@ -82,7 +82,7 @@ async def test_the_supervisor_is_out_of_reach_even_without_landlock(
         monkeypatch.setenv("FAKE_DOCKER_JAIL", json.dumps([*bubblewrap.command(), "--"]))
         launcher = Docker(DockerOptions(program=program))
     async with ZygoteSandbox(1, launcher=launcher, settings=WorkerSettings(landlock=False)) as sandbox:
-        verdict = await sandbox.judge(LOOK_AROUND, (StdioTest("", "?"),), LIMITS)
+        verdict = await sandbox.judge(LOOK_AROUND, Suite((StdioTest("", "?"),), LIMITS))
     assert verdict.tests[0].actual == "DENIED True []\n"  # others are seen, and closed
 
 
@@ -109,7 +109,7 @@ async def test_bubblewrap_shows_no_host_and_keeps_no_file(tmp_path: Path) -> Non
     (tmp_path / "canary").write_text("x")
     source = HOST.replace("CANARY", repr(str(tmp_path / "canary"))).replace("'/root', ", "")
     async with ZygoteSandbox(1, launcher=Bubblewrap(), settings=WorkerSettings(landlock=False)) as sandbox:
-        verdict = await sandbox.judge(source, (StdioTest("", "jail\n"),), LIMITS)
+        verdict = await sandbox.judge(source, Suite((StdioTest("", "jail\n"),), LIMITS))
     assert verdict.accepted, verdict.tests[0]
 
 
@@ -117,15 +117,15 @@ async def test_without_seccomp_inside_it_is_refused(launcher: Launcher) -> None:
     settings = WorkerSettings(seccomp=False)
     async with ZygoteSandbox(1, launcher=launcher, settings=settings) as sandbox:
         with pytest.raises(SandboxUnavailable, match=f"{launcher.tier} without seccomp"):
-            await sandbox.judge(ADD, TEST, LIMITS)
+            await sandbox.judge(ADD, Suite(TEST, LIMITS))
 
 
 async def test_a_dead_worker_is_replaced_and_nothing_is_left(launcher: Launcher) -> None:
     async with ZygoteSandbox(1, launcher=launcher) as sandbox:
-        await sandbox.judge(ADD, TEST, LIMITS)
+        await sandbox.judge(ADD, Suite(TEST, LIMITS))
         (worker,) = sandbox._all
         worker._process.kill()
-        assert (await sandbox.judge(ADD + "# again", TEST, LIMITS)).accepted
+        assert (await sandbox.judge(ADD + "# again", Suite(TEST, LIMITS))).accepted
         assert sandbox.num_worker_failures == 1
         sessions = {worker._process.pid for worker in sandbox._all} | {worker._process.pid}
     for _ in range(50):  # a namespace ends a moment after its first process
@@ -142,7 +142,7 @@ async def test_a_killed_container_is_removed(program: str, tmp_path: Path, monke
     log = tmp_path / "log"
     monkeypatch.setenv("FAKE_DOCKER_LOG", str(log))
     async with ZygoteSandbox(1, launcher=Docker(DockerOptions(program=program))) as sandbox:
-        await sandbox.judge(ADD, TEST, LIMITS)
+        await sandbox.judge(ADD, Suite(TEST, LIMITS))
         (worker,) = sandbox._all
         worker._process.kill()
         for _ in range(100):
@@ -197,7 +197,7 @@ async def test_what_is_missing_is_said(program: str, options: dict[str, str], wh
     made = DockerOptions(**({"program": program} | options))
     async with ZygoteSandbox(1, launcher=Docker(made)) as sandbox:
         with pytest.raises(SandboxUnavailable, match=f"sandbox.backend docker: .*{why}"):
-            await sandbox.judge(ADD, TEST, LIMITS)
+            await sandbox.judge(ADD, Suite(TEST, LIMITS))
 
 
 async def test_a_container_that_does_not_start_says_why(tmp_path: Path) -> None:
@@ -211,7 +211,7 @@ async def test_a_container_that_does_not_start_says_why(tmp_path: Path) -> None:
     path.chmod(0o755)
     async with ZygoteSandbox(1, launcher=Docker(DockerOptions(program=str(path)))) as sandbox:
         with pytest.raises(SandboxUnavailable, match="OCI runtime error: no cgroups"):
-            await sandbox.judge(ADD, TEST, LIMITS)
+            await sandbox.judge(ADD, Suite(TEST, LIMITS))
 
 
 def test_no_engine_is_said(tmp_path: Path) -> None:
@@ -230,8 +230,8 @@ async def test_other_systems_are_told_of_docker(platform: str, monkeypatch: pyte
     sandbox = ZygoteSandbox(1)
     monkeypatch.setattr("mars2.sandbox.pool.sys.platform", platform)
     with pytest.raises(SandboxUnavailable, match=f"this is {platform}; set sandbox.backend: docker"):
-        await sandbox.judge(ADD, TEST, LIMITS)
+        await sandbox.judge(ADD, Suite(TEST, LIMITS))
     monkeypatch.undo()
     async with ZygoteSandbox(1, settings=WorkerSettings(namespaces=False, landlock=False)) as weak:
         with pytest.raises(SandboxUnavailable, match=r"tier C .*set sandbox.backend: docker"):
-            await weak.judge(ADD, TEST, LIMITS)
+            await weak.judge(ADD, Suite(TEST, LIMITS))

@@ -8,7 +8,7 @@ import sys
 
 import pytest
 
-from mars2.core.problem import AssertTest, CallTest, Limits, StdioTest, Test
+from mars2.core.problem import AssertTest, CallTest, Limits, StdioTest, Suite, Test
 from mars2.sandbox import ZygoteSandbox
 
 pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="the sandbox needs Linux")
@@ -43,7 +43,7 @@ TESTS: tuple[Test, ...] = (StdioTest(f"input-{SHOWN}\n", f"output-{HIDDEN}\n"),)
 
 
 async def printed(sandbox: ZygoteSandbox, program: str) -> list[str]:
-    verdict = await sandbox.judge(program, TESTS, LIMITS, stop_at_first_failure=False)
+    verdict = await sandbox.judge(program, Suite(TESTS, LIMITS), stop_at_first_failure=False)
     return [test.actual.strip() or f"{test.error_type}: {test.error_message}" for test in verdict.tests]
 
 
@@ -65,10 +65,10 @@ async def test_nor_in_that_of_a_function_whose_tester_came_late() -> None:
     program = SEARCH + "def f(given):\n    return search()\n"
     async with ZygoteSandbox(1, allow_unsafe=True) as sandbox:
         await printed(sandbox, PRINTED)
-        await sandbox.judge("def f(x): return x", (AssertTest("assert f(1) == 1"),), LIMITS)
+        await sandbox.judge("def f(x): return x", Suite((AssertTest("assert f(1) == 1"),), LIMITS))
         called = CallTest("f", (f"input-{SHOWN}",), f"output-{HIDDEN}")
-        (test,) = (await sandbox.judge(program, (called,), LIMITS)).tests
+        (test,) = (await sandbox.judge(program, Suite((called,), LIMITS))).tests
         assert test.actual.strip("'\"") == "shown=True hidden=False", test
         apart = AssertTest(f"assert f('input-{SHOWN}') == 'output-{HIDDEN}'")
-        (test,) = (await sandbox.judge(program, (apart,), LIMITS)).tests
+        (test,) = (await sandbox.judge(program, Suite((apart,), LIMITS))).tests
         assert test.actual.strip("'\"") == "shown=True hidden=False", test

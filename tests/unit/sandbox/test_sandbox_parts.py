@@ -12,7 +12,7 @@ from dataclasses import fields
 
 import pytest
 
-from mars2.core.problem import CallTest, Limits, StdioTest
+from mars2.core.problem import CallTest, Limits, StdioTest, Suite
 from mars2.core.verdict import Status, TestResult, Verdict
 from mars2.sandbox import ScriptedSandbox, messages
 from mars2.sandbox.worker import libc, seccomp, wire
@@ -174,9 +174,9 @@ async def test_scripted_sandbox() -> None:
     verdict = Verdict(Status.RE, (TestResult(Status.RE, error_type="KeyError"),))
     sandbox = ScriptedSandbox({"good": Status.AC, "exact": verdict})
     tests = (StdioTest("", "1"), StdioTest("", "2"))
-    assert (await sandbox.judge("good", tests, Limits())).num_passed == 2
-    assert await sandbox.judge("exact", tests, Limits()) is verdict
-    assert (await sandbox.judge("unknown", tests, Limits())).status is Status.WA
+    assert (await sandbox.judge("good", Suite(tests, Limits()))).num_passed == 2
+    assert await sandbox.judge("exact", Suite(tests, Limits())) is verdict
+    assert (await sandbox.judge("unknown", Suite(tests, Limits()))).status is Status.WA
     assert sandbox.calls == 3
 
 

@@ -16,7 +16,7 @@ from typing import Any
 import pytest
 
 from mars2.core.errors import SandboxUnavailable, UserError
-from mars2.core.problem import AssertTest, CallTest, Limits, StdioTest
+from mars2.core.problem import AssertTest, CallTest, Limits, StdioTest, Suite
 from mars2.core.verdict import Status
 from mars2.sandbox import ZygoteSandbox, doctor, worker_process
 from mars2.sandbox.worker_process import WorkerProcess, WorkerSettings
@@ -62,16 +62,16 @@ def _command_line(pid: int) -> str:
 
 
 async def test_equal_judgements_come_from_the_cache(sandbox: ZygoteSandbox) -> None:
-    first = await sandbox.judge(ADD, SUMS, LIMITS)
-    again = await sandbox.judge(ADD, list(SUMS), LIMITS)  # equal tests, another object
+    first = await sandbox.judge(ADD, Suite(SUMS, LIMITS))
+    again = await sandbox.judge(ADD, Suite((*SUMS,), LIMITS))  # equal tests, another object
     assert again == first
     assert (sandbox.num_judged, sandbox.num_cache_hits) == (1, 1)
     for changed in (
-        sandbox.judge(ADD + "\n", SUMS, LIMITS),
-        sandbox.judge(ADD, SUMS[:1], LIMITS),
-        sandbox.judge(ADD, SUMS, Limits(cpu_s=0.4)),
-        sandbox.judge(ADD, SUMS, LIMITS, comparison="tokens"),
-        sandbox.judge(ADD, SUMS, LIMITS, stop_at_first_failure=False),
+        sandbox.judge(ADD + "\n", Suite(SUMS, LIMITS)),
+        sandbox.judge(ADD, Suite(SUMS[:1], LIMITS)),
+        sandbox.judge(ADD, Suite(SUMS, Limits(cpu_s=0.4))),
+        sandbox.judge(ADD, Suite(SUMS, LIMITS, "tokens")),
+        sandbox.judge(ADD, Suite(SUMS, LIMITS), stop_at_first_failure=False),
     ):
         assert (await changed).accepted
     assert (sandbox.num_judged, sandbox.num_cache_hits) == (6, 1)
@@ -81,35 +81,35 @@ async def test_what_few_programs_import_is_preloaded_for_these_only(sandbox: Zyg
     """Each page of a zygote costs every child something: none holds what only the supervisor needs."""
     program = "import sys\nprint([name in sys.modules for name in ('data' + 'classes', 'hash' + 'lib', 'subprocess')])"
     for mention, preloaded in (("", [False] * 3), ("  # dataclasses", [True, True, False])):
-        verdict = await sandbox.judge(program + mention, [StdioTest("", str(preloaded))], LIMITS)
+        verdict = await sandbox.judge(program + mention, Suite((StdioTest("", str(preloaded)),), LIMITS))
         assert verdict.accepted, verdict.tests[0].actual
     late = "name = 'data' + 'classes'\nprint(__import__(name).__name__)"  # not to be seen beforehand: it works
-    assert (await sandbox.judge(late, [StdioTest("", "dataclasses")], LIMITS)).accepted
+    assert (await sandbox.judge(late, Suite((StdioTest("", "dataclasses"),), LIMITS))).accepted
 
 
 async def test_the_cache_is_bounded() -> None:
     async with ZygoteSandbox(1, allow_unsafe=True, cache_size=1) as sandbox:
         for program in (ADD, ADD + "# b", ADD):
-            await sandbox.judge(program, SUMS, LIMITS)
+            await sandbox.judge(program, Suite(SUMS, LIMITS))
         assert (sandbox.num_judged, sandbox.num_cache_hits) == (3, 0)
 
 
 async def test_values_that_are_not_data_are_the_user_s_mistake(sandbox: ZygoteSandbox) -> None:
     with pytest.raises(UserError, match="plain data"):
-        await sandbox.judge(ADD, (CallTest("f", (object(),), 1),), LIMITS)
+        await sandbox.judge(ADD, Suite((CallTest("f", (object(),), 1),), LIMITS))
 
 
 async def test_cancelled_judgement_ends_and_the_worker_goes_on(sandbox: ZygoteSandbox) -> None:
-    await sandbox.judge(ADD, SUMS, LIMITS)
+    await sandbox.judge(ADD, Suite(SUMS, LIMITS))
     worker = worker_pids()
-    task = asyncio.create_task(sandbox.judge("while True: pass", SUMS, Limits(cpu_s=60)))
+    task = asyncio.create_task(sandbox.judge("while True: pass", Suite(SUMS, Limits(cpu_s=60))))
     await asyncio.sleep(0.2)
     start = time.monotonic()
     task.cancel()
     with pytest.raises(asyncio.CancelledError):
         await task
     assert time.monotonic() - start < 0.5
-    assert (await sandbox.judge(ADD + "# next", SUMS, LIMITS)).accepted
+    assert (await sandbox.judge(ADD + "# next", Suite(SUMS, LIMITS))).accepted
     assert set(worker) & set(worker_pids())
     assert sandbox.num_worker_failures == 0
 
@@ -117,8 +117,8 @@ async def test_cancelled_judgement_ends_and_the_worker_goes_on(sandbox: ZygoteSa
 async def test_a_timeout_around_judge_is_clean(sandbox: ZygoteSandbox) -> None:
     for index in range(3):
         with pytest.raises(TimeoutError):
-            await asyncio.wait_for(sandbox.judge(f"while True: pass\n#{index}", SUMS, Limits(cpu_s=60)), 0.2)
-    assert (await sandbox.judge(ADD, SUMS, LIMITS)).accepted
+            await asyncio.wait_for(sandbox.judge(f"while True: pass\n#{index}", Suite(SUMS, Limits(cpu_s=60))), 0.2)
+    assert (await sandbox.judge(ADD, Suite(SUMS, LIMITS))).accepted
 
 
 async def test_a_cancellation_at_the_moment_the_worker_is_ready_counts(
@@ -133,10 +133,10 @@ async def test_a_cancellation_at_the_moment_the_worker_is_ready_counts(
         return hello
 
     monkeypatch.setattr(WorkerProcess, "_receive", ready_and_cancelled)
-    judging = asyncio.create_task(sandbox.judge("while True: pass", SUMS, Limits(cpu_s=2)))
+    judging = asyncio.create_task(sandbox.judge("while True: pass", Suite(SUMS, Limits(cpu_s=2))))
     with pytest.raises(asyncio.CancelledError):
         await judging
-    assert (await sandbox.judge(ADD, SUMS, LIMITS)).accepted
+    assert (await sandbox.judge(ADD, Suite(SUMS, LIMITS))).accepted
 
 
 async def test_a_worker_whose_caller_left_while_it_was_spawned_ends(
@@ -151,35 +151,35 @@ async def test_a_worker_whose_caller_left_while_it_was_spawned_ends(
 
     monkeypatch.setattr(worker_process, "_spawn", spawn_late)
     with pytest.raises(TimeoutError):
-        await asyncio.wait_for(sandbox.judge(ADD, SUMS, LIMITS), 0.05)
+        await asyncio.wait_for(sandbox.judge(ADD, Suite(SUMS, LIMITS)), 0.05)
     while not spawned:
         await asyncio.sleep(0.01)
     assert await asyncio.to_thread(spawned[0].wait, 10.0) is not None
     monkeypatch.undo()
-    assert (await sandbox.judge(ADD, SUMS, LIMITS)).accepted
+    assert (await sandbox.judge(ADD, Suite(SUMS, LIMITS))).accepted
 
 
 async def test_a_dead_worker_is_replaced(sandbox: ZygoteSandbox) -> None:
-    await sandbox.judge(ADD, SUMS, LIMITS)
+    await sandbox.judge(ADD, Suite(SUMS, LIMITS))
     for pid in worker_pids():
         os.kill(pid, signal.SIGKILL)
-    assert (await sandbox.judge(ADD + "# again", SUMS, LIMITS)).accepted
+    assert (await sandbox.judge(ADD + "# again", Suite(SUMS, LIMITS))).accepted
     assert sandbox.num_worker_failures == 1
 
 
 async def test_a_zygote_that_dies_is_replaced(sandbox: ZygoteSandbox) -> None:
-    await sandbox.judge(ADD, SUMS, LIMITS)
+    await sandbox.judge(ADD, Suite(SUMS, LIMITS))
     zygote = max(worker_pids())
     os.kill(zygote, signal.SIGKILL)
-    assert (await sandbox.judge(ADD + "# again", SUMS, LIMITS)).accepted
+    assert (await sandbox.judge(ADD + "# again", Suite(SUMS, LIMITS))).accepted
 
 
 async def test_a_nursery_that_dies_costs_its_worker_and_no_verdict(sandbox: ZygoteSandbox) -> None:
-    await sandbox.judge(ADD, SUMS, LIMITS)
+    await sandbox.judge(ADD, Suite(SUMS, LIMITS))
     pids = worker_pids()
     (nursery,) = [pid for pid in pids if _parent(pid) in pids and any(_parent(other) == pid for other in pids)]
     os.kill(nursery, signal.SIGKILL)  # its zygotes die with it
-    assert (await sandbox.judge(ADD + "# again", SUMS, LIMITS)).accepted
+    assert (await sandbox.judge(ADD + "# again", Suite(SUMS, LIMITS))).accepted
     assert sandbox.num_worker_failures in (1, 2)  # the zygote may be missed first
 
 
@@ -188,7 +188,7 @@ async def test_a_worker_that_never_starts_is_an_error(monkeypatch: pytest.Monkey
     monkeypatch.setattr("mars2.sandbox.worker_process._FOLDER", tmp_path)
     async with ZygoteSandbox(1) as sandbox:
         with pytest.raises(SandboxUnavailable, match="does not start"):
-            await sandbox.judge(ADD, SUMS, LIMITS)
+            await sandbox.judge(ADD, Suite(SUMS, LIMITS))
 
 
 async def test_worker_s_own_failures_are_retried_then_raised(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
@@ -206,20 +206,20 @@ async def test_worker_s_own_failures_are_retried_then_raised(monkeypatch: pytest
     monkeypatch.setattr("mars2.sandbox.worker_process._FOLDER", tmp_path)
     sandbox = ZygoteSandbox(1)
     with pytest.raises(SandboxUnavailable, match="out of memory"):
-        await sandbox.judge(ADD, SUMS, LIMITS)
+        await sandbox.judge(ADD, Suite(SUMS, LIMITS))
     assert sandbox.num_worker_failures == 3
     assert sandbox.num_judged == 0
     await sandbox.close()
 
 
 async def test_close_leaves_no_process(sandbox: ZygoteSandbox) -> None:
-    await asyncio.gather(*(sandbox.judge(f"{ADD}# {i}", SUMS, LIMITS) for i in range(4)))
-    await sandbox.judge("def f(): return 1", (AssertTest("assert f() == 1"),), LIMITS)
+    await asyncio.gather(*(sandbox.judge(f"{ADD}# {i}", Suite(SUMS, LIMITS)) for i in range(4)))
+    await sandbox.judge("def f(): return 1", Suite((AssertTest("assert f() == 1"),), LIMITS))
     assert len(worker_pids()) >= 2
     await sandbox.close()
     assert worker_pids() == []
     with pytest.raises(SandboxUnavailable, match="closed"):
-        await sandbox.judge(ADD + "# late", SUMS, LIMITS)
+        await sandbox.judge(ADD + "# late", Suite(SUMS, LIMITS))
 
 
 def _session_is_alive(session: int) -> bool:
@@ -230,12 +230,12 @@ def _session_is_alive(session: int) -> bool:
 async def test_workers_die_with_their_trainer(tmp_path: Path) -> None:
     code = (
         "import asyncio, os\n"
-        "from mars2.core.problem import Limits, StdioTest\n"
+        "from mars2.core.problem import Limits, StdioTest, Suite\n"
         "from mars2.sandbox import ZygoteSandbox\n"
         "async def main():\n"
         "    s = ZygoteSandbox(1, allow_unsafe=True)\n"
-        "    await s.judge('print(1)', (StdioTest('', '1'),), Limits())\n"
-        "    t = asyncio.create_task(s.judge('while True: pass', (StdioTest('', '1'),), Limits(cpu_s=60)))\n"
+        "    await s.judge('print(1)', Suite((StdioTest('', '1'),)))\n"
+        "    t = asyncio.create_task(s.judge('while True: pass', Suite((StdioTest('', '1'),), Limits(cpu_s=60))))\n"
         "    await asyncio.sleep(0.3)\n"
         "    print([w._process.pid for w in s._all][0], flush=True)\n"
         "    os.kill(os.getpid(), 9)\n"
@@ -258,7 +258,9 @@ async def test_a_program_that_runs_for_long_is_let_off_its_worker_s_processor(
         "while time.process_time() < 0.2: pass\nprint(first, len(os.sched_getaffinity(0)))\n"
     )
     all_of_them = len(os.sched_getaffinity(0))
-    verdict = await sandbox.judge(program, [StdioTest("", f"1 {all_of_them}\n")], Limits(cpu_s=2.0, wall_s=20.0))
+    verdict = await sandbox.judge(
+        program, Suite((StdioTest("", f"1 {all_of_them}\n"),), Limits(cpu_s=2.0, wall_s=20.0))
+    )
     assert verdict.accepted, verdict
 
 
@@ -272,9 +274,9 @@ async def test_a_program_that_runs_for_long_is_let_off_its_worker_s_processor(
 async def test_unsafe_tiers_are_refused_unless_allowed(settings: WorkerSettings, tier: str) -> None:
     async with ZygoteSandbox(1, settings=settings) as sandbox:
         with pytest.raises(SandboxUnavailable, match="allow_unsafe"):
-            await sandbox.judge(ADD, SUMS, LIMITS)
+            await sandbox.judge(ADD, Suite(SUMS, LIMITS))
     async with ZygoteSandbox(1, settings=settings, allow_unsafe=True) as sandbox:
-        verdict = await sandbox.judge(ADD, SUMS, LIMITS)
+        verdict = await sandbox.judge(ADD, Suite(SUMS, LIMITS))
         assert verdict.accepted
         assert verdict.tier == tier
         assert any("switched off" in layer for layer in sandbox.missing)
@@ -282,7 +284,7 @@ async def test_unsafe_tiers_are_refused_unless_allowed(settings: WorkerSettings,
 
 async def test_doctor_reports_the_tier_of_verdicts(sandbox: ZygoteSandbox) -> None:
     report = await doctor()
-    verdict = await sandbox.judge(ADD, SUMS, LIMITS)
+    verdict = await sandbox.judge(ADD, Suite(SUMS, LIMITS))
     assert report.tier == verdict.tier
     assert report.safe == (report.tier in "AB")
     assert len(report.missing) == {"A": 0, "B": 1, "C": 2, "D": 3}[report.tier]
@@ -292,7 +294,7 @@ async def test_verdict_does_not_depend_on_load() -> None:
     """A program that needs most of its CPU limit passes although three others compete for the same worker's core."""
     program = "import time\nwhile time.process_time() < 0.2: pass\n" + ADD
     async with ZygoteSandbox(4, allow_unsafe=True) as sandbox:
-        verdicts = await asyncio.gather(*(sandbox.judge(f"{program}# {i}", SUMS, LIMITS) for i in range(8)))
+        verdicts = await asyncio.gather(*(sandbox.judge(f"{program}# {i}", Suite(SUMS, LIMITS)) for i in range(8)))
     assert [v.status for v in verdicts] == [Status.AC] * 8
 
 
@@ -314,13 +316,13 @@ async def test_a_queue_with_endless_loops_finishes_in_time(queued: int, looping:
     async with ZygoteSandbox(2, allow_unsafe=True) as sandbox:
         honest = [f"{ADD}# {i}" for i in range(queued)]
         start = time.monotonic()
-        await asyncio.gather(*(sandbox.judge(program + "# alone", SUMS, limits) for program in honest))
+        await asyncio.gather(*(sandbox.judge(program + "# alone", Suite(SUMS, limits)) for program in honest))
         honest_s = time.monotonic() - start
         mixed = [f"while True: pass # {p}" if i % (queued // looping) == 0 else p for i, p in enumerate(honest)]
         stop = asyncio.Event()
         stalls = asyncio.create_task(_stalls(stop))
         start = time.monotonic()
-        verdicts = await asyncio.gather(*(sandbox.judge(program, SUMS, limits) for program in mixed))
+        verdicts = await asyncio.gather(*(sandbox.judge(program, Suite(SUMS, limits)) for program in mixed))
         wall_s = time.monotonic() - start
         stop.set()
         late = sorted(await stalls)
@@ -336,10 +338,10 @@ async def test_a_queue_with_endless_loops_finishes_in_time(queued: int, looping:
 async def test_large_tests_do_not_stall_the_loop() -> None:
     big = " ".join(["7"] * 1_000_000)
     async with ZygoteSandbox(1, allow_unsafe=True) as sandbox:
-        await sandbox.judge(ADD, SUMS, LIMITS)
+        await sandbox.judge(ADD, Suite(SUMS, LIMITS))
         stop = asyncio.Event()
         stalls = asyncio.create_task(_stalls(stop))
-        verdict = await sandbox.judge("print(input())", (StdioTest(big, big),), Limits())
+        verdict = await sandbox.judge("print(input())", Suite((StdioTest(big, big),), Limits()))
         stop.set()
         late = sorted(await stalls)
     assert verdict.accepted
@@ -380,10 +382,10 @@ async def test_forged_reports_do_not_break_the_worker(seeds: range) -> None:
         judgements = []
         for seed in seeds:
             source = _FORGER.format(seed=seed, call="")
-            judgements.append(sandbox.judge(source, (CallTest("f", (), "impossible"),), LIMITS))
-            judgements.append(sandbox.judge(source, (AssertTest("assert f() == 'impossible'"),), LIMITS))
+            judgements.append(sandbox.judge(source, Suite((CallTest("f", (), "impossible"),), LIMITS)))
+            judgements.append(sandbox.judge(source, Suite((AssertTest("assert f() == 'impossible'"),), LIMITS)))
             source = _FORGER.format(seed=seed, call="f()")
-            judgements.append(sandbox.judge(source, (StdioTest("", "impossible"),), LIMITS))
+            judgements.append(sandbox.judge(source, Suite((StdioTest("", "impossible"),), LIMITS)))
         verdicts = await asyncio.gather(*judgements)
         assert Status.AC not in {verdict.status for verdict in verdicts}
         assert sandbox.num_worker_failures == 0

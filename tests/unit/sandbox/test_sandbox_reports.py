@@ -8,7 +8,7 @@ from collections.abc import AsyncIterator
 import pytest
 import pytest_asyncio
 
-from mars2.core.problem import CallTest, Checker, Limits, StdioTest
+from mars2.core.problem import CallTest, Checker, Limits, StdioTest, Suite
 from mars2.core.verdict import Status
 from mars2.sandbox import ZygoteSandbox
 
@@ -40,14 +40,14 @@ async def sandbox() -> AsyncIterator[ZygoteSandbox]:
 
 @pytest.mark.parametrize("code", ["whole(10**6000)", "whole(256)", "whole(-1)", "b'F'", "b'T'", "b'N'"])
 async def test_exit_codes_that_no_process_has(sandbox: ZygoteSandbox, code: str) -> None:
-    verdict = await sandbox.judge(f"{FORGE}print(3, flush=True)\nforge(text('exit'), {code})", STDIO, LIMITS)
+    verdict = await sandbox.judge(f"{FORGE}print(3, flush=True)\nforge(text('exit'), {code})", Suite(STDIO, LIMITS))
     assert (verdict.status, verdict.tests[0].error_type) == (Status.RE, "InvalidReport")
     assert sandbox.num_worker_failures == 0
 
 
 async def test_texts_are_short_and_printable(sandbox: ZygoteSandbox) -> None:
     program = f"{FORGE}forge(text('error'), *[text('\\ud800\\x1b' + x * 5_000_000) for x in 'Emt'])"
-    (result,) = (await sandbox.judge(program, STDIO, LIMITS)).tests
+    (result,) = (await sandbox.judge(program, Suite(STDIO, LIMITS))).tests
     assert result.status is Status.RE
     assert result.error_type.startswith("\\ud800\\x1bEE")
     assert len(result.error_type) < 120
@@ -72,11 +72,11 @@ async def test_texts_are_short_and_printable(sandbox: ZygoteSandbox) -> None:
 async def test_what_can_be_read_can_be_given_to_a_checker(sandbox: ZygoteSandbox, data: str) -> None:
     checker = Checker("def check(given, expected, actual): return actual == expected")
     program = f"{FORGE}def f(): forge(text('value'), sized(b'b', {data}))"
-    assert (await sandbox.judge(program, CALL, LIMITS, comparison=checker)).status is Status.WA
+    assert (await sandbox.judge(program, Suite(CALL, LIMITS, checker))).status is Status.WA
     assert sandbox.num_worker_failures == 0
 
 
 async def test_a_large_honest_value_is_carried(sandbox: ZygoteSandbox) -> None:
     program = "def f(): return [(i, [i, i]) for i in range(150_000)]"
     test = CallTest("f", (), [(i, [i, i]) for i in range(150_000)])
-    assert (await sandbox.judge(program, (test,), LIMITS)).accepted
+    assert (await sandbox.judge(program, Suite((test,), LIMITS))).accepted

@@ -232,22 +232,12 @@ class TreeGrower:
 
     async def _judge(self, problem: Problem, program: str | None) -> tuple[Verdict, Verdict | None]:
         """All public tests are run, for score and feedback; hidden ones only where they can change the reward."""
-        public = await self.sandbox.judge(
-            program,
-            problem.public_tests,
-            problem.limits,
-            comparison=problem.comparison,
-            stop_at_first_failure=False,
-        )
+        public = await self.sandbox.judge(program, problem.public, stop_at_first_failure=False)
         is_wanted = public.accepted or self.scoring.reward == "fraction"
         if not (self.scoring.judge_hidden and problem.hidden_tests and is_wanted):
             return public, None
         hidden = await self.sandbox.judge(
-            program,
-            problem.hidden_tests,
-            problem.limits,
-            comparison=problem.comparison,
-            stop_at_first_failure=self.scoring.reward == "binary",
+            program, problem.hidden, stop_at_first_failure=self.scoring.reward == "binary"
         )
         return public, hidden
 

@@ -1,11 +1,12 @@
-"""`mars2 evaluate`: problems × strategies × seeds, grown in one go, measured at every budget, resumable."""
+"""The one way to measure: problems × strategies × seeds, grown together, measured at every budget, resumable.
+
+`mars2 evaluate`, the evaluations before and after training, and the validations within it are all an `Evaluation`.
+"""
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from functools import partial
 from typing import Any
 
 from mars2.core.problem import Problem
@@ -14,9 +15,9 @@ from mars2.core.tree import Tree
 from mars2.runs.choose import Selection, choose
 from mars2.runs.growing.grow_tree import TreeGrower
 from mars2.runs.growing.guidance import Guide
-from mars2.runs.growing.lockstep import Lockstep
+from mars2.runs.growing.rollout import NextWave, work_in_slots
 from mars2.runs.measuring.outcomes import Choose, Outcome, curve_budgets, measure
-from mars2.runs.measuring.results import TEAM, Series
+from mars2.runs.measuring.results import TEAM, Results, Series
 from mars2.runs.recorder import Recorder
 
 PHASE = "evaluate"
@@ -44,11 +45,8 @@ class Entrant:
     who: str  # TEAM, or the name of the agent that is alone
     grower: TreeGrower
     choose: Choose
-    is_reported: bool = True  # False: grown only for its first attempts
-
-    @property
-    def phase(self) -> str:
-        return f"{PHASE}/{self.strategy}/{TEAM if self.who == TEAM else f'alone/{self.who}'}"
+    is_reported: bool = True
+    gives_first_attempts: bool = False  # Pass@1 of the agents comes from these trees
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,116 +73,135 @@ class Measured:
 
 
 @dataclass(frozen=True, slots=True)
-class _Task:
-    entrant: Entrant
-    problem: Problem
-    seed: int
+class Memory:
+    """What is kept of an evaluation, and what an earlier start of it left: none of that is done again."""
 
-    @property
-    def tree_id(self) -> str:
-        return f"{self.entrant.phase}/{self.seed}/{self.problem.id}"
-
-
-@dataclass(frozen=True, slots=True)
-class Comparison:
-    """Everything an evaluation compares. What the store holds of it already is not done again."""
-
-    problems: Sequence[Problem]
-    entrants: Sequence[Entrant]
-    seeds: int
-    trees_in_flight: int
-    lockstep: bool
     recorder: Recorder
     measured: Mapping[str, Measured]  # tree id → of an earlier start
     recorded: Callable[[str], tuple[Tree, bool] | None]  # tree id → what was kept of it, and whether it is finished
     reopen: Callable[[str], None]  # let a finished tree grow on
 
+
+@dataclass(frozen=True, slots=True)
+class _Task:
+    entrant: Entrant
+    problem: Problem
+    seed: int
+    phase: str
+
+    @property
+    def tree_id(self) -> str:
+        return f"{self.phase}/{self.seed}/{self.problem.id}"
+
+
+@dataclass(frozen=True, slots=True)
+class Evaluation:
+    """Everything that is measured together."""
+
+    problems: Sequence[Problem]
+    entrants: Sequence[Entrant]
+    trees_in_flight: int
+    lockstep: bool
+    seeds: int = 1
+    label: str = ""  # tells evaluations of one run apart, such as before and after
+    memory: Memory | None = None  # None: trees are counted and forgotten
+
     @property
     def num_nodes(self) -> int:
-        """Generations of the whole comparison."""
+        """Generations of the whole evaluation."""
         return sum(entrant.grower.max_nodes for entrant in self.entrants) * len(self.problems) * self.seeds
 
     @property
     def num_done(self) -> int:
         """Generations that need not be made (again)."""
-        return sum(
-            task.entrant.grower.max_nodes
-            for task in self._tasks()
-            if task.tree_id in self.measured
-            and self.measured[task.tree_id].is_enough_for(task.entrant.grower.max_nodes)
-        )
+        return sum(task.entrant.grower.max_nodes for task in self._tasks() if self._earlier(task))
 
-    async def run(self) -> list[Series]:
-        """Grow and measure what is missing; the series of all entrants, in their order."""
+    async def run(self) -> Results:
+        """Grow and measure what is missing."""
         found: dict[str, tuple[Outcome, ...]] = {}
         missing: list[_Task] = []
         for task in self._tasks():
-            earlier = self.measured.get(task.tree_id)
-            if earlier is not None and earlier.is_enough_for(task.entrant.grower.max_nodes):
-                outcomes = earlier.at(curve_budgets(task.entrant.grower.max_nodes))
-                if outcomes is not None:
-                    found[task.tree_id] = outcomes
-                    continue
-            missing.append(task)
-        num_slots = min(self.trees_in_flight, len(missing))
-        gate = Lockstep(num_slots) if self.lockstep else None
-        shared = iter(missing)
+            earlier = self._earlier(task)
+            outcomes = earlier.at(curve_budgets(task.entrant.grower.max_nodes)) if earlier else None
+            if outcomes is None:
+                missing.append(task)
+            else:
+                found[task.tree_id] = outcomes
 
-        async def work(slot: int, own: Iterator[_Task]) -> None:
-            next_wave = partial(gate.arrive, slot) if gate else None
-            for task in own:
-                found[task.tree_id] = await self._tree(task, next_wave)
-            if gate:
-                gate.leave()
+        async def work(task: _Task, next_wave: NextWave | None) -> None:
+            found[task.tree_id] = await self._tree(task, next_wave)
 
-        async with asyncio.TaskGroup() as group:
-            for slot in range(num_slots):
-                group.create_task(work(slot, iter(missing[slot::num_slots]) if gate else shared))
-        return [self._series(entrant, found) for entrant in self.entrants]
+        await work_in_slots(missing, work, num_slots=self.trees_in_flight, lockstep=self.lockstep)
+        series = [self._series(entrant, found) for entrant in self.entrants]
+        return Results(
+            reported=[one for one, entrant in zip(series, self.entrants, strict=True) if entrant.is_reported],
+            first_attempts=next(
+                one for one, entrant in zip(series, self.entrants, strict=True) if entrant.gives_first_attempts
+            ),
+        )
 
     def _tasks(self) -> Iterator[_Task]:
         """Problem by problem, so that all strategies are measured under the same load."""
         for seed in range(self.seeds):
             for problem in self.problems:
                 for entrant in self.entrants:
-                    yield _Task(entrant, problem, seed)
+                    yield _Task(entrant, problem, seed, self._phase(entrant))
 
-    async def _tree(self, task: _Task, next_wave: Any) -> tuple[Outcome, ...]:
-        grower = task.entrant.grower
-        earlier = self.measured.get(task.tree_id)
-        tree, is_finished = self.recorded(task.tree_id) or (Tree(task.tree_id, task.problem.id), False)
-        if earlier is not None and earlier.is_enough_for(grower.max_nodes):  # grown, but not measured at these budgets
-            stop_reason, max_nodes = earlier.stop_reason, earlier.max_nodes
-        else:
-            if is_finished:
-                self.reopen(task.tree_id)
-            for node in tree:  # of an earlier start: for the progress bar
-                for listener in self.recorder.listeners:
-                    listener.node(tree, node)
-            self.recorder.open_tree(tree, phase=task.entrant.phase, step=task.seed)
-            growth = await grower.grow(tree, task.problem, next_wave=next_wave, log=self.recorder)
-            self.recorder.tree(tree, phase=task.entrant.phase, step=task.seed)
-            stop_reason, max_nodes = growth.stop_reason, grower.max_nodes
-            if growth.error is not None:
-                self.recorder.event("alarm", text=f"{task.tree_id}: {stop_reason}: {growth.error}")
-        budgets = sorted({*curve_budgets(grower.max_nodes), *curve_budgets(max_nodes)})
-        outcomes = await measure(tree, task.problem, budgets, task.entrant.choose)
-        measured = Measured(stop_reason, max_nodes, tuple(outcomes))
-        self.recorder.event(
+    def _phase(self, entrant: Entrant) -> str:
+        who = TEAM if entrant.who == TEAM else f"alone/{entrant.who}"
+        return "/".join(filter(None, (PHASE, self.label, entrant.strategy, who)))
+
+    def _earlier(self, task: _Task) -> Measured | None:
+        """What an earlier start measured of a tree that need not grow on."""
+        found = self.memory.measured.get(task.tree_id) if self.memory else None
+        return found if found and found.is_enough_for(task.entrant.grower.max_nodes) else None
+
+    async def _tree(self, task: _Task, next_wave: NextWave | None) -> tuple[Outcome, ...]:
+        wanted = curve_budgets(task.entrant.grower.max_nodes)
+        if self.memory is None:
+            tree = Tree(task.tree_id, task.problem.id)
+            await task.entrant.grower.grow(tree, task.problem, next_wave=next_wave)
+            return tuple(await measure(tree, task.problem, wanted, task.entrant.choose))
+        tree, stop_reason, max_nodes = await self._grown(task, next_wave, self.memory)
+        budgets = sorted({*wanted, *curve_budgets(max_nodes)})
+        measured = Measured(
+            stop_reason, max_nodes, tuple(await measure(tree, task.problem, budgets, task.entrant.choose))
+        )
+        self.memory.recorder.event(
             "measured",
             tree_id=task.tree_id,
             stop_reason=stop_reason,
             max_nodes=max_nodes,
             num_nodes=len(tree),
-            outcomes=[outcome.payload() for outcome in outcomes],
+            outcomes=[outcome.payload() for outcome in measured.outcomes],
         )
-        wanted = measured.at(curve_budgets(grower.max_nodes))
-        assert wanted is not None
-        return wanted
+        outcomes = measured.at(wanted)
+        assert outcomes is not None
+        return outcomes
+
+    async def _grown(self, task: _Task, next_wave: NextWave | None, memory: Memory) -> tuple[Tree, str, int]:
+        """A tree grown to its budget or beyond, why it stopped, and the budget it was grown to."""
+        grower, recorder = task.entrant.grower, memory.recorder
+        tree, is_finished = memory.recorded(task.tree_id) or (Tree(task.tree_id, task.problem.id), False)
+        earlier = self._earlier(task)
+        if earlier is not None:  # but not measured at these budgets
+            return tree, earlier.stop_reason, earlier.max_nodes
+        if is_finished:
+            memory.reopen(task.tree_id)
+        for node in tree:  # of an earlier start: for the progress bar
+            for listener in recorder.listeners:
+                listener.node(tree, node)
+        recorder.open_tree(tree, phase=task.phase, step=task.seed)
+        growth = await grower.grow(tree, task.problem, next_wave=next_wave, log=recorder)
+        recorder.tree(tree, phase=task.phase, step=task.seed)
+        if growth.error is not None:
+            recorder.event("alarm", text=f"{task.tree_id}: {growth.stop_reason}: {growth.error}")
+        return tree, growth.stop_reason, grower.max_nodes
 
     def _series(self, entrant: Entrant, found: Mapping[str, tuple[Outcome, ...]]) -> Series:
+        phase = self._phase(entrant)
         outcomes = {
-            problem.id: {seed: found[_Task(entrant, problem, seed).tree_id] for seed in range(self.seeds)}
+            problem.id: {seed: found[_Task(entrant, problem, seed, phase).tree_id] for seed in range(self.seeds)}
             for problem in self.problems
         }
         return Series(entrant.strategy, entrant.who, outcomes)

@@ -36,6 +36,29 @@ class Series:
         by_seed = next(iter(self.outcomes.values()))
         return [outcome.budget for outcome in next(iter(by_seed.values()))]
 
+    def values(self, metric: str, budget: int) -> list[float | None]:
+        """One number per problem, seeds averaged; None where nothing was measured (an agent made no first attempt).
+
+        Args:
+            metric: one of `SCORES` or `COSTS`, or pass_at_1/AGENT.
+        """
+        at = self.budgets.index(budget)
+        return [
+            _mean(_value(outcomes[at], metric) for outcomes in by_seed.values()) for by_seed in self.outcomes.values()
+        ]
+
+    def total(self, name: str) -> Any:
+        """The sum of a count over all trees, at their full budget."""
+        return sum(getattr(outcomes[-1], name) for by_seed in self.outcomes.values() for outcomes in by_seed.values())
+
+
+@dataclass(frozen=True, slots=True)
+class Results:
+    """What an evaluation measured."""
+
+    reported: Sequence[Series]  # [] for a validation
+    first_attempts: Series  # the team's best-of-n trees; Pass@1 of the agents comes from their largest budget
+
 
 @dataclass(frozen=True, slots=True)
 class Row:
@@ -71,13 +94,10 @@ def rows_of(series: Series) -> list[Row]:
     num_seeds = len(next(iter(series.outcomes.values())))
     measured: dict[tuple[int, str], list[float]] = {}
     for i, budget in enumerate(series.budgets):
-        at = [[by_seed[seed][i] for seed in sorted(by_seed)] for by_seed in series.outcomes.values()]
-        columns = {name: [_mean(_value(o, name) for o in outcomes) for outcomes in at] for name in (*SCORES, *COSTS)}
-        agents = sorted({agent for outcomes in at for o in outcomes for agent in o.first_attempts})
-        if len(agents) > 1:
-            for agent in agents:
-                columns[f"pass_at_1/{agent}"] = [_mean(_first(o, agent) for o in outcomes) for outcomes in at]
-        measured |= {(budget, name): [v for v in column if v is not None] for name, column in columns.items()}
+        outcomes = [by_seed[seed][i] for by_seed in series.outcomes.values() for seed in by_seed]
+        agents = sorted({agent for outcome in outcomes for agent in outcome.first_attempts})
+        names = [*SCORES, *COSTS, *(f"pass_at_1/{agent}" for agent in agents if len(agents) > 1)]
+        measured |= {(budget, name): [v for v in series.values(name, budget) if v is not None] for name in names}
     estimates: dict[tuple[int, str], Estimate] = {}
     for size in sorted({len(values) for values in measured.values()} - {0}):  # one set of resamples per size
         keys = [key for key, values in measured.items() if len(values) == size]
@@ -104,9 +124,7 @@ def differences(all_series: Sequence[Series]) -> list[Difference]:
         for budget in (b for b in first.budgets if b in second.budgets):
             for name in ("pass_at_1_mcts", "pass_at_n"):
                 keys.append(((first.strategy, first.who), (second.strategy, second.who), budget, name))
-                values.append(
-                    [_score(first, p, budget, name) - _score(second, p, budget, name) for p in first.outcomes]
-                )
+                values.append(paired_differences(second.values(name, budget), first.values(name, budget)))
     return [Difference(*key, *estimate) for key, estimate in zip(keys, mean_cis(values) if values else (), strict=True)]
 
 
@@ -124,11 +142,9 @@ def problem_rows(all_series: Sequence[Series]) -> list[dict[str, Any]]:
     ]
 
 
-def _score(series: Series, problem: str, budget: int, name: str) -> float:
-    at = series.budgets.index(budget)
-    value = _mean(_value(outcomes[at], name) for outcomes in series.outcomes[problem].values())
-    assert value is not None
-    return value
+def paired_differences(before: Iterable[float | None], after: Iterable[float | None]) -> list[float]:
+    """`after` minus `before`, problem by problem, where both were measured."""
+    return [b - a for a, b in zip(before, after, strict=True) if a is not None and b is not None]
 
 
 def _value(outcome: Outcome, name: str) -> float | None:
@@ -141,6 +157,8 @@ def _value(outcome: Outcome, name: str) -> float | None:
             return float(outcome.is_any_right)
         case "gap":
             return float(outcome.is_any_right) - float(outcome.is_chosen_right)
+        case _ if name.startswith("pass_at_1/"):
+            return _first(outcome, name.removeprefix("pass_at_1/"))
         case _:
             return float(getattr(outcome, name))
 

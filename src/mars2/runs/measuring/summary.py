@@ -1,75 +1,64 @@
-"""A comparison in machine-readable form (``summary.json``)."""
+"""What a run measured in machine-readable form (``summary.json``)."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 from typing import Any
 
-from mars2.runs.measuring.results import TEAM, Row, Series, differences, rows_of
+from mars2.runs.measuring.figures import Figures, Scores, figures_of, gain
+from mars2.runs.measuring.results import Results, differences, rows_of
+
+TOTALS = ("failed_calls", "output_tokens", "cost")
+"""Counts that are summed over all reported trees."""
 
 
-def summarise_comparison(
-    series: Sequence[Series], *, first_attempts: Series, agents: Sequence[str], **facts: Any
-) -> dict[str, Any]:
-    """Results and differences of every strategy; `agents` and `team` hold the first strategy's at the full budget.
+def summarise(figures: Mapping[str, Figures], **facts: Any) -> dict[str, Any]:
+    """Per agent and for the team, each evaluation by its label; gains where there is a before and an after; `facts`."""
+    first = next(iter(figures.values()), None)
+    if first is None:
+        return dict(facts)
+    agents: dict[str, dict[str, Any]] = {}
+    for label, found in figures.items():
+        for name, scores in found.agents.items():
+            agents.setdefault(name, {})[label] = scores.summary()
+    team: dict[str, Any] = {label: found.team.summary() for label, found in figures.items()}
+    if {"before", "after"} <= figures.keys():
+        before, after = figures["before"], figures["after"]
+        for name, entry in agents.items():
+            entry |= _gain(before.agents[name], after.agents[name], "pass_at_1")
+        team |= _gain(before.team, after.team, "pass_at_1_mcts")
+    return {"agents": agents, "team": team, "n_problems": first.num_problems, "budget": first.budget} | facts
 
-    Args:
-        series: what is reported.
-        first_attempts: the team's best-of-n trees; Pass@1 of the agents comes from their largest budget.
-    """
-    rows = [row for one in series for row in rows_of(one)]
-    budget = max(series[0].budgets)
-    main = [one for one in series if one.strategy == series[0].strategy]
-    by_who = {one.who: _scores(rows, one, budget) for one in main}
-    last = max(first_attempts.budgets)
-    first = {
-        row.metric: row
-        for row in rows_of(first_attempts)
-        if row.budget == last and (row.metric == "pass_at_1" or row.metric.startswith("pass_at_1/"))
-    }
-    found: dict[str, Any] = {}
-    for agent in agents:
-        scores = by_who.get(agent, by_who[TEAM] if len(agents) == 1 else {})
-        row = first.get("pass_at_1" if len(agents) == 1 else f"pass_at_1/{agent}")
-        found[agent] = {"evaluation": (_named("pass_at_1", row) if row else {}) | scores}
-    return {
-        "agents": found,
-        "team": {"evaluation": by_who[TEAM]},
-        "n_problems": len(series[0].outcomes),
-        "n_seeds": len(next(iter(series[0].outcomes.values()))),
-        "budget": budget,
-        "strategies": list(dict.fromkeys(one.strategy for one in series)),
-        "first_attempts": [asdict(row) for row in first.values()],
-        "results": [asdict(row) for row in rows],
-        "differences": [
+
+def summarise_comparison(results: Results, *, agents: Sequence[str], **facts: Any) -> dict[str, Any]:
+    """Results and differences of every strategy; `agents` and `team` hold the first strategy's at the full budget."""
+    figures = figures_of("evaluation", results, agents)
+    first = results.first_attempts
+    of_first_attempts = [
+        row
+        for row in rows_of(first)
+        if row.budget == max(first.budgets) and (row.metric == "pass_at_1" or row.metric.startswith("pass_at_1/"))
+    ]
+    return summarise(
+        {"evaluation": figures},
+        n_seeds=len(next(iter(first.outcomes.values()))),
+        strategies=list(dict.fromkeys(one.strategy for one in results.reported)),
+        first_attempts=[asdict(row) for row in of_first_attempts],
+        results=[asdict(row) for one in results.reported for row in rows_of(one)],
+        differences=[
             asdict(difference) | {"first": list(difference.first), "second": list(difference.second)}
-            for difference in differences(series)
+            for difference in differences(results.reported)
         ],
-        "failed_calls": _total(series, "failed_calls"),
-        "output_tokens": _total(series, "output_tokens"),
-        "cost": _total(series, "cost"),
-    } | facts
-
-
-def _scores(rows: Sequence[Row], series: Series, budget: int) -> dict[str, Any]:
-    found: dict[str, Any] = {}
-    for row in rows:
-        is_its = (row.strategy, row.who, row.budget) == (series.strategy, series.who, budget)
-        if is_its and row.metric in ("pass_at_1_mcts", "pass_at_n"):
-            found |= _named(row.metric, row)
-    return found
-
-
-def _named(name: str, row: Row) -> dict[str, Any]:
-    return {name: row.value, "ci95" if name == "pass_at_1" else f"{name}_ci95": [row.low, row.high]}
-
-
-def _total(series: Sequence[Series], name: str) -> Any:
-    """Over all trees, at their full budget."""
-    return sum(
-        getattr(outcomes[-1], name)
-        for one in series
-        for by_seed in one.outcomes.values()
-        for outcomes in by_seed.values()
+        **{name: sum(one.total(name) for one in results.reported) for name in TOTALS},
+        **facts,
     )
+
+
+def _gain(before: Scores, after: Scores, name: str) -> dict[str, Any]:
+    """Paired by problem; nothing where a side was not measured."""
+    columns = getattr(before, name), getattr(after, name)
+    if not all(any(value is not None for value in column) for column in columns):
+        return {}
+    found = gain(*columns)
+    return {"gain": found.mean, "gain_ci95": [found.lo, found.hi]}

@@ -25,7 +25,7 @@ from mars2.credit.assignment import Credit, CreditedTree
 from mars2.runs.growing.grow_tree import Growth, TreeGrower
 from mars2.runs.growing.rollout import Job, grow_trees
 from mars2.runs.growing.sketch import sketch
-from mars2.runs.measuring.validate import METRIC, Validation
+from mars2.runs.measuring.validation import METRIC, Validation
 from mars2.runs.recorder import Recorder
 from mars2.runs.training.buffer import PolicyBuffer
 from mars2.runs.training.checkpoints import Checkpoints, Progress
@@ -358,9 +358,9 @@ class Trainer:
         self.recorder.samples((s.key for s in samples), policy=policy, step=self.progress.rounds, outcome=outcome)
 
     def _sandbox_counts(self) -> tuple[int, int]:
-        """Programs judged and failures of the judge itself, where the sandbox counts them."""
-        sandbox = self.grower.sandbox
-        return getattr(sandbox, "num_judged", 0), getattr(sandbox, "num_worker_failures", 0)
+        """Programs judged, and failures of the judge itself."""
+        facts = self.grower.sandbox.facts()
+        return facts.num_judged, facts.num_failures
 
 
 def _is_past(now: int, last: int, every: int) -> bool:

@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 from team_of_scripts import HALF, NOTHING, PROBLEM, RIGHT, WRONG, ExecSandbox, grower, scripted
 
+from mars2.build import build_memory
 from mars2.core.errors import BackendError
 from mars2.core.prefix import prefix
 from mars2.core.problem import Problem
@@ -18,9 +19,12 @@ from mars2.core.tree import Tree
 from mars2.problems.subset import seeded_subset
 from mars2.runs.choose import Selection
 from mars2.runs.growing.grow_tree import Retries
-from mars2.runs.measuring.evaluation import ChooseAnswer, Comparison, Entrant, Measured
+from mars2.runs.measuring.evaluation import ChooseAnswer, Entrant, Evaluation
+from mars2.runs.measuring.figures import Figures, Scores, figures_of
 from mars2.runs.measuring.outcomes import Outcome, curve_budgets, measure
-from mars2.runs.measuring.results import TEAM, Series, differences, problem_rows, rows_of
+from mars2.runs.measuring.results import TEAM, Results, Series, differences, problem_rows, rows_of
+from mars2.runs.measuring.summary import summarise
+from mars2.runs.measuring.validation import METRIC, Validation
 from mars2.runs.recorder import Recorder
 from mars2.search.ab_mcts import AbMcts
 from mars2.search.best_of_n import BestOfN
@@ -180,12 +184,12 @@ def comparison(
     strategies: tuple[str, ...] = ("ab", "bon"),
     seeds: int = 2,
     calls: list[str],
-) -> Comparison:
+) -> Evaluation:
     searches = {"ab": lambda: AbMcts(["a", "b"]), "bon": lambda: BestOfN(["a", "b"])}
     backends = [failing("a", 7), failing("b", 7)]
     for backend in backends:
         count(backend, calls)
-    return Comparison(
+    return Evaluation(
         problems=PROBLEMS,
         entrants=[
             Entrant(
@@ -193,16 +197,14 @@ def comparison(
                 TEAM,
                 grower(*backends, max_nodes=max_nodes, new_search=searches[name]),  # type: ignore[arg-type]
                 ChooseAnswer(ExecSandbox(), Selection()),
+                gives_first_attempts=name == "bon",
             )
             for name in strategies
         ],
         seeds=seeds,
         trees_in_flight=3,
         lockstep=False,
-        recorder=Recorder(store),
-        measured={e.payload["tree_id"]: Measured.from_payload(e.payload) for e in store.events("measured")},
-        recorded=lambda tree_id: None if (s := store.tree(tree_id)) is None else (s.tree, s.finished),
-        reopen=store.reopen_tree,
+        memory=build_memory(store, Recorder(store)),
     )
 
 
@@ -216,9 +218,11 @@ def count(backend: object, calls: list[str]) -> None:
     backend.generate = generate  # type: ignore[attr-defined]
 
 
-def figures(series: list[Series]) -> list[tuple]:
+def figures(results: Results) -> list[tuple]:
     skipped = {"seconds"}
-    return [tuple(value for name, value in row.items() if name not in skipped) for row in problem_rows(series)]
+    return [
+        tuple(value for name, value in row.items() if name not in skipped) for row in problem_rows(results.reported)
+    ]
 
 
 async def test_an_evaluation_grows_and_pays_for_nothing_twice(tmp_path: Path) -> None:
@@ -267,3 +271,32 @@ async def test_the_chosen_program_and_the_oracle_are_told_apart() -> None:
         assert found.is_chosen_right == (first_right < min(first_half, budget))
         assert found.num_nodes == min(budget, 6)
         assert sum(found.first_attempts.values()) == min(budget, 6)
+
+
+async def test_a_validation_is_an_evaluation_that_keeps_nothing(tmp_path: Path) -> None:
+    """Pass@1 of each agent over its own first attempts: a is right in 1 of 2, b never."""
+    backends = [scripted("a", ("", [RIGHT, HALF])), scripted("b", ("", [WRONG]))]
+    team = grower(*backends, max_nodes=4, new_search=lambda: BestOfN(["a", "b"]))
+    entrant = Entrant("best_of_n", TEAM, team, ChooseAnswer(ExecSandbox(), Selection()), False, True)
+    evaluation = Evaluation(PROBLEMS, [entrant], trees_in_flight=2, lockstep=True, label="validation")
+    results = await evaluation.run()
+    made = [o.first_attempts for by_seed in results.first_attempts.outcomes.values() for o in by_seed[0][-1:]]
+    assert made == [{"a": 2, "b": 2}] * 3
+    figures = figures_of("validation", results, ["a", "b"])
+    found = await Validation(evaluation, ["a", "b"])()
+    assert found["agent/a"] == {METRIC: figures.agents["a"].mean("pass_at_1")}
+    assert found["agent/b"] == {METRIC: 0.0}
+    assert found["run"][METRIC] == pytest.approx(found["agent/a"][METRIC] / 2)
+    assert figures.team == Scores()
+
+
+def test_gains_are_paired_by_problem_and_leave_out_what_was_not_measured() -> None:
+    """Problem 2 was not measured before: (1 - 0) and (0.5 - 0.5) remain, mean 0.5."""
+    before = Figures("before", {"a": Scores((0.0, None, 0.5))}, Scores((), (0.0, 0.0, 1.0), (0.0, 1.0, 1.0)), 3, 8, 0)
+    after = Figures("after", {"a": Scores((1.0, 1.0, 0.5))}, Scores((), (1.0, 0.0, 1.0), (1.0, 1.0, 1.0)), 3, 8, 0)
+    summary = summarise({"before": before, "after": after}, seed=7)
+    assert summary["agents"]["a"]["gain"] == 0.5
+    assert summary["agents"]["a"]["before"]["pass_at_1"] == 0.25
+    assert summary["team"]["gain"] == pytest.approx(1 / 3)
+    assert summary["team"]["after"]["pass_at_1_mcts_ci95"] == [0.0, 1.0]
+    assert (summary["n_problems"], summary["budget"], summary["seed"]) == (3, 8, 7)
