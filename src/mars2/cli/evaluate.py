@@ -15,9 +15,8 @@ import typer
 from mars2.cli.output import print_json, run_async, say, stderr, stdout
 from mars2.cli.progress import LiveView
 from mars2.cli.solve import team_config
-from mars2.config.load import load_config
+from mars2.config.load import load_config, parse_config
 from mars2.config.run import RunConfig
-from mars2.config.load import parse_config
 from mars2.core.errors import BackendError, ConfigError
 from mars2.jobs.run_folder import RUNS, commit, is_run, latest_checkpoint, open_run, open_store, set_aside
 

@@ -12,10 +12,9 @@ import typer
 
 from mars2.cli.output import print_json, run_async, say, stderr, write
 from mars2.cli.progress import LiveView
-from mars2.config.load import load_config
-from mars2.config.run import RunConfig
-from mars2.config.load import parse_config
+from mars2.config.load import load_config, parse_config
 from mars2.config.policies import model_name, parse_model
+from mars2.config.run import RunConfig
 from mars2.config.search import parse_strategy
 from mars2.core.errors import ConfigError
 from mars2.core.problem import Problem

@@ -6,7 +6,6 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
-
 from mars2.config.values import (
     Fraction,
     NonNegativeFloat,
@@ -30,7 +29,9 @@ class RolloutConfig(Section):
     expansions_in_flight: PositiveInt = 1  # per tree, chosen and not yet told to the search
     order: Literal["expansion", "arrival"] | None = None  # without lockstep, how results are told; None: expansion
     max_retries: NonNegativeInt = 2  # failed calls per expansion before it is cancelled
-    retry_backoff_s: NonNegativeFloat = 0.5  # before the first retry; doubles with each, to a minute at most, half of it at random
+    retry_backoff_s: NonNegativeFloat = (
+        0.5  # before the first retry; doubles with each, to a minute at most, half of it at random
+    )
     call_timeout_s: PositiveFloat | None = None  # a call that takes longer has failed
 
     def _check(self) -> None:

@@ -45,7 +45,10 @@ def parse_config(
 
 
 def parse_as(
-    kind: type[Options], data: Mapping[str, Any], overrides: Sequence[str] = (), changes: Mapping[str, Any] | None = None
+    kind: type[Options],
+    data: Mapping[str, Any],
+    overrides: Sequence[str] = (),
+    changes: Mapping[str, Any] | None = None,
 ) -> Options:
     """`parse_config` for other kinds of configuration."""
     return _checked(kind, _changed(data, overrides, changes or {}))

@@ -131,7 +131,9 @@ class TransformersPolicyConfig(WeightsPolicy):
 
     backend: Literal["transformers"] = "transformers"
     device: str = "auto"  # auto: the first GPU if there is one, else the CPU
-    dtype: Literal["auto", "float32", "bfloat16"] = "auto"  # of generation; auto: bfloat16 on a GPU, else the model's own
+    dtype: Literal["auto", "float32", "bfloat16"] = (
+        "auto"  # of generation; auto: bfloat16 on a GPU, else the model's own
+    )
     max_batch: PositiveInt = 64  # sequences generated together
 
     @property
@@ -178,6 +180,8 @@ class HttpSettings(PolicySettings):
     """What models behind an HTTP endpoint have in common."""
 
     model: str  # the name it is served under
+    base_url: HttpUrl | None
+    api_key_env: EnvironmentName  # may be unset for a server that wants none
     timeout_s: PositiveFloat = 600.0  # of one request, from its start to the end of its answer
     max_retries: NonNegativeInt = 5  # of one request, on connection errors, time-outs, 408, 409, 429 and 5xx
 
@@ -221,7 +225,7 @@ class OpenAIPolicyConfig(HttpSettings):
 
     backend: Literal["openai"] = "openai"
     base_url: HttpUrl | None = None  # such as http://127.0.0.1:8000/v1; None: OpenAI's own
-    api_key_env: EnvironmentName = "OPENAI_API_KEY"  # may be unset for a server that wants none
+    api_key_env: EnvironmentName = "OPENAI_API_KEY"
     concurrency: PositiveInt | None = 16  # requests under way at once
     omit: tuple[Literal["temperature", "top_p", "seed"], ...] = ()  # fields that this model refuses
     extra_body: dict[str, Any] = field(default_factory=dict[str, Any])  # further fields of every request

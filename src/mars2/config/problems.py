@@ -5,7 +5,6 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Annotated, Literal
 
-
 from mars2.config.values import NonNegativeInt, OneOf, PositiveInt, Section
 
 

@@ -45,7 +45,9 @@ class RunConfig(Section):
     seed: NonNegativeInt = 0
     threads: NonNegativeInt = resumable("solve", "evaluate", default=0)  # torch threads; 0: as many as there are cores
     paradigm: Paradigm | None = None  # decides agents and search (`config.paradigms`), and is used up; None: as written
-    roles: tuple[str, ...] = ()  # of paradigm homo, one agent each; (): solver and checker (lab), generalist and debugger
+    roles: tuple[
+        str, ...
+    ] = ()  # of paradigm homo, one agent each; (): solver and checker (lab), generalist and debugger
     problems: ProblemsConfig = resumable("evaluate")
     policies: Annotated[dict[str, PolicyConfig], MinLen(1)]
     agents: Annotated[dict[str, AgentConfig], MinLen(1)]
@@ -65,15 +67,12 @@ class RunConfig(Section):
 
     @staticmethod
     def spelled_out(data: Mapping[str, Any]) -> dict[str, Any]:
-        """A configuration as written, with its paradigm used up and the judge named.
+        """A configuration as written, with its paradigm used up.
 
         Raises:
             ConfigError: the paradigm does not suit the policies and agents.
         """
-        data = expand_paradigm(data)
-        if isinstance(judge := data.get("sandbox"), Mapping):
-            data["sandbox"] = {"backend": "zygote"} | dict(judge)
-        return data
+        return expand_paradigm(data)
 
     def sampling_of(self, agent: str) -> SamplingOptions:
         return self.agents[agent].sampling or self.sampling
@@ -103,7 +102,9 @@ class RunConfig(Section):
                     "{input_per_million: 0.1, output_per_million: 0.4}",
                 )
         if self.paradigm is not None:
-            raise OptionError("paradigm", f"must be spelled out in Python, got {self.paradigm!r}; use `expand_paradigm`")
+            raise OptionError(
+                "paradigm", f"must be spelled out in Python, got {self.paradigm!r}; use `expand_paradigm`"
+            )
 
     def _check_training(self, training: TrainingConfig) -> None:
         for name, policy in self.policies.items():

@@ -5,7 +5,6 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Annotated, Literal
 
-
 from mars2.config.values import OneOf, PositiveFloat, PositiveInt, Section, matches, resumable
 from mars2.core.problem import Limits
 
@@ -58,5 +57,5 @@ class SandboxFusionConfig(JudgeSettings):
 
 SandboxConfig = Annotated[
     ZygoteSandboxConfig | BubblewrapSandboxConfig | DockerSandboxConfig | SandboxFusionConfig,
-    OneOf("backend"),
+    OneOf("backend", default="zygote"),
 ]

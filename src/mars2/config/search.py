@@ -7,12 +7,10 @@ from typing import Annotated, Any, Literal
 
 import yaml
 
-
 from mars2.config.values import NonNegativeFloat, OneOf, PositiveFraction, PositiveInt, Section
 from mars2.core.errors import ConfigError, OptionError
 
-
-Posterior = Literal["beta", "gaussian"]
+PosteriorName = Literal["beta", "gaussian"]
 Order = Literal["node-then-model", "stack"]
 AgentChoice = Literal["thompson", "ucb1"]
 
@@ -21,7 +19,7 @@ AgentChoice = Literal["thompson", "ucb1"]
 class TreeSettings(Section):
     """What all forms of AB-MCTS-A have."""
 
-    posterior: Posterior = "beta"  # of every arm: beta (a = b = ½) or gaussian (NIX m=0, κ=1, ν=1, τ²=0.1)
+    posterior: PosteriorName = "beta"  # of every arm: beta (a = b = ½) or gaussian (NIX m=0, κ=1, ν=1, τ²=0.1)
     order: Order = "node-then-model"  # stack: at every node the agent is drawn first, from that node's own posteriors
     agent_choice: AgentChoice = "thompson"  # of node-then-model; ucb1: with exploration √2
     max_pending_per_node: PositiveInt | None = None  # expansions of one node at a time; None: any number
@@ -94,7 +92,9 @@ class TPlusConfig(DepthSettings):
     slope: NonNegativeFloat = 0.02
     count_scope: Literal["depth", "node"] = "node"
     own_score_weight: NonNegativeFloat = 100.0  # observations of a node's own score with which its arms start
-    back_up: Literal["best", "score"] = "best"  # what arms hear of a new node: the best score on the way down, or its own
+    back_up: Literal["best", "score"] = (
+        "best"  # what arms hear of a new node: the best score on the way down, or its own
+    )
     go_on: Literal["best-child", "arm"] = "best-child"  # what GEN is compared with: the best child's draw, or CONT's
 
 

@@ -6,7 +6,6 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
-
 from mars2.config.policies import LoraConfig
 from mars2.config.values import (
     Decay,

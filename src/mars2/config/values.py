@@ -94,12 +94,19 @@ class OneOf:
     """Marks a union of sections, of which the field `tag` says which one is meant."""
 
     tag: str
+    default: str | None = None  # what is meant where the field is left out
 
     def __get_pydantic_core_schema__(self, union: Any, handler: Any) -> dict[str, Any]:
         """What pydantic asks of an annotation; it takes plain data."""
         schema: Callable[[Any], Any] = handler.generate_schema
         choices = {tag: schema(kind) for tag, kind in kinds_of(union, self.tag).items()}
-        return {"type": "tagged-union", "discriminator": self.tag, "choices": choices}
+        tagged = {"type": "tagged-union", "discriminator": self.tag, "choices": choices}
+        if self.default is None:
+            return tagged
+        return {"type": "function-before", "function": {"type": "no-info", "function": self._tagged}, "schema": tagged}
+
+    def _tagged(self, given: Any) -> Any:
+        return {self.tag: self.default, **given} if isinstance(given, Mapping) else given
 
 
 def kinds_of(union: Any, tag: str) -> dict[str, type[Any]]:

@@ -95,9 +95,7 @@ def _any_of(members: list[tuple[Any, Complaint | None]]) -> Complaint | None:
     """One member of a union must be content; None is a member only by name."""
     bounded = [complaint for _, complaint in members if complaint is not None]
     others = tuple(
-        member if isinstance(member, type) else get_origin(member)
-        for member, complaint in members
-        if complaint is None
+        member if isinstance(member, type) else get_origin(member) for member, complaint in members if complaint is None
     )
     if not bounded:
         return None

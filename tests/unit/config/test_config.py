@@ -181,10 +181,9 @@ async def test_every_judge_is_built() -> None:
 
 def test_growth_keys_reach_the_grower() -> None:
     from mars2 import build
-    from mars2.runs.growing.budget import Budget
+    from mars2.config.growing import BudgetConfig, StoppingConfig
+    from mars2.config.policies import PriceConfig
     from mars2.runs.growing.grow_tree import Retries
-    from mars2.runs.growing.stopping import StopRules
-    from mars2.runs.growing.team import Price
 
     price = "{input_per_million: 1, output_per_million: 2}"
     config = parsed(
@@ -195,10 +194,10 @@ def test_growth_keys_reach_the_grower() -> None:
         "budget={tokens: 1000, seconds: 10, cost: 1}",
         "stopping={solved: 2, consensus_margin: 3, patience: 7}",
     )
-    assert build.build_price(config.policies["a"]) == Price(1, 2)
+    assert build.build_price(config.policies["a"]) == PriceConfig(input_per_million=1, output_per_million=2)
     team = build.Team({"a": None}, {}, None, None, None)  # pyright: ignore[reportArgumentType]: only passed on
     grower = build.build_grower(config, team)
     assert (grower.order, grower.max_nodes, grower.expansions_in_flight) == ("arrival", 9, 4)
     assert grower.retries == Retries(max_retries=5, backoff_s=2, timeout_s=60)
-    assert grower.budget == Budget(tokens=1000, seconds=10, cost=1)
-    assert grower.stop_rules == StopRules(solved=2, consensus_margin=3, patience=7)
+    assert grower.budget == BudgetConfig(tokens=1000, seconds=10, cost=1)
+    assert grower.stop_rules == StoppingConfig(solved=2, consensus_margin=3, patience=7)

@@ -7,13 +7,14 @@ from collections.abc import Callable
 from typing import Any
 
 from mars2.backends.scripted import Rule, ScriptedBackend
+from mars2.config.policies import PriceConfig
 from mars2.core.completion import Sampling
 from mars2.core.problem import CallTest, Problem, Suite
 from mars2.core.protocols import SandboxFacts, Search
 from mars2.core.verdict import Status, TestResult, Verdict
 from mars2.prompting.chat import ChatPrompter
 from mars2.runs.growing.grow_tree import Scoring, TreeGrower
-from mars2.runs.growing.team import Agent, Price
+from mars2.runs.growing.team import Agent
 from mars2.search.ab_mcts import AbMcts
 
 RIGHT = "```python\ndef f(x):\n    return x + 1\n```"
@@ -66,7 +67,7 @@ def grower(
     new_search: Callable[[], Search] | None = None,
     sandbox: ExecSandbox | None = None,
     scoring: Scoring = Scoring(),
-    price: Price | None = None,
+    price: PriceConfig | None = None,
     **options: Any,
 ) -> TreeGrower:
     agents = {b.policy: Agent(b.policy, b.policy, b, "", Sampling(max_tokens=200), price) for b in backends}

@@ -8,6 +8,7 @@ from dataclasses import replace
 import pytest
 from team_of_scripts import HALF, NOTHING, PROBLEM, RIGHT, WRONG, ExecSandbox, grower, scripted
 
+from mars2.config.growing import StoppingConfig
 from mars2.core.problem import Problem
 from mars2.core.serial import tree_hash
 from mars2.core.tree import Tree
@@ -15,7 +16,6 @@ from mars2.reward_model.scripted import ScriptedRewardModel
 from mars2.runs.growing.grow_tree import MAX_CANCELLED_IN_A_ROW, Retries, Scoring
 from mars2.runs.growing.guidance import Guide
 from mars2.runs.growing.rollout import Job, grow_trees
-from mars2.runs.growing.stopping import StopRules
 from mars2.search.best_of_n import BestOfN
 from mars2.search.sequential import Sequential
 
@@ -90,14 +90,14 @@ async def test_the_overlong_penalty_lowers_the_reward_only() -> None:
 
 async def test_stop_when_solved() -> None:
     tree = Tree("t", PROBLEM.id)
-    growth = await grower(scripted("a", ("", [RIGHT])), stop_rules=StopRules(solved=1)).grow(tree, PROBLEM)
+    growth = await grower(scripted("a", ("", [RIGHT])), stop_rules=StoppingConfig(solved=1)).grow(tree, PROBLEM)
     assert (growth.stop_reason, len(tree)) == ("solved", 1)
 
 
 async def test_a_problem_without_public_tests_is_not_solved_by_the_first_program() -> None:
     tree = Tree("t", PROBLEM.id)
     problem = replace(PROBLEM, public_tests=())
-    growth = await grower(scripted("a", ANSWERS), stop_rules=StopRules(solved=1), max_nodes=4).grow(tree, problem)
+    growth = await grower(scripted("a", ANSWERS), stop_rules=StoppingConfig(solved=1), max_nodes=4).grow(tree, problem)
     assert (growth.stop_reason, len(tree)) == ("budget spent", 4)
     assert all(n.score == 0 for n in tree)
 

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 from search_trees import add, grow, new_tree
 
-from mars2.config.search import TPlusConfig
+from mars2.config.search import DepthGuidedConfig, TPlusConfig
 from mars2.core.errors import ConfigError
 from mars2.core.protocols import Choice
 from mars2.core.tree import Tree
@@ -41,7 +41,7 @@ def six_nodes() -> Tree:
 
 
 def told(tree: Tree, **options: Any) -> TPlus:
-    search = TPlus(["a"], **options)
+    search = TPlus(["a"], TPlusConfig(**options))
     rebuild(search, tree)
     return search
 
@@ -49,7 +49,10 @@ def told(tree: Tree, **options: Any) -> TPlus:
 @pytest.mark.parametrize("order", ["node-then-model", "stack"])
 def test_without_its_changes_it_is_depth_guided(order: Any) -> None:
     shapes: list[list[tuple[int | None, str]]] = []
-    for search in (DepthGuided(["a", "b"], order=order), TPlus(["a", "b"], order=order, **PLAIN)):
+    for search in (
+        DepthGuided(["a", "b"], DepthGuidedConfig(order=order)),
+        TPlus(["a", "b"], TPlusConfig(order=order, **PLAIN)),
+    ):
         tree = new_tree(3)
         grow(search, tree, 100, np.random.default_rng(3))
         shapes.append([(node.parent_id, node.agent) for node in tree])
@@ -119,4 +122,4 @@ def test_a_better_child_is_refined_rather_than_its_parent_widened() -> None:
 )
 def test_bad_options_are_refused(options: dict[str, Any], message: str) -> None:
     with pytest.raises(ConfigError, match=message):
-        TPlus(["a"], **options)
+        TPlus(["a"], TPlusConfig(**options))

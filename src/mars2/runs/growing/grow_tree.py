@@ -17,6 +17,7 @@ from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Literal, Protocol
 
+from mars2.config.growing import BudgetConfig, StoppingConfig
 from mars2.core.completion import Completion, Prompt
 from mars2.core.errors import BackendError, ConfigError
 from mars2.core.problem import Problem
@@ -25,10 +26,10 @@ from mars2.core.seeds import derive_seed, stream
 from mars2.core.tree import Expansion, Failure, Node, Tree
 from mars2.core.verdict import Verdict
 from mars2.credit.rewards import overlong_penalty, raw_reward, search_score
-from mars2.runs.growing.budget import Budget, Ledger
+from mars2.runs.growing.budget import Ledger
 from mars2.runs.growing.guidance import Guide
 from mars2.runs.growing.slots import Slots
-from mars2.runs.growing.stopping import Stopping, StopRules
+from mars2.runs.growing.stopping import Stopping
 from mars2.runs.growing.team import Agent
 from mars2.search.strategy import Strategy, rebuild
 
@@ -138,8 +139,8 @@ class TreeGrower:
     expansions_in_flight: int = 1  # chosen and not yet told
     order: Order = "expansion"  # without lockstep
     retries: Retries = Retries()
-    budget: Budget = field(default_factory=Budget)
-    stop_rules: StopRules = field(default_factory=StopRules)
+    budget: BudgetConfig = BudgetConfig()
+    stop_rules: StoppingConfig = StoppingConfig()
     slots: Slots = field(default_factory=lambda: Slots({}))
     guide: Guide | None = None  # a reward model with a part in the score; only at test time
 
@@ -169,7 +170,7 @@ class TreeGrower:
             seed = derive_seed(self.seed, "generate", tree.tree_id, expansion.id, number)
             try:
                 async with self.slots.slot(agent.policy, tree), asyncio.timeout(self.retries.timeout_s):
-                    completion = await agent.backend.generate(prompt, replace(agent.sampling, seed=seed))
+                    completion = await agent.backend.generate(prompt, agent.sampling.seeded(seed))
             except BackendError as failure:
                 error = str(failure)
             except TimeoutError:
