@@ -137,7 +137,7 @@ async def run_one(schedule: str, seed: int, steps: int, target: float, folder: P
     settings = SETTINGS | {"training.steps": steps, "training.schedule": schedule}
     config = load_config(CONFIG, [f"{key}={value}" for key, value in settings.items()])
     models = build.resolve_models(config)  # the warm start of the configured seed; only training differs between seeds
-    config = config.model_copy(update={"seed": seed})
+    config = replace(config, seed=seed)
     with RunStore.create(folder, config=config.as_dict()) as store:
         learners = build.build_learners(config, models)
         team = build.build_team(config, models)

@@ -25,7 +25,7 @@ import numpy as np
 from mars2.config.search import AbMctsConfig
 from mars2.core.completion import Completion
 from mars2.core.protocols import Choice
-from mars2.core.tree import Node, Tree
+from mars2.core.tree import Node, Result, Tree
 from mars2.core.verdict import Status, Verdict
 from mars2.search.ab_mcts import AbMcts
 
@@ -70,13 +70,14 @@ def grow_timed(
         assert isinstance(choice, Choice)
         node = tree.add(
             tree.expand(choice.parent_id, choice.agent),
-            prompt=(),
-            completion=COMPLETION,
-            program=None,
-            public_verdict=VERDICT,
-            hidden_verdict=None,
-            score=score(None if choice.parent_id is None else tree.nodes[choice.parent_id].score),
-            reward=None,
+            Result(
+                prompt=(),
+                completion=COMPLETION,
+                program=None,
+                public_verdict=VERDICT,
+                hidden_verdict=None,
+                score=score(None if choice.parent_id is None else tree.nodes[choice.parent_id].score),
+            ),
         )
         assert node is not None
         added = time.thread_time()

@@ -29,7 +29,7 @@ from numpy.typing import NDArray
 from mars2.config.search import AbMctsConfig, DepthGuidedConfig, TPlusConfig, TreeQuestConfig
 from mars2.core.completion import Completion
 from mars2.core.protocols import Choice, Search
-from mars2.core.tree import Expansion, Tree
+from mars2.core.tree import Expansion, Result, Tree
 from mars2.core.verdict import Status, TestResult, Verdict
 from mars2.search.ab_mcts import AbMcts
 from mars2.search.best_of_n import BestOfN
@@ -122,13 +122,14 @@ def run(
         share = entry.reward_model_share
         node = tree.add(
             expansion,
-            prompt=(),
-            completion=COMPLETION,
-            program=program.text,
-            public_verdict=VERDICTS[passed],
-            hidden_verdict=None,
-            score=(1 - share) * passed / PUBLIC_TESTS + share * world.reward_model(program),
-            reward=None,
+            Result(
+                prompt=(),
+                completion=COMPLETION,
+                program=program.text,
+                public_verdict=VERDICTS[passed],
+                hidden_verdict=None,
+                score=(1 - share) * passed / PUBLIC_TESTS + share * world.reward_model(program),
+            ),
         )
         assert node is not None
         programs.append(program)

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from mars2.core.completion import Completion
 from mars2.core.protocols import AdvantageEstimator
-from mars2.core.tree import Tree
+from mars2.core.tree import Result, Tree
 from mars2.core.verdict import Status, Verdict
 from mars2.credit.advantages import leave_one_out, no_std, per_agent, tree_group
 
@@ -22,13 +22,14 @@ def flat_tree(agents: str) -> Tree:
     for agent in agents:
         tree.add(
             tree.expand(None, agent),
-            prompt=(),
-            completion=Completion("", "stop", "p", 0),
-            program=None,
-            public_verdict=Verdict(Status.CE, ()),
-            hidden_verdict=None,
-            score=0.0,
-            reward=0.0,
+            Result(
+                prompt=(),
+                completion=Completion("", "stop", "p", 0),
+                program=None,
+                public_verdict=Verdict(Status.CE, ()),
+                hidden_verdict=None,
+                score=0.0,
+            ),
         )
     return tree
 

@@ -11,7 +11,7 @@ import pytest
 from mars2.config.search import AbMctsConfig, DepthGuidedConfig, RefineBestConfig, TPlusConfig, TreeQuestConfig
 from mars2.core.completion import Completion
 from mars2.core.protocols import Choice, Stop
-from mars2.core.tree import Expansion, Node, Tree
+from mars2.core.tree import Expansion, Node, Result, Tree
 from mars2.core.verdict import Status, Verdict
 from mars2.search.ab_mcts import AbMcts
 from mars2.search.best_of_n import BestOfN
@@ -81,13 +81,14 @@ def new_tree(seed: int = 0) -> SeededTree:
 def finish(search: Strategy, tree: Tree, expansion: Expansion, score: float) -> None:
     node = tree.add(
         expansion,
-        prompt=(),
-        completion=Completion("", "stop", "policy", 0),
-        program="pass",
-        public_verdict=Verdict(Status.WA, ()),
-        hidden_verdict=None,
-        score=score,
-        reward=None,
+        Result(
+            prompt=(),
+            completion=Completion("", "stop", "policy", 0),
+            program="pass",
+            public_verdict=Verdict(Status.WA, ()),
+            hidden_verdict=None,
+            score=score,
+        ),
     )
     assert node is not None
     search.tell(tree, node)

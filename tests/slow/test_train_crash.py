@@ -133,7 +133,7 @@ def check_ledger(run: Path) -> None:
         trained = store.samples("trained")
         nodes = set()
         for stored in store.trees("train", finished_only=True):
-            rewards = {n.reward for n in stored.tree}
+            rewards = {values["reward"] for values in stored.annotations.values()}
             if len(rewards) > 1:  # the others are filtered out whole
                 nodes |= {f"{stored.tree.tree_id}/{n.id}" for n in stored.tree}
         resumed = len(store.events("resumed"))

@@ -28,7 +28,7 @@ from transformers import AutoConfig, AutoModelForCausalLM, AutoTokenizer  # noqa
 
 from mars2.backends.vllm_engine import VllmBackend  # noqa: E402
 from mars2.backends.vllm_server import VllmServerBackend  # noqa: E402
-from mars2.config.policies import VllmPolicyConfig, VllmServerPolicyConfig
+from mars2.config.policies import VllmPolicyConfig, VllmServerPolicyConfig  # noqa: E402
 from mars2.core.completion import Completion, Message, Sampling  # noqa: E402
 from mars2.core.errors import BackendError  # noqa: E402
 from mars2.core.protocols import Snapshot, TrainableBackend  # noqa: E402

@@ -22,7 +22,8 @@ from mars2.core.protocols import (
     Search,
 )
 from mars2.runs.choose import Selection
-from mars2.runs.growing.grow_tree import Retries, Scoring, TreeGrower
+from mars2.runs.growing.attempt import Hidden, Retries
+from mars2.runs.growing.grow_tree import TreeGrower
 from mars2.search.ab_mcts import AbMcts
 from mars2.search.best_of_n import BestOfN
 from mars2.search.depth_guided import DepthGuided
@@ -75,7 +76,6 @@ def build_grower(
     names = list(config.agents) if agents is None else list(agents)
     search = search or config.search
     max_nodes = max_nodes or config.rollout.max_nodes
-    reward = config.training.reward if config.training else None
     return TreeGrower(
         agents={name: team.agents[name] for name in names},
         new_search=build_search(search, names),
@@ -83,13 +83,7 @@ def build_grower(
         sandbox=team.sandbox,
         seed=config.seed,
         max_nodes=max_nodes,
-        scoring=Scoring(
-            reward=reward.kind if reward else "binary",
-            overlong_buffer=reward.overlong_buffer if reward else 0,
-            overlong_factor=reward.overlong_factor if reward else 1.0,
-            judge_hidden=judge_hidden,
-            alpha=config.guidance.alpha if config.guidance and guided else 0.0,
-        ),
+        hidden=_hidden(config) if judge_hidden else "never",
         # Independent first attempts have nothing to wait for.
         expansions_in_flight=max_nodes if search.strategy == "best_of_n" else config.rollout.expansions_in_flight,
         order=config.rollout.order or "expansion",
@@ -102,7 +96,13 @@ def build_grower(
         stop_rules=config.stopping,
         slots=team.slots,
         guide=team.guide if guided else None,
+        alpha=config.guidance.alpha if config.guidance and guided else 0.0,
     )
+
+
+def _hidden(config: RunConfig) -> Hidden:
+    """A binary reward is known at the first failed test; a share of tests needs them all."""
+    return "always" if config.training and config.training.reward.kind == "fraction" else "if public passed"
 
 
 def build_selection(config: RunConfig) -> Selection:

@@ -37,8 +37,9 @@ def build_learners(config: RunConfig, models: Mapping[str, str]) -> dict[str, Le
     if training is None:
         raise ConfigError("training: missing; add a training section to train")
     prepare_torch(config)
-    settings = training.objective.model_dump()
-    optimizer = training.optimizer.model_dump(exclude={"lr_schedule", "dtype"})
+    settings = training.objective.as_dict()
+    optimizer = training.optimizer.as_dict()
+    del optimizer["lr_schedule"], optimizer["dtype"]
     learners: dict[str, Learner] = {}
     for name in dict.fromkeys(agent.policy for agent in config.agents.values()):
         policy = config.policies[name]
@@ -56,7 +57,7 @@ def build_learners(config: RunConfig, models: Mapping[str, str]) -> dict[str, Le
             total_steps=training.steps * training.optimizer.mini_batches,
             device=device,
             dtype=training_dtype(training.optimizer.dtype, device),
-            lora=None if lora is None else Lora(**lora.model_dump()),
+            lora=None if lora is None else Lora(**lora.as_dict()),
             seed=derive_seed(config.seed, "learner", name),
             temperature=samplings[0].temperature,  # that of all: RunConfig makes sure
             threads=config.threads or None,
@@ -100,8 +101,9 @@ def build_trainer(
         credit=Credit(
             estimator=build_estimator(config),
             policy_of_agent={name: agent.policy for name, agent in config.agents.items()},
-            shaping_gamma=training.shaping.gamma,
-            shaping_sibling_weight=training.shaping.sibling_weight,
+            max_tokens={name: config.sampling_of(name).max_tokens for name in config.agents},
+            reward=training.reward,
+            shaping=training.shaping,
             dynamic_filtering=training.dynamic_filtering,
         ),
         backends=backends,

@@ -184,7 +184,7 @@ def _evaluate(config: RunConfig, folder: Path, trained: Path | None, *, resume: 
         build.build_search(search, list(config.agents))  # a mistake in a strategy is found before models are loaded
     problems = build.build_problems_to_measure(config)
     checkpoint = str(trained) if trained else None
-    sections = {name: search.model_dump(mode="json") for name, search in strategies.items()}
+    sections = {name: search.as_dict() for name, search in strategies.items()}
     goes_on = resume and RunStore.exists(folder)
     if goes_on:
         store = RunStore.open(folder)
@@ -221,7 +221,7 @@ def _evaluate(config: RunConfig, folder: Path, trained: Path | None, *, resume: 
             commit=commit(),
             seed=config.seed,
             checkpoint=checkpoint,
-            evaluation=config.evaluation.model_dump(mode="json"),
+            evaluation=config.evaluation.as_dict(),
             max_nodes=config.rollout.max_nodes,
         )
         store.put_state("strategies", {**(store.get_state("strategies") or {}), **sections})

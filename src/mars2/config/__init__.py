@@ -1,1 +1,1 @@
-"""The options of everything, each declared once, with its default, bounds and meaning; YAML is read by `config.load`."""
+"""Every option, declared once, with its default, its bounds and its meaning; `config.load` reads YAML."""

@@ -29,9 +29,8 @@ class RolloutConfig(Section):
     expansions_in_flight: PositiveInt = 1  # per tree, chosen and not yet told to the search
     order: Literal["expansion", "arrival"] | None = None  # without lockstep, how results are told; None: expansion
     max_retries: NonNegativeInt = 2  # failed calls per expansion before it is cancelled
-    retry_backoff_s: NonNegativeFloat = (
-        0.5  # before the first retry; doubles with each, to a minute at most, half of it at random
-    )
+    # before the first retry; doubles with each, to a minute at most, half of it at random
+    retry_backoff_s: NonNegativeFloat = 0.5
     call_timeout_s: PositiveFloat | None = None  # a call that takes longer has failed
 
     def _check(self) -> None:
@@ -54,8 +53,8 @@ class BudgetConfig(Section):
 class StoppingConfig(Section):
     """When a tree stops before its budget is spent; None: that rule is off.
 
-    Programs that are equal up to layout, comments and docstrings are one. A problem without public tests is never solved
-    and has no consensus.
+    Programs that are equal up to layout, comments and docstrings are one. A problem without public tests is never
+    solved and has no consensus.
     """
 
     solved: PositiveInt | None = None  # so many distinct programs pass all public tests

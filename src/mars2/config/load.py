@@ -169,7 +169,7 @@ def _explain(error: ValidationError, data: dict[str, Any], kind: type[Any]) -> s
 
 
 def _path_in_data(loc: tuple[int | str, ...], data: Any, *, names_a_section: bool) -> str:
-    """The dotted key as the user wrote it: pydantic's `loc` less the tags of unions. An option need not be in `data`."""
+    """The dotted key as the user wrote it: pydantic's `loc` less the tags of unions. The last may be missing there."""
     names: list[str] = []
     place = data
     for i, part in enumerate(loc):

@@ -1,7 +1,7 @@
 """Policies and agents: which weights answer, where they run, how they are sampled.
 
-A kind of policy is one class here, which says what it can do; whoever needs to know asks it. On the command line a policy
-is written
+A kind of policy is one class here, which says what it can do; whoever needs to know asks it. On the command line a
+policy is written
 
 FOLDER or ORG/MODEL          weights run by transformers
 vllm:FOLDER                  weights run by a vLLM engine
@@ -131,9 +131,7 @@ class TransformersPolicyConfig(WeightsPolicy):
 
     backend: Literal["transformers"] = "transformers"
     device: str = "auto"  # auto: the first GPU if there is one, else the CPU
-    dtype: Literal["auto", "float32", "bfloat16"] = (
-        "auto"  # of generation; auto: bfloat16 on a GPU, else the model's own
-    )
+    dtype: Literal["auto", "float32", "bfloat16"] = "auto"  # auto: bfloat16 on a GPU, else the model's own
     max_batch: PositiveInt = 64  # sequences generated together
 
     @property

@@ -11,8 +11,8 @@ from mars2.config.values import MAY_CHANGE, Job, Section
 def changed_keys(old: Section, new: Section, job: Job) -> list[str]:
     """Dotted keys that differ although `job` may not be resumed with other values of them.
 
-    A mark on a section frees all of it; without one, each of its options is asked. Where a section is of another kind, or
-    missing, its own key is the one that differs.
+    A mark on a section frees all of it; without one, each of its options is asked. Where a section is of another
+    kind, or missing, its own key is the one that differs.
     """
     return _changed(old, new, job, "")
 

@@ -45,9 +45,7 @@ class RunConfig(Section):
     seed: NonNegativeInt = 0
     threads: NonNegativeInt = resumable("solve", "evaluate", default=0)  # torch threads; 0: as many as there are cores
     paradigm: Paradigm | None = None  # decides agents and search (`config.paradigms`), and is used up; None: as written
-    roles: tuple[
-        str, ...
-    ] = ()  # of paradigm homo, one agent each; (): solver and checker (lab), generalist and debugger
+    roles: tuple[str, ...] = ()  # of paradigm homo, one agent each; (): those of `config.paradigms`
     problems: ProblemsConfig = resumable("evaluate")
     policies: Annotated[dict[str, PolicyConfig], MinLen(1)]
     agents: Annotated[dict[str, AgentConfig], MinLen(1)]

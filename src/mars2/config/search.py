@@ -92,9 +92,8 @@ class TPlusConfig(DepthSettings):
     slope: NonNegativeFloat = 0.02
     count_scope: Literal["depth", "node"] = "node"
     own_score_weight: NonNegativeFloat = 100.0  # observations of a node's own score with which its arms start
-    back_up: Literal["best", "score"] = (
-        "best"  # what arms hear of a new node: the best score on the way down, or its own
-    )
+    # what arms hear of a new node: the best score on the way down, or its own
+    back_up: Literal["best", "score"] = "best"
     go_on: Literal["best-child", "arm"] = "best-child"  # what GEN is compared with: the best child's draw, or CONT's
 
 

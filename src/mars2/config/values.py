@@ -85,7 +85,7 @@ def _plain(value: Any) -> Any:
 
 
 def resumable(*jobs: Job, **default: Any) -> Any:
-    """`dataclasses.field` of an option that may change when one of `jobs` is resumed; what has no such mark must stay."""
+    """A field that may change when one of `jobs` is resumed; what has no such mark must stay. `default`: see `field`."""
     return field(**default, metadata={MAY_CHANGE: frozenset(jobs)})
 
 

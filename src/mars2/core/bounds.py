@@ -23,7 +23,7 @@ class Holds:
     complaint: Complaint
 
 
-def check_bounds(options: Any) -> None:
+def check_bounds(options: object) -> None:
     """Call it in `__post_init__` of a dataclass: each field is held to its `Annotated` bounds and its `Literal`.
 
     Raises:
@@ -48,7 +48,7 @@ def _complaint(hint: Any) -> Complaint | None:
     origin, arguments = get_origin(hint), get_args(hint)
     if origin is Annotated:
         bounds = [_complaint(arguments[0]), *map(_bound, arguments[1:])]
-        return _first([bound for bound in bounds if bound is not None])
+        return _all_of([bound for bound in bounds if bound is not None])
     if origin is Literal:
         return lambda value: None if value in arguments else f"must be {' or '.join(map(repr, arguments))}"
     if origin in (Union, types.UnionType):
@@ -84,7 +84,7 @@ def _holds(compare: Callable[[], Any]) -> bool:
         return False
 
 
-def _first(complaints: list[Complaint]) -> Complaint | None:
+def _all_of(complaints: list[Complaint]) -> Complaint | None:
     """All must be content."""
     if not complaints:
         return None

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, Literal, Protocol, runtime_checkable
 from mars2.core.completion import Completion, Prompt, Sampling
 from mars2.core.problem import Problem, Suite
 from mars2.core.sample import TrainingSample
-from mars2.core.tree import Expansion, Failure, Node, Tree
+from mars2.core.tree import Expansion, Failure, Node, Result, Tree
 from mars2.core.verdict import Verdict
 
 if TYPE_CHECKING:
@@ -196,7 +196,7 @@ class Store(Protocol):
 
     def append_expansions(self, tree_id: str, chosen: Sequence[Expansion]) -> None: ...
 
-    def append_held(self, tree_id: str, node: Node, failure: Failure | None = None) -> None: ...
+    def append_held(self, tree_id: str, expansion_id: int, result: Result, failure: Failure | None = None) -> None: ...
 
     def append_node(self, tree_id: str, node: Node, failure: Failure | None = None) -> None: ...
 

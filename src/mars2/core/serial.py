@@ -12,7 +12,7 @@ import base64
 import hashlib
 import json
 import math
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import fields
 from typing import Any, cast
 
@@ -31,7 +31,7 @@ from mars2.core.problem import (
     Test,
 )
 from mars2.core.sample import TrainingSample
-from mars2.core.tree import Expansion, Node, Tree
+from mars2.core.tree import Node, Result, Tree
 from mars2.core.verdict import Status, TestResult, Verdict
 
 _LARGEST_PLAIN_INT = 2**53  # beyond it, readers that keep numbers as doubles would round
@@ -147,49 +147,40 @@ def completion_from_dict(data: dict[str, Any]) -> Completion:
     )
 
 
-def expansion_to_dict(expansion: Expansion) -> dict[str, Any]:
-    return {"id": expansion.id, "parent_id": expansion.parent_id, "agent": expansion.agent}
+def result_to_dict(result: Result) -> dict[str, Any]:
+    """Of a `Result` or a `Node`: every field under its name."""
+    return {f.name: _WRITE.get(f.name, value_to_json)(getattr(result, f.name)) for f in fields(result)}
 
 
-def expansion_from_dict(data: dict[str, Any]) -> Expansion:
-    return Expansion(data["id"], data["parent_id"], data["agent"])
-
-
-def node_to_dict(node: Node) -> dict[str, Any]:
-    return {
-        "id": node.id,
-        "expansion_id": node.expansion_id,
-        "parent_id": node.parent_id,
-        "agent": node.agent,
-        "depth": node.depth,
-        "prompt": [[message.role, _text_to_json(message.content)] for message in node.prompt],
-        "completion": completion_to_dict(node.completion),
-        "program": None if node.program is None else _text_to_json(node.program),
-        "public_verdict": verdict_to_dict(node.public_verdict),
-        "hidden_verdict": None if node.hidden_verdict is None else verdict_to_dict(node.hidden_verdict),
-        "score": value_to_json(node.score),
-        "reward": value_to_json(node.reward),
-        "elapsed_s": node.elapsed_s,
-    }
+def result_from_dict(data: dict[str, Any]) -> Result:
+    return Result(**_fields_from_dict(Result, data))
 
 
 def node_from_dict(data: dict[str, Any]) -> Node:
-    hidden = data["hidden_verdict"]
-    return Node(
-        id=data["id"],
-        expansion_id=data["expansion_id"],
-        parent_id=data["parent_id"],
-        agent=data["agent"],
-        depth=data["depth"],
-        prompt=tuple(Message(role, _text_from_json(content)) for role, content in data["prompt"]),
-        completion=completion_from_dict(data["completion"]),
-        program=None if data["program"] is None else _text_from_json(data["program"]),
-        public_verdict=verdict_from_dict(data["public_verdict"]),
-        hidden_verdict=None if hidden is None else verdict_from_dict(hidden),
-        score=value_from_json(data["score"]),
-        reward=value_from_json(data["reward"]),
-        elapsed_s=data.get("elapsed_s", 0.0),  # files of format 1 have none
-    )
+    return Node(**_fields_from_dict(Node, data))
+
+
+def _fields_from_dict(kind: type[Result], data: dict[str, Any]) -> dict[str, Any]:
+    """What older files lack has its default; what they say besides (a node's reward) is left out."""
+    return {f.name: _READ.get(f.name, value_from_json)(data[f.name]) for f in fields(kind) if f.name in data}
+
+
+def _or_none(convert: Callable[[Any], Any]) -> Callable[[Any], Any]:
+    return lambda value: None if value is None else convert(value)
+
+
+_WRITE: dict[str, Callable[[Any], Any]] = {  # fields of a result that are no plain values
+    "prompt": lambda prompt: [[message.role, _text_to_json(message.content)] for message in prompt],
+    "completion": completion_to_dict,
+    "public_verdict": verdict_to_dict,
+    "hidden_verdict": _or_none(verdict_to_dict),
+}
+_READ: dict[str, Callable[[Any], Any]] = {
+    "prompt": lambda prompt: tuple(Message(role, _text_from_json(content)) for role, content in prompt),
+    "completion": completion_from_dict,
+    "public_verdict": verdict_from_dict,
+    "hidden_verdict": _or_none(verdict_from_dict),
+}
 
 
 def sample_to_dict(sample: TrainingSample) -> dict[str, Any]:
@@ -248,12 +239,13 @@ def _comparison_from_json(data: NamedComparison | dict[str, Any], problem_id: st
 def tree_hash(trees: Iterable[Tree]) -> str:
     """SHA-256 over what the trees say, sorted by tree id, whatever order they are given in.
 
-    Covers tree and problem ids, and per node: parent, agent, output ids and text, program, statuses, score, reward.
+    Covers tree and problem ids, and per node: parent, agent, output ids and text, program, statuses, score. Not the
+    reward, which is a function of these (`mars2.credit`).
     Leaves out timings, memory, messages and everything else that differs between two runs of the same computation.
     """
     digests: list[tuple[str, str]] = []  # so that trees may come one at a time from a run that memory cannot hold
     for tree in trees:
-        digest = hashlib.sha256(b"mars2 tree 1\n")
+        digest = hashlib.sha256(b"mars2 tree 2\n")
         digest.update(json.dumps([_text_to_json(tree.tree_id), _text_to_json(tree.problem_id)]).encode())
         for node in tree:
             digest.update(b"\n" + json.dumps(_hashed_content(node)).encode())
@@ -271,7 +263,6 @@ def _hashed_content(node: Node) -> list[Any]:
         None if node.program is None else _text_to_json(node.program),
         [[v.status, *(t.status for t in v.tests)] if v else None for v in (node.public_verdict, node.hidden_verdict)],
         repr(float(node.score)),
-        None if node.reward is None else repr(float(node.reward)),
     ]
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 
 from mars2.core.completion import Completion, Prompt
 from mars2.core.verdict import Verdict
@@ -30,23 +30,28 @@ class Failure:
     error: str  # of the last failed call
 
 
-@dataclass(slots=True)
-class Node:
-    """One attempt at the problem."""
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Result:
+    """What an expansion brought."""
 
-    id: int  # 0, 1, … in the order in which search was told
-    expansion_id: int
-    parent_id: int | None  # None: child of the root
-    agent: str
-    depth: int  # 1 for a first attempt
     prompt: Prompt
     completion: Completion
     program: str | None  # None: no code found in the answer
     public_verdict: Verdict
     hidden_verdict: Verdict | None  # None: not judged (no hidden tests, or not wanted)
     score: float  # in [0, 1]; what search sees
-    reward: float | None  # raw; what training sees; None: not trained on
     elapsed_s: float = 0.0  # seconds that its tree had been growing when this was finished; interruptions left out
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Node(Result):
+    """One attempt at the problem: a result in its place in the tree."""
+
+    id: int  # 0, 1, … in the order in which search was told
+    expansion_id: int
+    parent_id: int | None  # None: child of the root
+    agent: str
+    depth: int  # 1 for a first attempt
 
     @property
     def is_correct(self) -> bool:
@@ -65,7 +70,7 @@ class Tree:
         self.problem_id = problem_id
         self.nodes: list[Node] = []
         self.pending: dict[int, Expansion] = {}
-        self.held: dict[int, Node] = {}  # expansion id → its node to be: finished, not yet told; still pending
+        self.held: dict[int, Result] = {}  # expansion id → what it brought: finished, not yet told; still pending
         self.failures: list[Failure] = []
         self.num_cancelled = 0
         self._children: dict[int | None, list[int]] = {None: []}
@@ -108,84 +113,41 @@ class Tree:
         self.pending[expansion.id] = expansion
         return expansion
 
-    def add(
-        self,
-        expansion: Expansion,
-        *,
-        prompt: Prompt,
-        completion: Completion,
-        program: str | None,
-        public_verdict: Verdict,
-        hidden_verdict: Verdict | None,
-        score: float,
-        reward: float | None,
-        elapsed_s: float = 0.0,
-    ) -> Node | None:
+    def add(self, expansion: Expansion, result: Result) -> Node | None:
         """Finish a pending expansion (`hold`, `admit`). Idempotent: a second call, or one after `cancel`, does nothing.
 
         Returns the new node; the existing one if it was added before; None if the expansion was cancelled.
         """
-        self.hold(
-            expansion,
-            prompt=prompt,
-            completion=completion,
-            program=program,
-            public_verdict=public_verdict,
-            hidden_verdict=hidden_verdict,
-            score=score,
-            reward=reward,
-            elapsed_s=elapsed_s,
-        )
+        self.hold(expansion, result)
         return self.admit(expansion)
 
-    def hold(
-        self,
-        expansion: Expansion,
-        *,
-        prompt: Prompt,
-        completion: Completion,
-        program: str | None,
-        public_verdict: Verdict,
-        hidden_verdict: Verdict | None,
-        score: float,
-        reward: float | None,
-        elapsed_s: float = 0.0,
-    ) -> Node | None:
+    def hold(self, expansion: Expansion, result: Result) -> Result | None:
         """Keep what a pending expansion brought until its turn comes (`admit`); search still sees it as pending.
 
-        Returns the node to be, whose id is −1 until then; None if the expansion is not pending. The first call counts.
+        Returns the result that is held (the first one counts); None if the expansion is not pending.
         """
-        if expansion.id not in self.pending or expansion.id in self.held:
-            return self.held.get(expansion.id)
-        if not 0.0 <= score <= 1.0:
-            raise ValueError(f"score must be in [0, 1], got {score}")
-        node = Node(
-            id=-1,
-            expansion_id=expansion.id,
-            parent_id=expansion.parent_id,
-            agent=expansion.agent,
-            depth=self.depth(expansion.parent_id) + 1,
-            prompt=prompt,
-            completion=completion,
-            program=program,
-            public_verdict=public_verdict,
-            hidden_verdict=hidden_verdict,
-            score=score,
-            reward=reward,
-            elapsed_s=elapsed_s,
-        )
-        self.held[expansion.id] = node
-        return node
+        if expansion.id not in self.pending:
+            return None
+        if not 0.0 <= result.score <= 1.0:
+            raise ValueError(f"score must be in [0, 1], got {result.score}")
+        return self.held.setdefault(expansion.id, result)
 
     def admit(self, expansion: Expansion) -> Node | None:
         """Make a held expansion a node. Idempotent; returns as `add` does."""
         if expansion.id in self._node_of_expansion:
             return self.nodes[self._node_of_expansion[expansion.id]]
-        node = self.held.pop(expansion.id, None)
-        if node is None:
+        result = self.held.pop(expansion.id, None)
+        if result is None:
             return None
         del self.pending[expansion.id]
-        node.id = len(self.nodes)
+        node = Node(
+            id=len(self.nodes),
+            expansion_id=expansion.id,
+            parent_id=expansion.parent_id,
+            agent=expansion.agent,
+            depth=self.depth(expansion.parent_id) + 1,
+            **{f.name: getattr(result, f.name) for f in fields(Result)},
+        )
         self._attach(node)
         return node
 
@@ -204,7 +166,7 @@ class Tree:
         next_expansion_id: int,
         num_cancelled: int,
         pending: Iterable[Expansion] = (),
-        held: Mapping[int, Node] | None = None,
+        held: Mapping[int, Result] | None = None,
         failures: Iterable[Failure] = (),
     ) -> None:
         """Refill an empty tree with saved nodes, in id order, and with the expansions that were pending then."""

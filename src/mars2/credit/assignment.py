@@ -1,13 +1,15 @@
-"""From a finished tree to training samples: rewards → shaping → advantages → routing, as configured."""
+"""From a finished tree to training samples: verdicts → rewards → shaping → advantages → routing, as configured."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
 
+from mars2.config.training import RewardConfig, ShapingConfig
 from mars2.core.protocols import AdvantageEstimator
 from mars2.core.sample import TrainingSample
-from mars2.core.tree import Tree
+from mars2.core.tree import Node, Tree
+from mars2.credit.rewards import overlong_penalty, raw_reward
 from mars2.credit.samples import is_informative, make_samples
 from mars2.credit.shaping import shape_rewards
 
@@ -17,6 +19,7 @@ class CreditedTree:
     """A tree, what each node earned, and the samples it gives (none if it was filtered out)."""
 
     tree: Tree
+    rewards: Mapping[int, float]  # node id → raw reward
     shaped: Mapping[int, float]  # node id → shaped reward
     advantages: Mapping[int, float]  # node id → advantage
     samples: list[TrainingSample]
@@ -24,29 +27,48 @@ class CreditedTree:
 
     @property
     def annotations(self) -> dict[int, dict[str, float]]:
-        return {k: {"shaped": self.shaped[k], "advantage": self.advantages[k]} for k in self.shaped}
+        """Node id → its three numbers, as the store keeps them."""
+        return {
+            k: {"reward": self.rewards[k], "shaped": self.shaped[k], "advantage": self.advantages[k]}
+            for k in self.rewards
+        }
 
 
 @dataclass(frozen=True, slots=True)
 class Credit:
-    """The credit assignment of a run."""
+    """The credit assignment of a run: a pure function of a finished tree."""
 
     estimator: AdvantageEstimator
     policy_of_agent: Mapping[str, str]
-    shaping_gamma: float
-    shaping_sibling_weight: float
-    dynamic_filtering: bool
+    max_tokens: Mapping[str, int]  # agent → its longest output, which the overlong penalty is measured from
+    reward: RewardConfig
+    shaping: ShapingConfig
+    dynamic_filtering: bool = True
 
     def __call__(self, tree: Tree) -> CreditedTree:
-        rewards = {node.id: node.reward for node in tree if node.reward is not None}
-        shaped = shape_rewards(tree, rewards, gamma=self.shaping_gamma, sibling_weight=self.shaping_sibling_weight)
+        """Credit a finished tree.
+
+        Raises:
+            SandboxUnavailable: a verdict is the judge's own fault (IE).
+            ValueError: a program was accepted on 0 tests.
+        """
+        rewards = {node.id: self._reward(node) for node in tree}
+        shaped = shape_rewards(tree, rewards, gamma=self.shaping.gamma, sibling_weight=self.shaping.sibling_weight)
         advantages = self.estimator(tree, shaped)
-        is_kept = len(tree) > 0 and (not self.dynamic_filtering or is_informative(rewards.values()))
-        samples = (
-            make_samples(
-                tree, rewards=rewards, shaped=shaped, advantages=advantages, policy_of_agent=self.policy_of_agent
-            )
-            if is_kept
-            else []
+        if len(tree) == 0 or (self.dynamic_filtering and not is_informative(rewards.values())):
+            return CreditedTree(tree, rewards, shaped, advantages, [], is_kept=False)
+        samples = make_samples(
+            tree, rewards=rewards, shaped=shaped, advantages=advantages, policy_of_agent=self.policy_of_agent
         )
-        return CreditedTree(tree, shaped, advantages, samples, is_kept)
+        return CreditedTree(tree, rewards, shaped, advantages, samples, is_kept=True)
+
+    def _reward(self, node: Node) -> float:
+        reward = raw_reward(node.public_verdict, node.hidden_verdict, self.reward.kind)
+        if not self.reward.overlong_buffer:
+            return reward
+        return reward + overlong_penalty(
+            len(node.completion.output_ids),
+            max_length=self.max_tokens[node.agent],
+            buffer=self.reward.overlong_buffer,
+            factor=self.reward.overlong_factor,
+        )

@@ -23,7 +23,7 @@ def raw_reward(public: Verdict, hidden: Verdict | None, kind: RewardKind = "bina
     """
     verdicts = [public] if hidden is None else [public, hidden]
     for verdict in verdicts:
-        _refuse_internal_error(verdict)
+        require_no_internal_error(verdict)
     num_tests = sum(len(v.tests) for v in verdicts)
     all_accepted = all(v.accepted for v in verdicts)
     if all_accepted and num_tests == 0:
@@ -51,7 +51,7 @@ def search_score(
     Raises:
         SandboxUnavailable: the verdict is the judge's own fault (IE).
     """
-    _refuse_internal_error(public)
+    require_no_internal_error(public)
     match kind:
         case "binary":
             passed = float(public.accepted and len(public.tests) > 0)
@@ -86,6 +86,10 @@ def overlong_penalty(length: int, max_length: int, buffer: int, factor: float = 
     return -factor * excess / buffer
 
 
-def _refuse_internal_error(verdict: Verdict) -> None:
+def require_no_internal_error(verdict: Verdict) -> None:
+    """
+    Raises:
+        SandboxUnavailable: the verdict is the judge's own fault (IE), so it says nothing about the program.
+    """
     if verdict.status is Status.IE or any(t.status is Status.IE for t in verdict.tests):
         raise SandboxUnavailable("a verdict of IE is the judge's fault and has no reward; judge the program again")

@@ -1,4 +1,4 @@
-"""APPS (arXiv:2105.09938) and TACO (arXiv:2312.14852): the same row format but for names and limits."""
+"""APPS (arXiv:2105.09938) and TACO (arXiv:2312.14852): one row format, with different names and limits."""
 
 from __future__ import annotations
 

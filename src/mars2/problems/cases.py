@@ -14,7 +14,7 @@ MAX_PUBLIC = 3
 
 
 def parse_cell(cell: Any, name: str) -> Any:
-    """A cell that holds JSON text, as data; data stays as it is.
+    """The data in a cell that holds JSON text; a cell that holds data already is returned unchanged.
 
     Raises:
         RowFault: not JSON, or an integer longer than Python reads.
@@ -35,8 +35,8 @@ def stdio_test(given: Any, expected: Any) -> StdioTest:
 def call_tests(function: Any, inputs: Sequence[Any], outputs: Sequence[Any]) -> tuple[Test, ...]:
     """Tests that call `function` with each list of arguments. Values are JSON data.
 
-    APPS and TACO mostly wrap a returned value in a list of its own: where every output is a list of one, it is
-    unwrapped. A dictionary whose keys all read as integers gets integer keys, which JSON cannot write.
+    APPS and TACO mostly wrap a returned value in a list. If every output is a list of one element, it is unwrapped. A
+    dictionary whose keys all look like integers gets integer keys, because JSON cannot write those.
     """
     if not isinstance(function, str):
         raise RowFault("malformed tests", "the function's name is not text")
@@ -54,7 +54,7 @@ def call_tests(function: Any, inputs: Sequence[Any], outputs: Sequence[Any]) -> 
 
 
 def split(tests: Sequence[Test], statement: str) -> tuple[tuple[Test, ...], tuple[Test, ...]]:
-    """(public, hidden) for data without such a split: public are the first few whose input the statement shows.
+    """(public, hidden) for data without such a split. Public are the first few tests whose input the statement shows.
 
     If it shows none, the first test is public.
     """
@@ -64,7 +64,7 @@ def split(tests: Sequence[Test], statement: str) -> tuple[tuple[Test, ...], tupl
 
 
 def method_name(function: str | None, starter_code: str) -> str | None:
-    """The entry point: `Solution.f` where the starter code puts `f` into a class Solution."""
+    """The entry point: `Solution.f` if the starter code defines `f` in a class Solution, else `f`."""
     return f"Solution.{function}" if function and "class Solution" in starter_code else function
 
 

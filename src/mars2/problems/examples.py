@@ -27,7 +27,7 @@ _TOKEN = re.compile(
     r"""|(?P<value>[rRuU]?(?:'(?:\\.|[^'\\])*'|"(?:\\.|[^"\\])*")|[\d.][\w.]*|(?i:true|false|none|null|set)\b))"""
 )  # of a literal
 MAX_TESTS = 20
-"""So many examples of a text become tests, the first ones: more would cost every program of a search more time."""
+"""Only the first examples of a text become tests, this many. More would cost every program of a search more time."""
 _MAX_CALLS = 200  # and doctests and descriptions, of one text
 _MAX_CHARS = 4_000  # of one call, or of the brackets of one value
 _MAX_LINE = 400  # of a value without brackets
@@ -37,13 +37,13 @@ _AFTER_VALUE = re.compile(r"\s*(?:[.,;]?\s*(?:$|\#|\()|[.,;]\s|\s+[A-Za-z])")
 
 
 def docstring_tests(docstring: str, function: str, num_args: int) -> tuple[Test, ...]:
-    """Tests for the examples that `docstring` gives of `function`, which takes `num_args` arguments: the first
-    `MAX_TESTS`, without repetitions.
+    """Tests for the examples of `function`, which takes `num_args` arguments, in `docstring`: the first `MAX_TESTS`,
+    without repetitions.
 
-    Read are doctests (``>>> f(1)`` and the value below), calls followed by a value (``f(1) == 2``, ``f(1) => 2``,
-    ``f(1) -> 2``, ``f(1) ➞ 2``, ``f(1) = 2``, ``f(1) returns 2``), and descriptions (``Input: x = 1 Output: 2``,
-    ``For x = 1 the output should be 2``). Literal calls become a `CallTest`, other doctests an `AssertTest`; an example
-    whose value is not a literal is left out.
+    These are understood: doctests (``>>> f(1)`` and the value below), calls followed by a value (``f(1) == 2``,
+    ``f(1) => 2``, ``f(1) -> 2``, ``f(1) ➞ 2``, ``f(1) = 2``, ``f(1) returns 2``), and descriptions
+    (``Input: x = 1 Output: 2``, ``For x = 1 the output should be 2``). Literal calls become a `CallTest`, other
+    doctests an `AssertTest`. An example whose value is not a literal is left out.
     """
     return first_tests(_all_tests(docstring, function, num_args))
 
@@ -67,7 +67,7 @@ def literal_call(node: ast.expr) -> tuple[str, tuple[Any, ...]] | None:
 
 
 def literal(source: str | ast.expr) -> tuple[Any] | None:
-    """The value of a literal, in a tuple (None is a value too); None if the source is not a literal."""
+    """The value of a literal, in a tuple of one (None may be the value); None if it is no literal."""
     node = parse_expression(source) if isinstance(source, str) else source
     if node is None:
         return None
@@ -131,7 +131,7 @@ def _described(docstring: str, num_args: int) -> Iterator[tuple[tuple[Any, ...],
 
 
 def _value_at(text: str, start: int) -> tuple[Any] | None:
-    """The literal that starts at `text[start]`; of ``8 - 1 = 7`` the last part. In a tuple, as None is a value."""
+    """The literal that starts at `text[start]`, in a tuple of one; of ``8 - 1 = 7`` the last part."""
     end = _end_of_brackets(text, start) if text[start : start + 1] in _CLOSING else None
     if end and _AFTER_VALUE.match(text[end : end + _MAX_LINE].split("\n")[0]):
         found = _literal(text[start:end])
@@ -167,7 +167,7 @@ def _literal(text: str) -> tuple[Any] | None:
 
 
 def _end_of_brackets(text: str, start: int) -> int | None:
-    """Index after the bracket that closes the one at `text[start]`, strings skipped; None if it stays open (long)."""
+    """Index after the bracket that closes the one at `text[start]`; None if it stays open (for long). Skips strings."""
     expected: list[str] = []
     quote = ""
     position = start

@@ -91,6 +91,6 @@ def _split_tests(lines: list[str], first_line: int, where: str) -> tuple[str, tu
 
 
 def _data(text: str, first_line: int, *, where: str) -> Any:
-    """Tests in JSON if they look like it, else in YAML."""
+    """The tests: read as JSON if they look like JSON, else as YAML."""
     parse = parse_json if text.lstrip().startswith("{") else parse_yaml
     return parse(text, where, first_line) or {}

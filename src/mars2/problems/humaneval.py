@@ -43,9 +43,9 @@ def _row_id(row: Row, number: int) -> str:
 
 
 def _to_problem(row: Row, problem_id: str) -> Problem:
-    """The statement shows the official prompt as code to complete; the starter code is its part without the docstring
-    (imports, helper functions, signature). A whole program is graded, not a continuation: an answer that leaves out
-    the starter code's imports or helpers needs them put back (`mars2.prompting.complete_program`).
+    """The statement shows the official prompt as code to complete. The starter code is the prompt without docstring:
+    imports, helper functions, signature. A whole program is graded, not a continuation. If an answer leaves out the
+    starter code's imports or helpers, they are put back (`mars2.prompting.complete_program`).
     """
     for name in ("task_id", "prompt", "entry_point", "test"):
         if not isinstance(row.get(name), str):

@@ -1,8 +1,8 @@
 """The imports that contest benchmarks run in front of every solution, so that an answer may leave them out.
 
-LiveCodeBench's harness, and those derived from it for DeepCoder, TACO and APPS, prepend star imports of some twenty
-standard modules; LeetCode itself does the same. Here are the names that solutions use; a problem carries them in
-`metadata["implied_imports"]`, and a prompter adds those that a program reads without binding them.
+LiveCodeBench's harness, and the harnesses of DeepCoder, TACO and APPS that are derived from it, prepend star imports of
+some twenty standard modules. LeetCode itself does the same. This file lists the names that solutions use. A problem
+carries them in `metadata["implied_imports"]`, and a prompter adds those that a program reads but does not define.
 """
 
 IMPLIED_IMPORTS = """

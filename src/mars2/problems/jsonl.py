@@ -17,7 +17,7 @@ def read_jsonl(path: Path) -> Loaded:
     """All problems of a .jsonl or .jsonl.gz file.
 
     Raises:
-        ProblemError: the first malformed line, or an id used twice. The user's own file is corrected, not filtered.
+        ProblemError: the first malformed line, or an id used twice. The file must be corrected; no line is skipped.
     """
     loaded = check_jsonl(path)
     if loaded.dropped:
@@ -74,7 +74,7 @@ def _line(problem: Problem) -> str:
     """The line of a problem.
 
     Raises:
-        RowFault: there is none that reads back as a problem.
+        RowFault: the problem has no line that can be read back.
     """
     try:
         line = json.dumps(problem_to_data(problem))

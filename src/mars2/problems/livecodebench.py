@@ -15,7 +15,7 @@ from mars2.problems.loaded import Row, RowFault, RowFormat, optional_text, text_
 from mars2.problems.plain_pickle import loads
 
 MAX_TESTS_BYTES = 1 << 30
-"""Private tests that unpack to more than this are refused: a bound against decompression bombs."""
+"""Private tests that unpack to more bytes are refused: they may be a decompression bomb."""
 
 
 def livecodebench(since: date | None = None, until: date | None = None) -> RowFormat:

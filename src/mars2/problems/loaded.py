@@ -14,12 +14,12 @@ from mars2.problems.values import json_fault
 Row = dict[str, Any]
 REPEATED_ID = "its id is used before"
 _ROW_ERRORS = (ArithmeticError, AttributeError, LookupError, RecursionError, TypeError, ValueError)
-"""What a row that is not as it should be can raise in a loader: it costs this row, never the others."""
+"""What a loader can raise on a malformed row. Only that row is lost, never the others."""
 
 
 @dataclass(frozen=True, slots=True)
 class Dropped:
-    """A problem that was left out. `reason` is the same text for the same kind of fault; `detail` is its own."""
+    """A problem that was left out. `reason` is the same for every fault of one kind; `detail` belongs to this one."""
 
     id: str
     reason: str
@@ -81,10 +81,10 @@ class RowFormat:
 
 
 def _checked(problem: Problem) -> Problem:
-    """`problem`, if nothing in it would be refused in a problem file.
+    """`problem`, if a problem file could hold everything in it.
 
     Raises:
-        RowFault: a function's name is none, a text cannot be encoded, or the metadata are not JSON.
+        RowFault: a function's name is malformed, a text cannot be encoded, or the metadata are not JSON.
     """
     tests = (*problem.public_tests, *problem.hidden_tests)
     names = [test.function for test in tests if isinstance(test, CallTest)]
@@ -145,6 +145,6 @@ def _newlines(text: str) -> str:
 
 
 def reference_solution(program: str) -> dict[str, str]:
-    """The metadata of a right program that comes with a problem: for `mars2 problems validate`, never for agents."""
+    """Metadata that hold a right program of the problem: for `mars2 problems validate`, never shown to agents."""
     program = program.replace("\r\n", "\n")
     return {"reference_solution": program} if program.strip() else {}

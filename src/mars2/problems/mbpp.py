@@ -16,8 +16,8 @@ def _row_id(row: Row, number: int) -> str:
 
 
 def _to_problem(row: Row, problem_id: str) -> Problem:
-    """The public assert becomes a `CallTest` where it is ``assert f(literals) == literal``, so that feedback can show
-    what the program returned. Hidden asserts stay as they are, each after the row's set-up code.
+    """A public ``assert f(literals) == literal`` becomes a `CallTest`, so that feedback can show what the program
+    returned. Hidden asserts are kept unchanged, each after the row's set-up code.
     """
     text = text_field(row, "text", "prompt")
     if "task_id" not in row:

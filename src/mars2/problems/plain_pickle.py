@@ -1,4 +1,4 @@
-"""Reads pickles from strangers: only text, numbers, lists and dictionaries can come out, and nothing is ever called."""
+"""Reads pickles that are not trusted: only text, numbers, lists and dictionaries are built, and nothing is called."""
 
 from __future__ import annotations
 
@@ -13,13 +13,13 @@ _ALLOWED = frozenset(
     | {"SHORT_BINUNICODE", "BINUNICODE", "BINUNICODE8"}
     | {"EMPTY_LIST", "APPEND", "APPENDS", "EMPTY_DICT", "SETITEM", "SETITEMS"}
 )
-"""Not among them: anything that names a global, calls, or takes a memo index of its own choice (LONG_BINPUT)."""
+"""Left out on purpose: opcodes that name a global, call something, or choose a memo index (LONG_BINPUT)."""
 MAX_OPCODES = 100_000
 """More are refused: each may build an object. The official cells take five."""
 
 
 class ForbiddenPickle(ValueError):
-    """The pickle is broken, or wants to build something else than plain data."""
+    """The pickle is broken, or would build something other than plain data."""
 
 
 def loads(data: bytes) -> Any:

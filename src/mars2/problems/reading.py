@@ -1,4 +1,4 @@
-"""Reads files and their syntax (text, YAML, JSON, JSON lines), and turns every fault into one line that says where."""
+"""Reads files (text, YAML, JSON, JSON lines) and turns every fault into one line that names the place."""
 
 from __future__ import annotations
 
@@ -150,7 +150,7 @@ def _near_name(path: Path) -> str:
 
 
 class _UniqueKeyLoader(yaml.SafeLoader):
-    """SafeLoader that refuses a key given twice in one mapping, of which YAML would silently keep the last."""
+    """SafeLoader that refuses a key given twice in one mapping. YAML itself would silently keep the last one."""
 
     def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Hashable, Any]:
         seen: set[tuple[str, str]] = set()

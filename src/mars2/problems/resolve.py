@@ -50,9 +50,9 @@ def load_problem(reference: str) -> Problem:
 def load_problems(reference: str) -> Loaded:
     """All problems of `humaneval`, `BENCHMARK:PATH`, `hub:BENCHMARK:SPLIT`, a .jsonl file, a folder, or a problem file.
 
-    Benchmarks are those of `FORMATS`. With `:ID` behind a path, only the problem of that id or number. LiveCodeBench
-    takes a date window, both days included: `livecodebench:test6.jsonl@2025-01-01..2025-04-30`, or, also by month,
-    `livecodebench:test6.jsonl?from=2025-01&to=2025-04`; and of a folder with its files test.jsonl … test6.jsonl a
+    Benchmarks are the keys of `FORMATS`. `:ID` behind a path selects the problem with that id or number. LiveCodeBench
+    takes a date window, both days included: `livecodebench:test6.jsonl@2025-01-01..2025-04-30`, or by day or month
+    `livecodebench:test6.jsonl?from=2025-01&to=2025-04`. A folder with its files test.jsonl … test6.jsonl takes a
     version: `livecodebench:FOLDER?version=release_v5`, `?version=v6` (its new ones) or `?version=v4_v6`.
 
     Raises:
@@ -134,7 +134,7 @@ def _from_hub(rest: str) -> Loaded:
 
 
 def _windowed(name: str, rest: str) -> tuple[RowFormat, str, str]:
-    """The format of a benchmark (LiveCodeBench's with its date window), `rest` without the window, and the version."""
+    """The benchmark's format (with its date window, for LiveCodeBench), `rest` without the window, and the version."""
     if name not in FORMATS:
         raise ProblemError(f'hub:{name}: unknown benchmark "{name}"; use one of {", ".join(FORMATS)}')
     rest, query = _without_query(name, rest)
@@ -154,7 +154,7 @@ def _windowed(name: str, rest: str) -> tuple[RowFormat, str, str]:
 
 
 def _without_query(name: str, rest: str) -> tuple[str, dict[str, str]]:
-    """`rest` without the `?version=…&from=…&to=…` at its end, and what that says."""
+    """`rest` without the `?version=…&from=…&to=…` at its end, and the keys and values of that part."""
     path, sign, text = rest.partition("?")
     if not sign or Path(rest).exists():
         return rest, {}
@@ -191,7 +191,7 @@ def _day(text: str | None, *, last: bool) -> date | None:
 
 
 def _rows(path: Path, version: str = "") -> Iterable[Row]:
-    """Rows of a file, or of all .jsonl files of a folder by name; of LiveCodeBench's, those of a version."""
+    """Rows of a file, or of all .jsonl files of a folder in the order of their names; with a version only its files."""
     if version:
         if not path.is_dir():
             raise ProblemError(f"{path}: version={version} needs the folder with test.jsonl, test2.jsonl …; name it")
@@ -221,7 +221,7 @@ def _only(loaded: Loaded, wanted: str) -> Loaded:
 
 
 def _path_and_id(text: str) -> tuple[Path, str]:
-    """`PATH` or `PATH:ID`; a path that exists as it stands is taken whole."""
+    """Splits `PATH:ID`. A text that is an existing path is not split."""
     path, colon, wanted = text.rpartition(":")
     if not colon or Path(text).exists() or not (Path(path).suffix or Path(path).exists()):
         return Path(text), ""
@@ -229,7 +229,7 @@ def _path_and_id(text: str) -> tuple[Path, str]:
 
 
 def _load_folder(folder: Path, *, keep_going: bool = False) -> Loaded:
-    """Every problem file of a folder, by name. Files that hold another's tests (`*.tests.json`) are not problems."""
+    """Every problem file of a folder, in the order of names. Files with tests only (`*.tests.json`) are no problems."""
     problems: list[Problem] = []
     dropped: list[Dropped] = []
     for path in sorted(folder.iterdir()):

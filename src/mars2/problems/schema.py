@@ -1,4 +1,4 @@
-"""The border of the project's own problem format: what a file may say, checked, with one-line errors."""
+"""Checks what a file in the project's own problem format may contain, with one-line errors."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ _FUNCTION = r"^(?:Solution\.)?[A-Za-z_]\w*$"
 
 
 Text = Annotated[str, StringConstraints(min_length=0)]
-"""With a constraint, pydantic looks into the text and refuses lone surrogates."""
+"""The constraint makes pydantic check the text, so that lone surrogates are refused."""
 
 
 class _Model(BaseModel):
@@ -102,7 +102,7 @@ _MODELS: dict[str, type[_Model]] = {
 
 
 def problem_from_data(data: Any, where: str) -> Problem:
-    """A problem from parsed JSON or YAML. `where` (a file, or file:line) opens every error message.
+    """A problem from parsed JSON or YAML. Every error message starts with `where` (a file, or file:line).
 
     Raises:
         ProblemError: one line that names the field, the value and the remedy.
@@ -135,7 +135,7 @@ def problem_from_data(data: Any, where: str) -> Problem:
 
 
 def problem_to_data(problem: Problem) -> dict[str, Any]:
-    """The JSON data that `problem_from_data` reads back as an equal problem; what has its default value is left out."""
+    """JSON data that `problem_from_data` reads back as an equal problem. Fields with their default are left out."""
     data: dict[str, Any] = {"id": problem.id, "statement": problem.statement}
     if problem.entry_point is not None:
         data["entry_point"] = problem.entry_point
@@ -158,7 +158,7 @@ def problem_to_data(problem: Problem) -> dict[str, Any]:
 
 
 def _checker(source: str, model: ProblemModel, where: str) -> Checker:
-    """The checker, if it can be one: it compiles and defines `check`."""
+    """The checker, once it is known to compile and to define `check`."""
     if "comparison" in model.model_fields_set:
         raise ProblemError(f"{where}: checker: given beside comparison; keep one")
     try:

@@ -1,4 +1,4 @@
-"""Parses Python found in problem data: quietly, and without an exception whatever the text."""
+"""Parses Python found in problem data, without warnings and without exceptions, whatever the text is."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ import warnings
 def parse(code: str) -> ast.Module | None:
     """The syntax tree of `code`; None if it is not valid Python or nests too deeply."""
     with warnings.catch_warnings():
-        warnings.simplefilter("ignore")  # "\d" in a data set is not our warning to print
+        warnings.simplefilter("ignore")  # a warning about "\d" in a data set is not ours to print
         try:
             return ast.parse(code)
         except (SyntaxError, ValueError, RecursionError, MemoryError):

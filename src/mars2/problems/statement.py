@@ -30,15 +30,15 @@ _AFTERWARDS = re.compile(
 _FENCED = re.compile(r"\s*```[\w+-]*[ \t]*\n(.*?)\n?^[ \t]*```", re.DOTALL | re.MULTILINE)
 _BLANK = re.compile(r"\n[ \t]*\n")
 _WORD = re.compile(r"(?<![^\s(])[A-Za-z]{2,}(?=[\s,.;:)]|$)")
-_PROSE_WORDS = 4  # on one line: rather a sentence than data
-_MAX_CHARS = 200_000  # longer statements are not searched: no example is there that an expression would not choke on
+_PROSE_WORDS = 4  # a line with this many words is rather a sentence than data
+_MAX_CHARS = 200_000  # longer statements are not searched: matching the patterns would take too long
 _MAX_CODE_CHARS = 40_000  # of the code to complete
 _MAX_CODES = 20  # that may be the code to complete
 
 
 @dataclass(frozen=True, slots=True)
 class Found:
-    """What a statement gives away."""
+    """What was found in a statement."""
 
     entry_point: str | None
     starter_code: str
@@ -48,10 +48,10 @@ class Found:
 def read_statement(statement: str, entry_point: str | None = None) -> Found:
     """The function that is asked for and the tests that the first `MAX_TESTS` examples make.
 
-    A function is asked for where the statement has a ``def``, of `entry_point` if given, else the last one; its
+    If the statement has a ``def`` (of `entry_point` if given, else the last one), a function is asked for, and its
     examples are read as in a docstring. A method of ``class Solution`` is named ``Solution.METHOD``. Otherwise the
     examples headed "Input" and "Output" (Sample Input 1, Example output:, Input and Output below "Examples") become
-    stdio tests. A test that is none would mislead every search, so what may be prose is left out.
+    stdio tests. A wrong test would mislead every search, so text that may be prose is left out.
     """
     if len(statement) > _MAX_CHARS:
         return Found(entry_point, "", ())
@@ -72,7 +72,7 @@ def read_statement(statement: str, entry_point: str | None = None) -> Found:
 
 
 def _starter(statement: str, name: str) -> str:
-    """The code that defines `name`: a fenced block, the statement itself where it is Python (HumanEval's are), or the
+    """The code that defines `name`: a fenced block, the whole statement if it is Python (as HumanEval's are), or the
     part from ``class Solution`` on."""
     sources = (*_fenced(statement), statement, *_CLASS.findall(statement))
     for source in [s for s in sources if name in s and len(s) <= _MAX_CODE_CHARS][:_MAX_CODES]:
@@ -82,7 +82,7 @@ def _starter(statement: str, name: str) -> str:
 
 
 def _fenced(statement: str) -> list[str]:
-    """What stands in closed fenced blocks."""
+    """The text in closed fenced blocks."""
     found: list[str] = []
     block: list[str] | None = None
     for line in statement.split("\n"):
@@ -110,10 +110,10 @@ def _function(code: str, name: str) -> tuple[ast.FunctionDef | None, bool]:
 
 
 def _stdio_tests(statement: str) -> tuple[StdioTest, ...]:
-    """A test for every input heading directly followed by an output heading.
+    """A test for every input heading that is directly followed by an output heading.
 
-    "Input" and "Output" alone also head the sections that say what the input looks like. They head data if an
-    "Examples" heading came before; without one, if what is below is not prose.
+    "Input" and "Output" alone are also headings of the sections that describe the input. They count as headings of
+    data if an "Examples" heading came before, or if the text below them is not prose.
     """
     labels = [m for m in _LABEL.finditer(statement) if not _is_sentence(m)]
     examples = _EXAMPLES.search(statement)
@@ -139,10 +139,10 @@ def _is_sentence(label: re.Match[str]) -> bool:
 
 
 def _data(label: re.Match[str], below: str, *, is_output: bool) -> str:
-    """What a heading heads: the rest of its line, a fenced block, or the lines below, up to an explanation.
+    """The data under a heading: the rest of its line, a fenced block, or the lines below, up to an explanation.
 
-    An input goes on over blank lines until prose begins; after a blank line, an output is over: what follows is rather
-    an explanation.
+    An input may contain blank lines and ends where prose begins. An output ends at a blank line, because what follows
+    is probably an explanation.
     """
     inline = (label["inline"] or "").strip(" \t*")
     fenced = _FENCED.match(below)

@@ -9,10 +9,10 @@ from mars2.core.seeds import derive_seed
 
 
 def seeded_subset(problems: Sequence[Problem], size: int | None, seed: int) -> list[Problem]:
-    """`size` of `problems` in their order, drawn without replacement; all of them for None.
+    """`size` of `problems`, drawn without replacement and kept in their order; all of them for None.
 
-    A problem's place in the draw depends on its id and the seed alone: a smaller subset is part of a larger one, so
-    that an evaluation can be grown.
+    The place of a problem in the draw depends only on its id and the seed. So a smaller subset is part of a larger one,
+    and an evaluation can be extended.
     """
     if size is None or size >= len(problems):
         return list(problems)

@@ -6,7 +6,7 @@ import json
 from typing import Any, NoReturn
 
 MAX_DEPTH = 200
-"""Values may nest so deep: well below where Python's own recursion ends."""
+"""How deep values may be nested: well below Python's recursion limit."""
 _TAGS = ("$tuple", "$set", "$dict")
 HALF_CHARACTER = "holds half a character (a lone surrogate); write the whole character"
 
@@ -35,11 +35,11 @@ def encode(value: Any) -> Any:
 
 
 def decode(data: Any, room: int = MAX_DEPTH) -> Any:
-    """The value that `encode` wrote as `data`; `room` is how deep it may nest.
+    """The value that `encode` wrote as `data`; `room` is how deep it may be nested.
 
     Raises:
-        ValueError: a tag with anything but a fitting list in it, a type that a problem file cannot hold, half a
-            character, or too deep.
+        ValueError: a tag without a fitting list, a type that a problem file cannot hold, half a character, or nested
+            too deeply.
     """
     if room == 0:
         raise ValueError(f"nested more than {MAX_DEPTH} deep; flatten the data")
@@ -77,7 +77,7 @@ def is_plain(value: Any) -> bool:
 
 
 def json_fault(data: Any) -> str | None:
-    """Why `data` is no JSON, in words with a remedy; None if it is."""
+    """Why `data` cannot be written as JSON, with a remedy; None if it can."""
     try:
         json.dumps(data, ensure_ascii=False, default=_no_json).encode()
     except UnicodeEncodeError:

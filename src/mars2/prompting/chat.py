@@ -1,4 +1,4 @@
-"""Prompts for instruction models: a first attempt, and a refinement that carries what execution said."""
+"""Prompts for instruction models: a first attempt, and a refinement that shows what the tests found."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ class ChatPrompter:
     """
 
     feedback_tests: int = 2  # failing tests shown in a refinement
-    feedback_chars: int = 2000  # for the evidence of all of them together
+    feedback_chars: int = 2000  # characters of evidence, for all of these tests together
     example_tests: int = 3  # public tests shown with the statement
     example_chars: int = 2000  # for each of them
     program_chars: int = 16_000  # of the parent program
@@ -34,11 +34,11 @@ class ChatPrompter:
         return _prompt(role, f"{self._task(problem)}\n\n{_ANSWER}")
 
     def refinement(self, problem: Problem, role: str, parent: Node) -> Prompt:
-        """The task, the parent's program and what the public tests said of it."""
+        """The task, the parent's program and how it did on the public tests."""
         return _prompt(role, f"{self._task(problem)}\n\n{self._attempt(problem, parent)}")
 
     def parse(self, text: str, problem: Problem | None = None) -> str | None:
-        """The program in an answer; with `problem`, what its benchmark runs around it is put back if missing."""
+        """The program in an answer. With `problem`, missing code that its benchmark runs in front is added."""
         entry_point = (problem.entry_point or "").partition(".")[0] if problem else ""
         program = extract_program(text, entry_point or None)
         if program is None or problem is None:

@@ -1,4 +1,4 @@
-"""Gives a program back what surrounds it in its benchmark, where the model left that out: imports, helper functions."""
+"""Adds to a program the imports and helper functions that its benchmark runs in front, if the model left them out."""
 
 from __future__ import annotations
 
@@ -8,12 +8,12 @@ from mars2.prompting.python_source import bound_names, parse_python, used_names
 
 
 def complete_program(program: str, starter_code: str, implied_imports: str = "") -> str:
-    """`program` with what it needs and does not bind itself put in front.
+    """`program`, with the code that it needs but does not contain put in front.
 
     From `starter_code`: all imports and helpers before its last definition, which is the one to be written. HumanEval's
-    harness runs prompt + completion, so that these are always there; a chat model may or may not repeat them.
-    From `implied_imports` (import statements): only those names that the program reads. LiveCodeBench's harness runs
-    such imports before every solution. What does not parse is left alone.
+    harness runs prompt + completion, so there these are always present; a chat model may leave them out.
+    From `implied_imports` (import statements): only the names that the program reads. LiveCodeBench's harness runs
+    such imports before every solution. A program that does not parse is returned unchanged.
     """
     tree = parse_python(program)
     if tree is None:

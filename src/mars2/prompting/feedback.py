@@ -1,4 +1,4 @@
-"""Says in words what the public tests showed of a program: the error feedback of a refinement prompt."""
+"""Describes in words how a program did on the public tests: the error feedback of a refinement prompt."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Finds fenced code blocks in what models write, which is looser than Markdown allows."""
+"""Finds fenced code blocks in answers of models, also where they break the rules of Markdown."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ class Block:
     tag: str
     code: str
     closed: bool
-    lines: tuple[int, int] = (0, 0)  # of its code in the text: first, and one past the last
+    lines: tuple[int, int] = (0, 0)  # where its code is in the text: the first index, and one past the last
 
     @property
     def may_be_python(self) -> bool:
@@ -30,7 +30,7 @@ class _Opening:
     fence: str
     tag: str
     indent: str
-    first_line: str  # code that follows the tag on its line; "" mostly
+    first_line: str  # code that follows the tag on the same line; mostly ""
 
 
 def is_python_tag(tag: str) -> bool:
@@ -38,9 +38,9 @@ def is_python_tag(tag: str) -> bool:
 
 
 def fenced_blocks(text: str) -> list[Block]:
-    """All fenced blocks, first to last. The fence may be ``` or ~~~, indented, follow prose, or close on its own line.
+    """All fenced blocks, in order. A fence may be ``` or ~~~, be indented, follow prose, or close on its own line.
 
-    A block that nobody closes ends where a new tagged fence opens, or at the end of the text. Linear in `text`.
+    A block that is not closed ends where a new tagged fence opens, or at the end of the text. Linear in `text`.
     """
     blocks: list[Block] = []
     opening: _Opening | None = None
@@ -70,7 +70,7 @@ def fenced_blocks(text: str) -> list[Block]:
 
 def _block(opening: _Opening, lines: list[str], end: int, *, closed: bool) -> Block:
     indent = opening.indent
-    bare = indent.rstrip()  # of a quotation, "> ": an empty line in it is ">"
+    bare = indent.rstrip()  # of a quotation: "> "; an empty line in it is ">"
     if next((line for line in lines if line.strip()), "").startswith(indent):  # else only the fence is indented
         lines = ["" if bare and line == bare else line.removeprefix(indent) for line in lines]
     code = "\n".join(lines)
@@ -78,7 +78,7 @@ def _block(opening: _Opening, lines: list[str], end: int, *, closed: bool) -> Bl
 
 
 def _opening(line: str) -> _Opening | None:
-    """What opens at the last run of fence characters on this line, if a block does."""
+    """The block that opens at the last run of fence characters on this line; None if there is none."""
     at = max(line.rfind("```"), line.rfind("~~~"))
     if at < 0:
         return None
@@ -98,7 +98,7 @@ def _opening(line: str) -> _Opening | None:
 
 
 def _closing(line: str, fence: str) -> str | None:
-    """The code before the closing fence on this line ("" mostly); None if the block does not close here."""
+    """The code before the closing fence on this line (mostly ""); None if the block does not close here."""
     line = line.rstrip(" \t\r\u200b\ufeff")
     if not line.endswith(fence):
         return None

@@ -1,4 +1,4 @@
-"""Finds the program in a model's answer, once for grading and feedback: the program graded is the program fed back."""
+"""Finds the program in a model's answer. The same program is graded and shown in feedback."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ MAX_BLOCKS = 64
 MAX_REJOINED = 3
 MAX_HEADS = 40
 MAX_HEAD_CHARS = 200_000
-"""Bounds on the search for a valid head of a damaged answer: how many are tried, and their length together."""
+"""Bounds on the search for a valid beginning of a damaged answer: how many are tried, and their total length."""
 
 _HTML_CODE = re.compile(r"<code[^<>\n]{0,200}>", re.IGNORECASE)
 _TAG_LINE = re.compile(r"^[ \t]*(?:</?\w+>|\[/?[A-Z]+\]|<\|\w+\|>)[ \t]*$", re.MULTILINE)
@@ -50,17 +50,17 @@ class _Candidate:
 def extract_program(text: str, entry_point: str | None = None) -> str | None:
     """The program in `text`, or None if there is none. Never raises, never runs anything.
 
-    1. Reasoning (`<think>…</think>`, closed, unopened or unclosed) is removed; what is in it is never graded. Tags that
-       code or prose only speak of are left alone (`without_reasoning`).
-    2. Of the fenced Python blocks that parse, the last that defines `entry_point`, if that is given; else the last
-       that solves something: one with a definition that is not a test, or one that reads input and writes output;
-       else one that prints, imports or calls; else the last. A block whose definitions or lines are only some of an
-       earlier block's is an excerpt, and the earlier one is taken. Blocks that the chosen one needs (it uses names
-       they define) are put before it, and where no entry point is asked for, the call that it lacks (``main()``) behind
-       it. A block cut by a fence in its docstring is made whole first.
-    3. No block parses: the last that was meant as code, as it stands, so that the verdict is CE and the syntax error
-       is fed back. If nobody closed a block, what follows the program (prose, a cut-off part) is trimmed first.
-    4. No block at all: the whole text, the part from its first line of code on, or an indented part, if that is valid
+    1. Reasoning (`<think>…</think>`, also with one of the tags missing) is removed, so code in it is never graded. Tags
+       that code or prose only mention stay (`without_reasoning`).
+    2. Some fenced Python block parses. The first of these rules that finds a block decides, and of several blocks the
+       last is taken: it defines `entry_point` (if given); it has a definition that is not a test, or reads input and
+       writes output; it prints, imports or calls; any block. If the block only repeats definitions or lines of an
+       earlier one, it is an excerpt, and the earlier one is taken. Blocks that define names which the chosen one uses
+       are put before it. If there is no entry point, a block with the missing call (``main()``) is put behind it. A
+       block that was cut by a fence in its docstring is put together first.
+    3. No block parses: the last one that was meant as code, unchanged, so that the verdict is CE and the model is
+       shown the syntax error. If the block was not closed, text after the program (prose, a cut-off part) is removed.
+    4. There is no block: the whole text, the part from its first line of code on, or an indented part, if that is valid
        Python that defines, imports or prints something.
 
     Tests and examples at the top level of the chosen block stay: they are part of what the model wrote.
@@ -75,7 +75,7 @@ def extract_program(text: str, entry_point: str | None = None) -> str | None:
     invalid = [b for b in blocks if b.tag or _CODE_LINE.search(b.code)]
     if not blocks[0].tag:
         before = re.split(r"^[ \t]*(?:```|~~~)", text, maxsplit=1, flags=re.MULTILINE)[0]
-        if (program := _unfenced(before)) is not None:  # a fence closes what none had opened
+        if (program := _unfenced(before)) is not None:  # a closing fence without an opening one
             return program
     return _tidy(invalid[-1].code) if invalid else None
 
@@ -91,7 +91,7 @@ def _python_blocks(text: str) -> list[Block]:
 
 
 def _whole_blocks(text: str) -> list[Block]:
-    """All blocks, where one that a fence inside its docstring had cut is put together again."""
+    """All blocks. A block that was cut by a fence inside its docstring is put together again."""
     found: list[Block] = []
     for _ in range(MAX_REJOINED):
         blocks = fenced_blocks(text)
@@ -130,7 +130,7 @@ def _candidate(block: Block) -> _Candidate | None:
 
 
 def _longest_valid_head(code: str) -> tuple[str, ast.Module] | None:
-    """The longest head of `code` that is valid Python with a definition or input."""
+    """The longest beginning of `code` that is valid Python and has a definition or reads input."""
     for head in _heads(code):
         tree = parse_python(head)
         if tree is not None and (defined_names(tree) or reads_input(tree)):
@@ -139,7 +139,7 @@ def _longest_valid_head(code: str) -> tuple[str, ast.Module] | None:
 
 
 def _heads(code: str) -> Iterator[str]:
-    """Shorter and shorter heads of `code`, each cut before a line that starts at its margin; not endlessly many."""
+    """Shorter and shorter beginnings of `code`, each cut before a line without indentation; a limited number."""
     num_chars = 0
     for cut in [match.start() for match in _MARGIN_LINE.finditer(code)][: -MAX_HEADS - 1 : -1]:
         num_chars += cut
@@ -173,8 +173,8 @@ def _runs(tree: ast.Module) -> bool:
 
 
 def _only_calls(tree: ast.Module, other: ast.Module) -> bool:
-    """Whether the module is the call that `other` lacks, and no example of one: ``main()``, that below
-    ``if __name__ == "__main__"``, or input read for a function of `other`."""
+    """Whether the module is the call that `other` lacks: ``main()``, also below ``if __name__ == "__main__"``, or a
+    call that reads its arguments from the input. An example with values of its own is not."""
     used = used_names(tree)
     known = bound_names(other)
     if defined_names(tree) or not used & defined_names(other):
@@ -185,7 +185,7 @@ def _only_calls(tree: ast.Module, other: ast.Module) -> bool:
 
 
 def _is_bare_call(node: ast.stmt) -> bool:
-    """A call without values of an example."""
+    """Whether it is a call without literal values, so not an example."""
     values = (ast.Constant, ast.List, ast.Tuple, ast.Dict, ast.Set)
     is_call = isinstance(node, ast.Expr) and isinstance(node.value, ast.Call)
     return is_call and not any(isinstance(n, values) for n in ast.walk(node))
@@ -196,7 +196,7 @@ def _is_main_guard(node: ast.stmt) -> bool:
 
 
 def _is_excerpt(part: _Candidate, whole: _Candidate) -> bool:
-    """Whether `part` shows again, to explain it, some of what `whole` has."""
+    """Whether `part` only repeats some of `whole`, as an explanation does."""
     names = defined_names(part.tree)
     if names:
         return names < defined_names(whole.tree)
@@ -225,9 +225,10 @@ def _names_a_test(name: str) -> bool:
 
 
 def _with_needed_blocks(candidates: Sequence[_Candidate], index: int) -> str:
-    """The chosen block after those earlier ones, nearest first, that bind names it uses and does not bind.
+    """The chosen block, with earlier blocks in front that define names which it uses but does not define.
 
-    Names that it imports from another file of the answer count as used, and that import is left out.
+    The nearest block is asked first. Names that it imports from another file of the answer count as used; that import
+    is left out.
     """
     code, tree = candidates[index].code, candidates[index].tree
     shown = set[str]().union(*(bound_names(c.tree) for c in candidates[:index]))
@@ -258,8 +259,8 @@ def _unfenced(text: str) -> str | None:
 
 
 def _unfenced_parts(text: str) -> Iterator[str]:
-    """The whole text; what a web page marks as code; then the text from its first line of code on, with fewer and fewer
-    lines at the end; then what is indented."""
+    """The whole text; parts that are marked as code in HTML; the text from its first line of code on, with fewer and
+    fewer lines at the end; indented parts."""
     for code in _HTML_CODE.split(text)[1:][: -MAX_REJOINED - 1 : -1]:
         code, end, _ = code.partition("</code>")
         if end and "\n" in code.strip():

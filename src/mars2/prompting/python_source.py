@@ -11,7 +11,7 @@ import warnings
 from collections.abc import Iterator
 
 MAX_PARSE_CHARS = 100_000
-"""Longer source is not parsed (and so counts as invalid here; the judge has its own size limit)."""
+"""Longer source is not parsed and counts as invalid here. (The judge has a size limit of its own.)"""
 
 _ENTITY = re.compile(r"&(?:lt|gt|amp|quot|#39|#x27);")
 _TYPEWRITER = str.maketrans("“”‘’：，（）；", "\"\"'':,();")
@@ -22,11 +22,11 @@ DEFINITIONS = (ast.FunctionDef, ast.AsyncFunctionDef, ast.ClassDef)
 
 
 def parse_python(source: str) -> ast.Module | None:
-    """The syntax tree of `source`; None if it is not valid Python, nests too deeply, or is longer than the cap."""
+    """The syntax tree of `source`; None if it is not valid Python, is nested too deeply, or is longer than the cap."""
     if len(source) > MAX_PARSE_CHARS:
         return None
     with warnings.catch_warnings():
-        warnings.simplefilter("ignore")  # "\d" in a model's string is not our warning to print
+        warnings.simplefilter("ignore")  # a warning about "\d" in a model's string is not ours to print
         try:
             return ast.parse(source)
         except (SyntaxError, ValueError, RecursionError, MemoryError, OverflowError):
@@ -34,7 +34,7 @@ def parse_python(source: str) -> ast.Module | None:
 
 
 def repaired(source: str) -> tuple[str, ast.Module] | None:
-    """`source`, or its first mechanical repair, that is valid Python, with its tree; None if none is.
+    """`source` if it is valid Python, else its first repair that is, with the syntax tree; None if there is none.
 
     Repairs: a stray language name on the first line, no-break spaces and byte-order marks, indentation of the whole
     block, tabs mixed with spaces; then, for text that went through a web page, a notebook or an interactive session:
@@ -123,7 +123,7 @@ def reads_input(tree: ast.Module) -> bool:
         if isinstance(node, ast.Name) and node.id in {"input", "raw_input", "fileinput", "stdin"}:
             return True
         if isinstance(node, ast.Attribute) and node.attr == "stdin" and isinstance(node.ctx, ast.Load):
-            return True  # to replace it is what a test does
+            return True  # a program that replaces it is a test
         if isinstance(node, ast.Call) and isinstance(node.func, ast.Name) and node.func.id == "open" and node.args:
             first = node.args[0]
             if isinstance(first, ast.Constant) and first.value in (0, "/dev/stdin"):
@@ -139,7 +139,7 @@ def calls_print(tree: ast.Module) -> bool:
 
 
 def writes_output(tree: ast.Module) -> bool:
-    """Whether the program prints, or has standard output in its hands in another way."""
+    """Whether the program prints or uses standard output in another way."""
     return calls_print(tree) or any(
         (isinstance(node, ast.Name) and node.id in {"print", "stdout"})
         or (isinstance(node, ast.Attribute) and node.attr in {"stdout", "write"})

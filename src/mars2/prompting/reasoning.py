@@ -1,4 +1,4 @@
-"""Tells what a reasoning model thought aloud from its answer, and its tags from tags that code or prose speak of."""
+"""Separates the reasoning of a model from its answer. Tags that code or prose only mention are not reasoning."""
 
 from __future__ import annotations
 
@@ -19,11 +19,11 @@ _NEAR = 200  # characters beside a tag that are looked at
 
 
 def without_reasoning(text: str) -> str:
-    """`text` without what a reasoning model thought aloud, whether its tags are paired or one of them is missing.
+    """`text` without the reasoning of the model, whether its tags come in pairs or one of them is missing.
 
-    Tags in a closed block of valid Python or of another language are no reasoning; nor are, outside a thought, tags in
-    quotes or inline code. Without a tag to close it, an opening tag counts where it starts the text or stands alone on
-    its line; without one to open it, a closing tag counts unless it stands in the midst of a sentence.
+    Tags in a closed block of valid Python or of another language do not count. Outside of reasoning, tags in quotes or
+    in inline code do not count either. An opening tag without a closing one counts if it starts the text or stands
+    alone on its line. A closing tag without an opening one counts unless it stands inside a sentence.
     """
     tags = list(_TAG.finditer(text))
     if not tags:
@@ -51,7 +51,7 @@ def without_reasoning(text: str) -> str:
             kept.clear()
         thinking = False
         position = tag.end()
-    if not thinking:  # else the token limit came before the end of thinking
+    if not thinking:  # otherwise the token limit came before the end of the reasoning
         kept.append(text[position:])
     return "\n".join(kept)
 
@@ -61,7 +61,7 @@ def _closes(tag: re.Match[str]) -> bool:
 
 
 def _beside(text: str, tag: re.Match[str]) -> tuple[str, str]:
-    """What stands on the tag's line before and after it, nearby."""
+    """The nearby text on the tag's line, before it and after it."""
     left = text[max(0, tag.start() - _NEAR) : tag.start()].rpartition("\n")[2]
     return left, text[tag.end() : tag.end() + _NEAR].partition("\n")[0]
 
@@ -73,7 +73,7 @@ def _is_quoted(left: str, right: str) -> bool:
 
 
 def _is_in_a_sentence(left: str, right: str) -> bool:
-    """Whether words stand on both sides and the tag is set off from them, as models never write it."""
+    """Whether words stand on both sides of the tag, after a space or a bracket. Models never write a real tag so."""
     return bool(left.strip() and right.strip()) and (left[-1] in " \t([{" or right[0] in " \t)]},.;:")
 
 
@@ -89,7 +89,7 @@ def _outside(tags: Iterable[re.Match[str]], blocks: Iterable[tuple[int, int]]) -
 
 
 def _code_blocks(text: str) -> list[tuple[int, int]]:
-    """From where to where blocks with tags reach in which no model thinks."""
+    """Start and end of each block with tags that holds no reasoning."""
     starts = [0, *accumulate(len(line) + 1 for line in text.split("\n"))]
     return [
         (starts[block.lines[0]], starts[block.lines[1]])

@@ -18,7 +18,7 @@ def role_names() -> list[str]:
 def load_role(name_or_path: str) -> str:
     """The role prompt called `name_or_path`, or the text of that file ("" gives no role).
 
-    Anything with a path separator or a file ending is a path; copy a shipped role to write your own.
+    A text with a path separator or a file ending is a path. To write your own role, copy a shipped one.
 
     Raises:
         ConfigError: no such role or file, or the file is empty or is not UTF-8 text.

@@ -1,4 +1,4 @@
-"""Fits long texts into a prompt: head and tail are kept, as the first lines say what it is, the last how it ended."""
+"""Fits long texts into a prompt. The beginning is kept (it shows what the text is) and the end (how it ended)."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ def shorten(text: str, max_chars: int) -> str:
 
 
 def fenced(text: str, max_chars: int, tag: str = "") -> str:
-    """`text`, shortened, in a fence that it cannot close; "(nothing)" if it is empty."""
+    """`text`, shortened, in a fence longer than any in it; "(nothing)" if it is empty."""
     text = shorten(text.strip("\n"), max_chars)
     if not text:
         return "(nothing)"

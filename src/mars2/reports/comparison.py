@@ -1,4 +1,4 @@
-"""Strategies side by side, from the run's newest comparison: what the page shows of it."""
+"""What the page shows of the run's newest comparison of strategies."""
 
 from __future__ import annotations
 

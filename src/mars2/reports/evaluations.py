@@ -58,7 +58,7 @@ def _cell(payload: Mapping[str, Any], who: str, measure: str) -> dict[str, Any] 
 
 
 def interval(scores: Mapping[str, Any], measure: str) -> list[float] | None:
-    """The 95% interval of a measure; None if there is none. Runs of version 0.1 call that of Pass@1 ``ci95``."""
+    """The 95% interval of a measure; None if there is none. Runs of version 0.1 store that of Pass@1 as ``ci95``."""
     return scores.get(f"{measure}_ci95", scores.get("ci95") if measure == "pass_at_1" else None)
 
 
@@ -80,7 +80,7 @@ def _gain(
 
 
 def _from_summary(summary: Mapping[str, Any]) -> dict[str, dict[str, Any]]:
-    """The same payloads, rebuilt from `summary.json`, for a run whose events say nothing of an evaluation."""
+    """The same payloads, rebuilt from `summary.json`, for a run that has no events of an evaluation."""
     payloads: dict[str, dict[str, Any]] = {}
     for label in ("before", "after"):
         agents = {name: entry[label] for name, entry in summary.get("agents", {}).items() if label in entry}

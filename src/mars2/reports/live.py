@@ -1,4 +1,4 @@
-"""The data of a page that is watched: built anew when the run has written something, no more often than is cheap."""
+"""The data of a live page: built anew when the run has written something, but not so often that it costs much."""
 
 from __future__ import annotations
 
@@ -22,10 +22,10 @@ _REST_FACTOR = 9  # after t seconds of work, rest for 9 t: a tenth of one core a
 
 @dataclass(frozen=True, slots=True)
 class Snapshot:
-    """What a run had come to at one moment."""
+    """The state of a run at one moment."""
 
     name: str
-    etag: str  # quoted, as HTTP has it
+    etag: str  # in quotes, as HTTP wants it
     data_gzip: bytes  # `page_data` as JSON
 
 
@@ -46,7 +46,7 @@ class LivePage:
         self._rest_until_s = 0.0
 
     def latest(self) -> Snapshot:
-        """The newest snapshot; an older one while a newer one is being built, or is not due yet.
+        """The newest snapshot. While a newer one is being built, or is not due yet, the older one.
 
         Raises:
             StoreError: the run cannot be read (now).
@@ -69,7 +69,7 @@ class LivePage:
             self._building.release()
 
     def html(self) -> str:
-        """The report's page with the newest data in it, which goes on asking for newer ones."""
+        """The report's page with the newest data. In the browser it keeps asking for newer data."""
         snapshot = self.latest()
         return render(snapshot.name, gzip.decompress(snapshot.data_gzip).decode("ascii"), etag=snapshot.etag)
 

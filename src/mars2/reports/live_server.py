@@ -1,4 +1,4 @@
-"""Serves a live page over HTTP: two addresses, GET only, and no request of a foreign web site answered."""
+"""Serves a live page over HTTP: two addresses, GET only. Requests of foreign web sites are refused."""
 
 from __future__ import annotations
 
@@ -65,12 +65,12 @@ class LiveServer(http.server.ThreadingHTTPServer):
         return name == "localhost" or name in self.names or _is_ip(name)
 
     def server_bind(self) -> None:
-        """Without the look-up of the machine's full name that the base class makes, which can take seconds."""
+        """As in the base class, but without looking up the machine's full name, which can take seconds."""
         super(http.server.HTTPServer, self).server_bind()
         self.server_name, self.server_port = str(self.server_address[0]), int(self.server_address[1])
 
     def handle_error(self, request: Any, client_address: Any) -> None:
-        """A client that went away is no error; anything else is shown as usual."""
+        """Ignores clients that went away; other errors are shown as usual."""
         if not isinstance(sys.exception(), OSError):
             super().handle_error(request, client_address)
 
@@ -131,7 +131,7 @@ class _Handler(http.server.BaseHTTPRequestHandler):
             self.wfile.write(body)
 
     def log_message(self, format: str, *args: Any) -> None:
-        """Silence: a page that asks every other second would fill the terminal."""
+        """Logs nothing: a page that asks every other second would fill the terminal."""
 
 
 def _is_ip(name: str) -> bool:

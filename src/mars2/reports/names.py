@@ -1,4 +1,4 @@
-"""What logged numbers are called and mean on the page, in the order shown. Unknown ones follow, as they are."""
+"""Titles and explanations of logged numbers on the page, in the order shown. Unknown ones follow, untitled."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Writes the page: one HTML file with its style, its scripts and its data inside, which asks nothing of a network."""
+"""Writes the page: one HTML file with its style, scripts and data inside. It loads nothing from a network."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ _SCRIPTS = (
 
 
 def write_report(folder: Path, run: RunReader) -> Path:
-    """Write `report.html` into a run's folder, replacing the former one, whatever the run has come to so far.
+    """Write `report.html` into a run's folder, replacing an older one. The run need not be finished.
 
     Args:
         folder: the run's folder; its `summary.json` is used if there is one.
@@ -54,7 +54,7 @@ def page_data(folder: Path, run: RunReader) -> dict[str, Any]:
 
 
 def render(name: str, data: str, *, etag: str | None = None) -> str:
-    """The page. Only the style and script of this package may run in it: the policy names their hashes.
+    """The page. Its security policy names the hashes of this package's style and script, so nothing else runs in it.
 
     Args:
         name: of the run.
@@ -80,9 +80,9 @@ def render(name: str, data: str, *, etag: str | None = None) -> str:
 
 
 def embeddable_json(data: Any) -> str:
-    """JSON that no text in it can break out of: pure ASCII, no ``<``.
+    """JSON that can be put into a page safely: pure ASCII, no ``<``.
 
-    What a browser cannot take is replaced: NaN and infinities by null, lone surrogates by U+FFFD.
+    What browsers refuse is replaced: NaN and infinities by null, lone surrogates by U+FFFD.
     """
     return json.dumps(_browsable(data), allow_nan=False, separators=(",", ":")).replace("<", "\\u003c")
 

@@ -1,4 +1,4 @@
-"""What a report asks of a run's store. Structural, so that this package needs no store and no store needs it."""
+"""What a report needs from a run's store, as a protocol: this package does not import the store, nor the other way."""
 
 from __future__ import annotations
 
@@ -45,7 +45,7 @@ class StoredTreeLike(Protocol):
 
 
 class RunReader(Protocol):
-    """`mars2.store.run_store.RunStore` is one."""
+    """For example `mars2.store.run_store.RunStore`."""
 
     @property
     def config(self) -> Mapping[str, Any]: ...

@@ -37,7 +37,7 @@ def run_data(folder: Path, run: RunReader, trees: Sequence[Mapping[str, Any]]) -
 
 
 def read_summary(folder: Path) -> dict[str, Any]:
-    """`summary.json` of the run; {} while there is none, or none that can be read."""
+    """`summary.json` of the run; {} if there is none, or if it cannot be read."""
     try:
         summary = json.loads((folder / "summary.json").read_text(encoding="utf-8"))
     except (OSError, ValueError):
@@ -46,7 +46,7 @@ def read_summary(folder: Path) -> dict[str, Any]:
 
 
 def run_state(events: Sequence[EventLike]) -> str:
-    """finished, interrupted or "in progress", by the last event that says."""
+    """finished, interrupted or "in progress", by the last event that tells."""
     going_on = dict.fromkeys(("run_started", "resumed", "training_started", "evaluation_started"), "in progress")
     states = {"run_finished": "finished", "interrupted": "interrupted", **going_on}
     return next((states[e.kind] for e in reversed(events) if e.kind in states), "in progress")
@@ -102,7 +102,7 @@ def thin(rows: Sequence[MetricLike], max_points: int = MAX_POINTS) -> list[tuple
 def _facts(
     run: RunReader, events: Sequence[EventLike], metrics: Sequence[MetricLike], summary: Mapping[str, Any]
 ) -> list[tuple[str, str]]:
-    """The line under the title: what is known of date, work done, and how to reproduce it."""
+    """The line under the title: date, work done, and how to reproduce the run, as far as known."""
     started, finished = _payload(events, "run_started"), _payload(events, "run_finished")
     known = {**finished, **summary}
     wall_s = known.get("wall_s") or max((row.wall_s for row in metrics), default=None)
@@ -132,7 +132,7 @@ def _payload(events: Sequence[EventLike], kind: str) -> Mapping[str, Any]:
 def _who(
     run: RunReader, events: Sequence[EventLike], metrics: Sequence[MetricLike], trees: Sequence[Mapping[str, Any]]
 ) -> dict[str, Any]:
-    """Agents and policies in a fixed order, so that colours stay theirs; and the only agent of each policy, if one."""
+    """Agents and policies in a fixed order, so that each keeps its colour; and the agent of policies with only one."""
     configured = run.config.get("agents") or {}
     names = list(configured) if isinstance(configured, Mapping) else []
     names += [agent for e in events if e.kind == "evaluation" for agent in e.payload.get("agents", {})]

@@ -1,4 +1,4 @@
-"""Tables as CSV files, for whatever a reader plots with."""
+"""Writes tables as CSV files, for other programs to plot."""
 
 from __future__ import annotations
 

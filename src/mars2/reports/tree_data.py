@@ -1,4 +1,4 @@
-"""Trees and their problems as the page's viewer wants them, no more of them than a browser opens at once."""
+"""Trees and their problems in the form that the page's viewer reads, only as many as a browser can show."""
 
 from __future__ import annotations
 
@@ -39,7 +39,7 @@ def trees_data(
 
 
 def fair_shares(counts: Mapping[str, int], total: int) -> dict[str, int]:
-    """How many of each kind to take when there is room for `total`: equal shares, what is not needed shared on."""
+    """How many of each kind to take when there is room for `total`: equal shares; what one kind leaves, others get."""
     shares: dict[str, int] = {}
     for position, kind in enumerate(sorted(counts, key=lambda kind: counts[kind])):
         shares[kind] = min(counts[kind], (total - sum(shares.values())) // (len(counts) - position))
@@ -47,7 +47,7 @@ def fair_shares(counts: Mapping[str, int], total: int) -> dict[str, int]:
 
 
 def _newest_in_turn(run: RunReader, max_trees: int) -> list[StoredTreeLike]:
-    """The newest tree of each phase, then the second newest of each, …; so that a cut by size treats all alike."""
+    """The newest tree of each phase, then the second newest of each, …: a cut by size is then fair to all phases."""
     by_phase: list[list[StoredTreeLike]] = []
     for phase, share in fair_shares(run.tree_counts(), max_trees).items():
         if share:
@@ -80,8 +80,8 @@ def node_entry(node: Node, annotations: Mapping[str, float]) -> dict[str, Any]:
         "depth": node.depth,
         "correct": node.is_correct,
         "score": node.score,
-        "reward": node.reward,
-        "credit": dict(annotations),  # shaped, advantage, …
+        "reward": annotations.get("reward"),
+        "credit": {name: value for name, value in annotations.items() if name != "reward"},  # shaped, advantage, …
         "policy": completion.policy,
         "version": completion.policy_version,
         "finish": completion.finish_reason,
@@ -141,7 +141,7 @@ def problem_entry(problem: Problem) -> dict[str, Any]:
 
 
 def test_entry(test: Test) -> dict[str, str]:
-    """What goes in and what must come out, as text."""
+    """The input and the expected output, as text."""
     match test:
         case StdioTest():
             shown = {"input": test.input, "expected": test.output}

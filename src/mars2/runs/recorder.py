@@ -67,10 +67,10 @@ class Recorder:
         if tree.tree_id in self._open:
             self.store.append_expansions(tree.tree_id, chosen)
 
-    def held(self, tree: Tree, node: Node, failure: Failure | None) -> None:
+    def held(self, tree: Tree, expansion: Expansion, failure: Failure | None) -> None:
         """An expansion is finished, but its turn to be told has not come."""
         if tree.tree_id in self._open:
-            self.store.append_held(tree.tree_id, node, failure)
+            self.store.append_held(tree.tree_id, expansion.id, tree.held[expansion.id], failure)
 
     def node(self, tree: Tree, node: Node, failure: Failure | None = None) -> None:
         """A node was added to a tree; `failure`: the calls that failed before."""
@@ -87,7 +87,7 @@ class Recorder:
     def tree(
         self, tree: Tree, *, phase: str, step: int, annotations: Mapping[int, Mapping[str, float]] | None = None
     ) -> None:
-        """Record a finished tree. `annotations`: node id → e.g. {"shaped": …, "advantage": …}."""
+        """Record a finished tree. `annotations`: node id → e.g. {"reward": …, "advantage": …}."""
         if tree.tree_id in self._open:
             self.store.finish_tree(tree, annotations)
             self._open.remove(tree.tree_id)

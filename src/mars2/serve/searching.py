@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 
 from mars2 import build
 from mars2.config.run import RunConfig
-from mars2.core.completion import Sampling
+from mars2.core.completion import SamplingOptions
 from mars2.core.problem import Problem
 from mars2.core.tree import Expansion, Failure, Node, Tree
 from mars2.runs.choose import choose
@@ -45,7 +45,7 @@ class Progress:
     def expansions(self, tree: Tree, chosen: Sequence[Expansion]) -> None:
         pass
 
-    def held(self, tree: Tree, node: Node, failure: Failure | None) -> None:
+    def held(self, tree: Tree, expansion: Expansion, failure: Failure | None) -> None:
         pass
 
     def node(self, tree: Tree, node: Node, failure: Failure | None = None) -> None:
@@ -100,7 +100,7 @@ async def search(
     )
 
 
-def _sampling(sampling: Sampling, request: ChatRequest) -> Sampling:
+def _sampling(sampling: SamplingOptions, request: ChatRequest) -> SamplingOptions:
     limit = request.max_completion_tokens or request.max_tokens
     return replace(
         sampling,

@@ -13,7 +13,7 @@ from typing import Any
 from mars2.core import serial
 from mars2.core.errors import StoreError
 from mars2.core.problem import Problem
-from mars2.core.tree import Expansion, Failure, Node, Tree
+from mars2.core.tree import Expansion, Failure, Result, Tree
 from mars2.store import schema
 from mars2.store.payload import unpack
 from mars2.store.records import Event, MetricRow, Outcome, SampleRecord, StoredTree
@@ -130,8 +130,9 @@ class RunReader:
 
     def _stored_tree(self, row: tuple[Any, ...]) -> StoredTree:
         row_id, tree_id, problem_id, phase, step, seed, ending_blob = row
-        payloads = self._execute("SELECT payload FROM nodes WHERE tree = ? ORDER BY node_id", (row_id,))
-        nodes = [serial.node_from_dict(unpack(payload)) for (payload,) in payloads]
+        rows = self._execute("SELECT payload FROM nodes WHERE tree = ? ORDER BY node_id", (row_id,))
+        payloads = [unpack(payload) for (payload,) in rows]
+        nodes = [serial.node_from_dict(payload) for payload in payloads]
         ending = {} if ending_blob is None else unpack(ending_blob)
         pending, held, failures = self._growth(row_id)
         used = [n.expansion_id for n in nodes] + [e.id for e in pending] + [f.expansion_id for f in failures]
@@ -145,20 +146,23 @@ class RunReader:
             failures=failures,
         )
         annotations = serial.value_from_json(ending.get("annotations", {}))
+        for node, payload in zip(nodes, payloads, strict=True):
+            if (reward := payload.get("reward")) is not None:  # files of before kept rewards with their nodes
+                annotations[node.id] = {"reward": serial.value_from_json(reward)} | annotations.get(node.id, {})
         return StoredTree(tree, phase, step, seed, ending_blob is not None, annotations)
 
-    def _growth(self, row_id: int) -> tuple[list[Expansion], dict[int, Node], list[Failure]]:
+    def _growth(self, row_id: int) -> tuple[list[Expansion], dict[int, Result], list[Failure]]:
         """What is pending in a tree, which of it is held, and what failed."""
         if not schema.has_growth(self._db):
             return [], {}, []
         pending: list[Expansion] = []
-        held: dict[int, Node] = {}
+        held: dict[int, Result] = {}
         for id_, parent_id, agent, blob in self._execute(
             "SELECT expansion_id, parent_id, agent, held FROM pending WHERE tree = ? ORDER BY expansion_id", (row_id,)
         ):
             pending.append(Expansion(id_, parent_id, agent))
             if blob is not None:
-                held[id_] = serial.node_from_dict(unpack(blob))
+                held[id_] = serial.result_from_dict(unpack(blob))
         rows = self._execute("SELECT * FROM failures WHERE tree = ? ORDER BY expansion_id", (row_id,))
         failures = [
             Failure(id_, agent, num_calls, bool(cancelled), bool(last), serial.value_from_json(unpack(error)))

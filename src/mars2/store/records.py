@@ -43,14 +43,13 @@ class MetricRow:
 
 @dataclass(frozen=True, slots=True)
 class StoredTree:
-    """A tree with where it came from and what credit assignment made of its nodes.
-
-    An unfinished one has no RNG: where its stream stood was not written down.
-    """
+    """A tree with where it came from and what credit assignment made of its nodes."""
 
     tree: Tree
     phase: str
     step: int
     seed: int | None
     finished: bool
-    annotations: dict[int, dict[str, float]]  # node id -> {"shaped": …, "advantage": …}; {} where there are none
+    annotations: dict[
+        int, dict[str, float]
+    ]  # node id -> {"reward": …, "shaped": …, "advantage": …}; {} where there are none

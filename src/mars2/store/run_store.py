@@ -14,7 +14,7 @@ from mars2.core import serial
 from mars2.core.errors import StoreError
 from mars2.core.problem import Problem
 from mars2.core.protocols import SampleRow
-from mars2.core.tree import Expansion, Failure, Node, Tree
+from mars2.core.tree import Expansion, Failure, Node, Result, Tree
 from mars2.store import schema
 from mars2.store.lock import WriterLock
 from mars2.store.payload import pack
@@ -186,13 +186,13 @@ class RunStore(RunReader):
                     (row, expansion.id, expansion.parent_id, expansion.agent),
                 )
 
-    def append_held(self, tree_id: str, node: Node, failure: Failure | None = None) -> None:
+    def append_held(self, tree_id: str, expansion_id: int, result: Result, failure: Failure | None = None) -> None:
         """Keep what an expansion brought (`Tree.held`) and which of its calls failed."""
         row = self._open_tree_row(tree_id)
         with self._atomic():
             self._execute(
                 "UPDATE pending SET held = ? WHERE tree = ? AND expansion_id = ?",
-                (pack(serial.node_to_dict(node)), row, node.expansion_id),
+                (pack(serial.result_to_dict(result)), row, expansion_id),
             )
             self._append_failure(row, failure)
 
@@ -305,7 +305,7 @@ class RunStore(RunReader):
 
     def _append_node(self, tree_row: int, tree_id: str, node: Node) -> None:
         try:
-            self._execute("INSERT INTO nodes VALUES (?, ?, ?)", (tree_row, node.id, pack(serial.node_to_dict(node))))
+            self._execute("INSERT INTO nodes VALUES (?, ?, ?)", (tree_row, node.id, pack(serial.result_to_dict(node))))
         except sqlite3.IntegrityError:
             raise StoreError(f"node {node.id} of tree {tree_id} is stored already") from None
 

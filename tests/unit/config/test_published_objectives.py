@@ -47,8 +47,8 @@ def test_every_objective_is_in_the_table() -> None:
 @pytest.mark.parametrize("name", EXPECTED)
 def test_the_keys_give_the_objective(name: str) -> None:
     training = documented()[name]
-    default = TrainingConfig(steps=1).objective.model_dump()
-    assert training.objective.model_dump() == default | EXPECTED[name]
+    default = TrainingConfig(steps=1).objective.as_dict()
+    assert training.objective.as_dict() == default | EXPECTED[name]
     assert training.advantage == {"Dr. GRPO": "no_std", "RLOO": "leave_one_out"}.get(name, "tree_group")
     assert (training.reward.overlong_buffer > 0) == (name == "DAPO")
     assert training.dynamic_filtering

@@ -37,7 +37,7 @@ TEAM: dict[str, Any] = {
 )
 def test_a_name_stands_for_a_search_section(text: str, section: dict[str, Any]) -> None:
     assert parse_strategy(text) == section
-    search = parse_config(TEAM | {"search": section}).search.model_dump()
+    search = parse_config(TEAM | {"search": section}).search.as_dict()
     assert section.items() <= search.items()
 
 

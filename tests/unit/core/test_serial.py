@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import math
+from dataclasses import fields
 from typing import Any
 
 import numpy as np
@@ -15,7 +16,7 @@ from mars2.core import serial
 from mars2.core.completion import Completion, Message
 from mars2.core.problem import AssertTest, CallTest, Checker, Limits, Problem, StdioTest
 from mars2.core.sample import TrainingSample
-from mars2.core.tree import Expansion, Node, Tree
+from mars2.core.tree import Node, Result, Tree
 from mars2.core.verdict import Status, TestResult, Verdict
 
 pytestmark = pytest.mark.filterwarnings("ignore:Generating overly large repr")
@@ -48,9 +49,10 @@ completions = st.builds(
 )  # fmt: skip
 messages = st.builds(Message, st.sampled_from(["system", "user", "assistant"]), any_text)
 nodes = st.builds(
-    Node, st.integers(0, 9), st.integers(0, 9), st.none() | st.integers(0, 9), st.text(), st.integers(1, 9),
-    st.lists(messages, max_size=3).map(tuple), completions, st.none() | any_text, verdicts, st.none() | verdicts,
-    st.floats(0, 1), st.none() | any_float,
+    Node, id=st.integers(0, 9), expansion_id=st.integers(0, 9), parent_id=st.none() | st.integers(0, 9),
+    agent=st.text(), depth=st.integers(1, 9), prompt=st.lists(messages, max_size=3).map(tuple), completion=completions,
+    program=st.none() | any_text, public_verdict=verdicts, hidden_verdict=st.none() | verdicts, score=st.floats(0, 1),
+    elapsed_s=any_float,
 )  # fmt: skip
 tests = (
     st.builds(StdioTest, any_text, any_text)
@@ -60,7 +62,7 @@ tests = (
 test_tuples = st.lists(tests, max_size=2).map(tuple)
 problems = st.builds(
     Problem, any_text, any_text, test_tuples, test_tuples, st.none() | st.text(), any_text,
-    st.builds(Limits, wall_s=st.none() | any_float),
+    st.builds(Limits, wall_s=st.none() | st.floats(min_value=0, exclude_min=True, allow_nan=False)),
     st.sampled_from(["exact", "unordered"]) | st.builds(Checker, any_text),
     st.dictionaries(st.text(), values, max_size=2),
 )  # fmt: skip
@@ -136,7 +138,16 @@ def test_log_probabilities_keep_every_bit() -> None:
 
 @given(nodes)
 def test_nodes_round_trip(node: Node) -> None:
-    assert serial.node_from_dict(through_json(serial.node_to_dict(node))) == node
+    stored = through_json(serial.result_to_dict(node))
+    assert serial.node_from_dict(stored) == node
+    assert serial.node_from_dict(stored | {"reward": 1.0}) == node, "files of before kept a reward with each node"
+
+
+@given(nodes)
+def test_results_round_trip(node: Node) -> None:
+    result = Result(**{f.name: getattr(node, f.name) for f in fields(Result)})
+    assert serial.result_from_dict(through_json(serial.result_to_dict(result))) == result
+    assert serial.result_from_dict(through_json(serial.result_to_dict(node))) == result, "as files of before held it"
 
 
 @given(problems)
@@ -144,12 +155,6 @@ def test_problems_round_trip(problem: Problem) -> None:
     restored = serial.problem_from_dict(through_json(serial.problem_to_dict(problem)))
     assert restored == problem
     assert same(restored.metadata, problem.metadata)  # not part of a problem's equality
-
-
-@given(st.none() | st.integers(0, 9), st.text())
-def test_expansions_round_trip(parent_id: int | None, agent: str) -> None:
-    expansion = Expansion(3, parent_id, agent)
-    assert serial.expansion_from_dict(through_json(serial.expansion_to_dict(expansion))) == expansion
 
 
 def test_samples_round_trip() -> None:
@@ -165,13 +170,14 @@ def small_tree(tree_id: str = "t", **changes: Any) -> Tree:
     completion = Completion(changes.pop("text", "x"), "stop", "q", 0, output_ids=ids, cost=changes.pop("cost", 0.0))
     tree.add(
         tree.expand(None, changes.pop("agent", "a")),
-        prompt=(),
-        completion=completion,
-        program=changes.pop("program", "x = 1"),
-        public_verdict=Verdict(Status.AC, (test,), tier=changes.pop("tier", "A")),
-        hidden_verdict=None,
-        score=changes.pop("score", 1.0),
-        reward=changes.pop("reward", 1.0),
+        Result(
+            prompt=(),
+            completion=completion,
+            program=changes.pop("program", "x = 1"),
+            public_verdict=Verdict(Status.AC, (test,), tier=changes.pop("tier", "A")),
+            hidden_verdict=None,
+            score=changes.pop("score", 1.0),
+        ),
     )
     assert not changes
     return tree
@@ -181,7 +187,7 @@ def small_tree(tree_id: str = "t", **changes: Any) -> Tree:
     "change",
     [
         {"tree_id": "u"}, {"problem_id": "r"}, {"agent": "b"}, {"output_ids": (1, 3)}, {"text": "y"}, {"program": None},
-        {"status": Status.WA}, {"score": 0.5}, {"reward": 0.0}, {"reward": None},
+        {"status": Status.WA}, {"score": 0.5},
     ],
 )  # fmt: skip
 def test_the_tree_hash_sees_what_a_tree_says(change: dict[str, Any]) -> None:
@@ -213,13 +219,14 @@ def test_the_tree_hash_sees_parents() -> None:
             node = tree.nodes[0]
             tree.add(
                 tree.expand(parent, "a"),
-                prompt=(),
-                completion=node.completion,
-                program=None,
-                public_verdict=node.public_verdict,
-                hidden_verdict=None,
-                score=0.0,
-                reward=0.0,
+                Result(
+                    prompt=(),
+                    completion=node.completion,
+                    program=None,
+                    public_verdict=node.public_verdict,
+                    hidden_verdict=None,
+                    score=0.0,
+                ),
             )
         return tree
 
@@ -232,4 +239,4 @@ def test_the_tree_hash_takes_trees_one_at_a_time() -> None:
 
 
 def test_the_tree_hash_is_stable_between_releases() -> None:
-    assert serial.tree_hash([small_tree()]) == "8be907b0a3c5a190b383cc7e2b8910e092102ef2c73903255a97350c8e8bfd6e"
+    assert serial.tree_hash([small_tree()]) == "684a29fdd4ae8c2a3464540d8e8f2ac7acb256c022691e26a0d0492c7128074e"

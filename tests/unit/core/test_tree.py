@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from mars2.core.completion import Completion
-from mars2.core.tree import Expansion, Node, Tree
+from mars2.core.tree import Expansion, Result, Tree
 from mars2.core.verdict import Status, Verdict
 from mars2.search.ab_mcts import AbMcts
 
@@ -17,16 +15,15 @@ EVENTS = st.lists(
 )
 
 
-def result(score: float) -> dict[str, Any]:
-    return {
-        "prompt": (),
-        "completion": Completion("", "stop", "p", 0),
-        "program": "pass",
-        "public_verdict": Verdict(Status.WA, ()),
-        "hidden_verdict": None,
-        "score": score,
-        "reward": None,
-    }
+def result(score: float) -> Result:
+    return Result(
+        prompt=(),
+        completion=Completion("", "stop", "p", 0),
+        program="pass",
+        public_verdict=Verdict(Status.WA, ()),
+        hidden_verdict=None,
+        score=score,
+    )
 
 
 @settings(max_examples=200, deadline=None)
@@ -56,16 +53,16 @@ def test_every_expansion_has_one_fate_whatever_is_said_of_it_and_however_often(
             order.append(expansion.id)
         if event == "cancel" and before in {"pending", "held"}:
             fate[expansion.id] = "cancelled"
-        outcome: Node | bool | None
+        outcome: Result | bool | None
         match event:
             case "hold":
-                outcome = tree.hold(expansion, **result(number % 11 / 10))
+                outcome = tree.hold(expansion, result(number % 11 / 10))
                 assert (outcome is not None) == (fate[expansion.id] == "held")
             case "admit":
                 outcome = tree.admit(expansion)
                 assert (outcome is not None) == (fate[expansion.id] == "node")
             case "add":
-                outcome = tree.add(expansion, **result(number % 11 / 10))
+                outcome = tree.add(expansion, result(number % 11 / 10))
                 assert (outcome is not None) == (fate[expansion.id] == "node")
             case _:
                 assert tree.cancel(expansion) == (before in {"pending", "held"})

@@ -5,7 +5,7 @@ from __future__ import annotations
 from hypothesis import strategies as st
 
 from mars2.core.completion import Completion
-from mars2.core.tree import Tree
+from mars2.core.tree import Result, Tree
 from mars2.core.verdict import Status, TestResult, Verdict
 
 Shape = list[tuple[int | None, str]]
@@ -22,21 +22,22 @@ def build(shape: Shape, *, output_ids: tuple[int, ...] = (5, 6), tree_id: str = 
     for parent_id, agent in shape:
         tree.add(
             tree.expand(parent_id, agent),
-            prompt=(),
-            completion=Completion(
-                text="x",
-                finish_reason="stop",
-                policy=f"policy-{agent}",
-                policy_version=3,
-                prompt_ids=(1, 2),
-                output_ids=output_ids,
-                logprobs=tuple(-0.5 * (i + 1) for i in range(len(output_ids))),
+            Result(
+                prompt=(),
+                completion=Completion(
+                    text="x",
+                    finish_reason="stop",
+                    policy=f"policy-{agent}",
+                    policy_version=3,
+                    prompt_ids=(1, 2),
+                    output_ids=output_ids,
+                    logprobs=tuple(-0.5 * (i + 1) for i in range(len(output_ids))),
+                ),
+                program="x",
+                public_verdict=verdict(Status.AC),
+                hidden_verdict=None,
+                score=1.0,
             ),
-            program="x",
-            public_verdict=verdict(Status.AC),
-            hidden_verdict=None,
-            score=1.0,
-            reward=1.0,
         )
     return tree
 

@@ -4,7 +4,7 @@ import pytest
 
 from mars2.core.completion import Completion, Message
 from mars2.core.problem import CallTest, Problem, StdioTest
-from mars2.core.tree import Tree
+from mars2.core.tree import Result, Tree
 from mars2.core.verdict import Status, TestResult, Verdict
 from mars2.lab.prompting import LabPrompter
 
@@ -22,13 +22,14 @@ def refinement(program: str | None, *tests: TestResult, role: str = "") -> str:
     tree = Tree("t", PROBLEM.id)
     node = tree.add(
         tree.expand(None, "alpha"),
-        prompt=(),
-        completion=Completion("", "stop", "alpha", 0),
-        program=program,
-        public_verdict=verdict,
-        hidden_verdict=None,
-        score=0.0,
-        reward=None,
+        Result(
+            prompt=(),
+            completion=Completion("", "stop", "alpha", 0),
+            program=program,
+            public_verdict=verdict,
+            hidden_verdict=None,
+            score=0.0,
+        ),
     )
     assert node is not None
     (message,) = PROMPTER.refinement(PROBLEM, role, node)

@@ -49,9 +49,9 @@ def weights(of: TorchLearner) -> dict[str, Tensor]:
 def test_every_option_of_the_learner_can_be_reached_from_the_configuration() -> None:
     options = set(inspect.signature(TorchLearner.__init__).parameters) - {"self"}
     elsewhere = {"policy", "model", "objective", "schedule", "total_steps", "device", "seed", "temperature", "lora"}
-    keys = set(OptimizerConfig.model_fields) - {"lr_schedule"}
+    keys = set(OptimizerConfig.__dataclass_fields__) - {"lr_schedule"}
     assert options == keys | elsewhere | {"threads"}
-    assert set(LoraConfig.model_fields) == set(Lora.__dataclass_fields__)
+    assert set(LoraConfig.__dataclass_fields__) == set(Lora.__dataclass_fields__)
 
 
 @pytest.mark.parametrize(

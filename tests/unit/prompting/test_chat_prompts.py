@@ -8,7 +8,7 @@ import pytest
 
 from mars2.core.completion import Completion, FinishReason, Prompt
 from mars2.core.problem import AssertTest, CallTest, Limits, Problem, StdioTest
-from mars2.core.tree import Node, Tree
+from mars2.core.tree import Node, Result, Tree
 from mars2.core.verdict import Status, TestResult, Verdict
 from mars2.prompting import ChatPrompter
 
@@ -40,13 +40,14 @@ def _parent(
     tree = Tree("t", problem.id)
     node = tree.add(
         tree.expand(None, "a"),
-        prompt=(),
-        completion=Completion("text", finish_reason, "p", 0),
-        program=program,
-        public_verdict=Verdict(overall, results),
-        hidden_verdict=None,
-        score=0.0,
-        reward=None,
+        Result(
+            prompt=(),
+            completion=Completion("text", finish_reason, "p", 0),
+            program=program,
+            public_verdict=Verdict(overall, results),
+            hidden_verdict=None,
+            score=0.0,
+        ),
     )
     assert node is not None
     return node

@@ -11,7 +11,7 @@ from mars2.core.completion import Completion, Message
 from mars2.core.problem import CallTest, Problem
 from mars2.core.seeds import stream
 from mars2.core.statistics import mean_ci
-from mars2.core.tree import Node, Tree
+from mars2.core.tree import Node, Result, Tree
 from mars2.core.verdict import Status, TestResult, Verdict
 from mars2.store.run_store import RunStore
 
@@ -91,21 +91,25 @@ def grow(tree: Tree, problem: Problem, skill: dict[str, float], version: int, nu
         logprobs = tuple((-rng.exponential(0.3, len(ids))).tolist())
         tree.add(
             tree.expand(None if parent is None else parent.id, agent),
-            prompt=prompt,
-            completion=Completion(text, "stop", AGENTS[agent], version, ids[:20], ids, logprobs, 20, len(ids)),
-            program=program,
-            public_verdict=public,
-            hidden_verdict=hidden,
-            score=public.fraction_passed,
-            reward=float(public.accepted and hidden.accepted),
+            Result(
+                prompt=prompt,
+                completion=Completion(text, "stop", AGENTS[agent], version, ids[:20], ids, logprobs, 20, len(ids)),
+                program=program,
+                public_verdict=public,
+                hidden_verdict=hidden,
+                score=public.fraction_passed,
+            ),
         )
     return tree
 
 
 def credit(tree: Tree) -> dict[int, dict[str, float]]:
-    rewards = np.array([n.reward for n in tree])
+    rewards = np.array([float(n.is_correct) for n in tree])
     advantages = (rewards - rewards.mean()) / (rewards.std() + 1e-6)
-    return {n.id: {"shaped": float(n.reward or 0) * 1.25, "advantage": float(advantages[n.id])} for n in tree}
+    return {
+        i: {"reward": reward, "shaped": reward * 1.25, "advantage": float(advantages[i])}
+        for i, reward in enumerate(rewards.tolist())
+    }
 
 
 def skill_at(step: int) -> dict[str, float]:
@@ -146,7 +150,7 @@ def log_step(store: RunStore, step: int, rng: np.random.Generator, trees: list[T
     for name, policy in AGENTS.items():
         nodes: list[Node] = [n for t in trees for n in t if n.agent == name]
         store.append_metrics(step, f"agent/{name}", {
-            "reward_mean": float(np.mean([n.reward or 0 for n in nodes])),
+            "reward_mean": float(np.mean([n.is_correct for n in nodes])),
             "pass_rate": float(np.mean([n.is_correct for n in nodes])),
             "advantage_std": 0.9 + 0.1 * rng.random(),
             "response_length": 38 - step / 8 + rng.normal(),

@@ -15,7 +15,7 @@ from typing import Any
 
 from mars2.core.completion import Completion, Message
 from mars2.core.problem import Problem, StdioTest
-from mars2.core.tree import Tree
+from mars2.core.tree import Result, Tree
 from mars2.core.verdict import Status, TestResult, Verdict
 from mars2.reports import write_report
 from mars2.reports.page import embeddable_json
@@ -67,13 +67,14 @@ def hostile_run(folder: Path) -> Path:
     failed = TestResult(Status.WA, actual=HOSTILE, error_message=HOSTILE, traceback=HOSTILE, stderr=HOSTILE)
     tree.add(
         tree.expand(None, "agent" + HOSTILE_NAME),
-        prompt=(Message("user", HOSTILE),),
-        completion=Completion(HOSTILE, "stop", "policy" + HOSTILE_NAME, 0),
-        program=HOSTILE,
-        public_verdict=Verdict(Status.WA, (failed,)),
-        hidden_verdict=None,
-        score=0.0,
-        reward=0.0,
+        Result(
+            prompt=(Message("user", HOSTILE),),
+            completion=Completion(HOSTILE, "stop", "policy" + HOSTILE_NAME, 0),
+            program=HOSTILE,
+            public_verdict=Verdict(Status.WA, (failed,)),
+            hidden_verdict=None,
+            score=0.0,
+        ),
     )
     with RunStore.create(
         folder, config={"name": HOSTILE, HOSTILE: HOSTILE, "agents": {HOSTILE: {"policy": HOSTILE}}}

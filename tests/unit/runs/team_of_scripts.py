@@ -13,7 +13,7 @@ from mars2.core.problem import CallTest, Problem, Suite
 from mars2.core.protocols import SandboxFacts, Search
 from mars2.core.verdict import Status, TestResult, Verdict
 from mars2.prompting.chat import ChatPrompter
-from mars2.runs.growing.grow_tree import Scoring, TreeGrower
+from mars2.runs.growing.grow_tree import TreeGrower
 from mars2.runs.growing.team import Agent
 from mars2.search.ab_mcts import AbMcts
 
@@ -66,7 +66,6 @@ def grower(
     max_nodes: int = 8,
     new_search: Callable[[], Search] | None = None,
     sandbox: ExecSandbox | None = None,
-    scoring: Scoring = Scoring(),
     price: PriceConfig | None = None,
     **options: Any,
 ) -> TreeGrower:
@@ -78,6 +77,5 @@ def grower(
         sandbox=sandbox or ExecSandbox(),
         seed=0,
         max_nodes=max_nodes,
-        scoring=scoring,
         **options,
     )

@@ -111,7 +111,19 @@ def test_a_prompt_is_never_longer_than_its_bound() -> None:
 def node(program: str | None, passed: int, total: int = 2) -> Node:
     tests = tuple(TestResult(Status.AC if i < passed else Status.WA) for i in range(total))
     verdict = Verdict(Status.AC if passed == total else Status.WA, tests)
-    return Node(0, 0, None, "a", 1, (), Completion("", "stop", "a", 0), program, verdict, None, 0.0, None)
+    return Node(
+        id=0,
+        expansion_id=0,
+        parent_id=None,
+        agent="a",
+        depth=1,
+        prompt=(),
+        completion=Completion("", "stop", "a", 0),
+        program=program,
+        public_verdict=verdict,
+        hidden_verdict=None,
+        score=0.0,
+    )
 
 
 def stops_after(rules: StoppingConfig, nodes: list[Node]) -> tuple[int, str | None]:

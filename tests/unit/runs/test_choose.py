@@ -11,7 +11,7 @@ import pytest
 
 from mars2.core.completion import Completion
 from mars2.core.problem import CallTest, Checker, Limits, Problem
-from mars2.core.tree import Tree
+from mars2.core.tree import Result, Tree
 from mars2.core.verdict import Status, TestResult, Verdict
 from mars2.runs.choose import Selection, choose
 from mars2.runs.growing.guidance import Guide, RewardModelError
@@ -52,13 +52,14 @@ def tree_of(*programs: str | None) -> Tree:
         status = Status.CE if program is None else Status.AC
         tree.add(
             tree.expand(None, "a"),
-            prompt=(),
-            completion=Completion("", "stop", "policy", 0),
-            program=program,
-            public_verdict=Verdict(status, (TestResult(status),) * 2),
-            hidden_verdict=None,
-            score=0.0,
-            reward=None,
+            Result(
+                prompt=(),
+                completion=Completion("", "stop", "policy", 0),
+                program=program,
+                public_verdict=Verdict(status, (TestResult(status),) * 2),
+                hidden_verdict=None,
+                score=0.0,
+            ),
         )
     return tree
 

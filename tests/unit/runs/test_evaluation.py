@@ -15,10 +15,10 @@ from mars2.core.prefix import prefix
 from mars2.core.problem import Problem
 from mars2.core.protocols import Search
 from mars2.core.serial import tree_hash
-from mars2.core.tree import Tree
+from mars2.core.tree import Result, Tree
 from mars2.problems.subset import seeded_subset
 from mars2.runs.choose import Selection
-from mars2.runs.growing.grow_tree import Retries
+from mars2.runs.growing.attempt import Retries
 from mars2.runs.measuring.evaluation import ChooseAnswer, Entrant, Evaluation
 from mars2.runs.measuring.figures import Figures, Scores, figures_of
 from mars2.runs.measuring.outcomes import Outcome, curve_budgets, measure
@@ -86,12 +86,12 @@ async def test_a_prefix_has_the_failures_of_a_smaller_budget() -> None:
 def test_a_prefix_renumbers_nodes_that_overtook_others() -> None:
     tree = Tree("t", "p")
     first, second, third = (tree.expand(None, "a") for _ in range(3))
-    facts = grown_facts()
-    tree.add(third, **facts)  # node 0
-    tree.add(first, **facts)  # node 1
+    result = some_result()
+    tree.add(third, result)  # node 0
+    tree.add(first, result)  # node 1
     fourth = tree.expand(1, "a")
-    tree.add(fourth, **facts)  # node 2, child of expansion 0
-    tree.add(second, **facts)  # node 3
+    tree.add(fourth, result)  # node 2, child of expansion 0
+    tree.add(second, result)  # node 3
     part = prefix(tree, 2)
     assert [(n.id, n.expansion_id, n.parent_id) for n in part] == [(0, 0, None), (1, 1, None)]
     part = prefix(tree, 3)
@@ -101,19 +101,18 @@ def test_a_prefix_renumbers_nodes_that_overtook_others() -> None:
         prefix(tree, -1)
 
 
-def grown_facts() -> dict:
+def some_result() -> Result:
     from mars2.core.completion import Completion
     from mars2.core.verdict import Status, Verdict
 
-    return {
-        "prompt": (),
-        "completion": Completion("", "stop", "p", 0),
-        "program": None,
-        "public_verdict": Verdict(Status.CE, ()),
-        "hidden_verdict": None,
-        "score": 0.0,
-        "reward": 0.0,
-    }
+    return Result(
+        prompt=(),
+        completion=Completion("", "stop", "p", 0),
+        program=None,
+        public_verdict=Verdict(Status.CE, ()),
+        hidden_verdict=None,
+        score=0.0,
+    )
 
 
 def test_budgets_double_up_to_the_budget() -> None:

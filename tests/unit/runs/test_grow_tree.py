@@ -1,4 +1,4 @@
-"""Growing one tree: prompts, scores, rewards, failures, resume, and the same tree whatever runs beside it."""
+"""Growing one tree: prompts, scores, verdicts, failures, resume, and the same tree whatever runs beside it."""
 
 from __future__ import annotations
 
@@ -9,11 +9,14 @@ import pytest
 from team_of_scripts import HALF, NOTHING, PROBLEM, RIGHT, WRONG, ExecSandbox, grower, scripted
 
 from mars2.config.growing import StoppingConfig
-from mars2.core.problem import Problem
+from mars2.core.errors import SandboxUnavailable
+from mars2.core.problem import Problem, Suite
 from mars2.core.serial import tree_hash
 from mars2.core.tree import Tree
+from mars2.core.verdict import Status, Verdict
 from mars2.reward_model.scripted import ScriptedRewardModel
-from mars2.runs.growing.grow_tree import MAX_CANCELLED_IN_A_ROW, Retries, Scoring
+from mars2.runs.growing.attempt import Hidden, Retries
+from mars2.runs.growing.grow_tree import MAX_CANCELLED_IN_A_ROW
 from mars2.runs.growing.guidance import Guide
 from mars2.runs.growing.rollout import Job, grow_trees
 from mars2.search.best_of_n import BestOfN
@@ -22,7 +25,7 @@ from mars2.search.sequential import Sequential
 ANSWERS = ("", [RIGHT, HALF, WRONG, NOTHING])
 
 
-async def test_scores_come_from_public_tests_and_rewards_from_all() -> None:
+async def test_scores_come_from_public_tests_and_programs_that_pass_them_are_judged_by_the_hidden_ones() -> None:
     tree = Tree("t", PROBLEM.id)
     growth = await grower(scripted("a", ANSWERS), max_nodes=24).grow(tree, PROBLEM)
     assert growth.stop_reason == "budget spent"
@@ -30,11 +33,9 @@ async def test_scores_come_from_public_tests_and_rewards_from_all() -> None:
     assert not tree.pending
     by_program = {n.completion.text: n for n in tree}
     assert set(by_program) == {RIGHT, HALF, WRONG, NOTHING}
-    assert (by_program[RIGHT].score, by_program[RIGHT].reward) == (1.0, 1.0)
-    assert (by_program[HALF].score, by_program[HALF].reward) == (0.5, 0.0)
-    assert (by_program[WRONG].score, by_program[WRONG].reward) == (0.0, 0.0)
+    assert [by_program[answer].score for answer in (RIGHT, HALF, WRONG)] == [1.0, 0.5, 0.0]
     assert by_program[NOTHING].program is None
-    assert by_program[HALF].hidden_verdict is None, "hidden tests cannot change a reward that is 0 already"
+    assert by_program[HALF].hidden_verdict is None, "what failed a public test is wrong already"
     hidden = by_program[RIGHT].hidden_verdict
     assert hidden is not None
     assert hidden.accepted
@@ -54,11 +55,11 @@ async def test_first_attempts_see_no_feedback_and_refinements_see_the_parent() -
 
 async def test_hidden_tests_are_left_alone_when_solving() -> None:
     tree = Tree("t", PROBLEM.id)
-    await grower(scripted("a", ("", [RIGHT])), scoring=Scoring(judge_hidden=False), max_nodes=2).grow(tree, PROBLEM)
-    assert all(n.hidden_verdict is None and n.reward is None for n in tree)
+    await grower(scripted("a", ("", [RIGHT])), hidden="never", max_nodes=2).grow(tree, PROBLEM)
+    assert all(n.hidden_verdict is None for n in tree)
 
 
-async def test_a_reward_model_has_its_part_in_the_score_and_none_in_the_reward() -> None:
+async def test_a_reward_model_has_its_part_in_the_score() -> None:
     seen: list[tuple[object, ...]] = []
 
     def rule(problem: Problem, program: str) -> float:
@@ -66,11 +67,11 @@ async def test_a_reward_model_has_its_part_in_the_score_and_none_in_the_reward()
         return 0.25 if "x + 1" in program else 0.75
 
     tree, guide = Tree("t", PROBLEM.id), Guide(ScriptedRewardModel(rule))
-    await grower(scripted("a", ANSWERS), max_nodes=24, scoring=Scoring(alpha=0.2), guide=guide).grow(tree, PROBLEM)
-    scores = {n.completion.text: (n.score, n.reward) for n in tree}
-    assert scores[RIGHT] == (pytest.approx(0.8 + 0.2 * 0.25), 1.0)
-    assert scores[HALF] == (pytest.approx(0.8 * 0.5 + 0.2 * 0.75), 0.0)
-    assert scores[NOTHING] == (0.0, 0.0)
+    await grower(scripted("a", ANSWERS), max_nodes=24, alpha=0.2, guide=guide).grow(tree, PROBLEM)
+    scores = {n.completion.text: n.score for n in tree}
+    assert scores[RIGHT] == pytest.approx(0.8 + 0.2 * 0.25)
+    assert scores[HALF] == pytest.approx(0.8 * 0.5 + 0.2 * 0.75)
+    assert scores[NOTHING] == 0.0
     assert guide.num_scored == 3, "a program was scored twice"
     assert set(seen) == {()}, "the reward model saw hidden tests"
     plain, silent = Tree("t", PROBLEM.id), Guide(ScriptedRewardModel(rule))
@@ -78,14 +79,44 @@ async def test_a_reward_model_has_its_part_in_the_score_and_none_in_the_reward()
     assert silent.num_scored == 0
 
 
-async def test_the_overlong_penalty_lowers_the_reward_only() -> None:
+@pytest.mark.parametrize(
+    ("hidden", "judged"),
+    [
+        ("never", [(2, False)]),
+        ("if public passed", [(2, False), (1, True)]),
+        ("always", [(2, False), (1, False)]),
+    ],
+)
+async def test_public_tests_are_all_run_and_hidden_ones_as_asked(
+    hidden: Hidden, judged: list[tuple[int, bool]]
+) -> None:
+    """(number of tests, stops at the first failure) of each call of the judge for one right program."""
+    calls: list[tuple[int, bool]] = []
+
+    class Watched(ExecSandbox):
+        async def judge(self, program: str | None, suite: Suite, *, stop_at_first_failure: bool = True) -> Verdict:
+            calls.append((len(suite.tests), stop_at_first_failure))
+            return await super().judge(program, suite, stop_at_first_failure=stop_at_first_failure)
+
+    team = grower(scripted("a", ("", [RIGHT])), sandbox=Watched(), hidden=hidden, max_nodes=1)
+    await team.grow(Tree("t", PROBLEM.id), PROBLEM)
+    assert calls == judged
+
+
+async def test_a_share_of_tests_needs_the_hidden_verdict_of_wrong_programs_too() -> None:
     tree = Tree("t", PROBLEM.id)
-    scoring = Scoring(overlong_buffer=180, overlong_factor=0.5)
-    await grower(scripted("a", ("", [RIGHT])), scoring=scoring, max_nodes=1).grow(tree, PROBLEM)
-    (node,) = tree
-    excess = len(RIGHT) - (200 - 180)
-    assert node.score == 1.0
-    assert node.reward == pytest.approx(1.0 - 0.5 * excess / 180)
+    await grower(scripted("a", ("", [WRONG])), hidden="always", max_nodes=1).grow(tree, PROBLEM)
+    assert tree.nodes[0].hidden_verdict is not None
+
+
+async def test_a_fault_of_the_judge_on_hidden_tests_ends_the_tree() -> None:
+    class Broken(ExecSandbox):
+        async def judge(self, program: str | None, suite: Suite, *, stop_at_first_failure: bool = True) -> Verdict:
+            verdict = await super().judge(program, suite, stop_at_first_failure=stop_at_first_failure)
+            return replace(verdict, status=Status.IE) if suite.tests == PROBLEM.hidden_tests else verdict
+
+    with pytest.raises(SandboxUnavailable):
+        await grower(scripted("a", ("", [RIGHT])), sandbox=Broken()).grow(Tree("t", PROBLEM.id), PROBLEM)
 
 
 async def test_stop_when_solved() -> None:

@@ -21,7 +21,8 @@ from mars2.core.protocols import Search
 from mars2.core.serial import tree_hash
 from mars2.core.tree import Tree
 from mars2.reports import write_report
-from mars2.runs.growing.grow_tree import MAX_CANCELLED_IN_A_ROW, Growth, Retries
+from mars2.runs.growing.attempt import Retries
+from mars2.runs.growing.grow_tree import MAX_CANCELLED_IN_A_ROW, Growth
 from mars2.runs.growing.rollout import Job, grow_trees
 from mars2.runs.recorder import Recorder
 from mars2.search.ab_mcts import AbMcts

@@ -21,8 +21,8 @@ from team_of_scripts import HALF, NOTHING, PROBLEM, RIGHT, WRONG, grower
 from virtual_time import SlowBackend, run_virtually
 
 from mars2.core.serial import tree_hash
-from mars2.core.tree import Failure, Node, Tree
-from mars2.runs.growing.grow_tree import Retries
+from mars2.core.tree import Expansion, Failure, Node, Tree
+from mars2.runs.growing.attempt import Retries
 from mars2.runs.growing.rollout import Job, grow_trees
 from mars2.runs.growing.slots import Slots
 from mars2.runs.recorder import Recorder
@@ -54,9 +54,9 @@ class CrashingRecorder(Recorder):
         self._count()
         super().expansions(tree, chosen)
 
-    def held(self, tree: Tree, node: Node, failure: Failure | None) -> None:
+    def held(self, tree: Tree, expansion: Expansion, failure: Failure | None) -> None:
         self._count()
-        super().held(tree, node, failure)
+        super().held(tree, expansion, failure)
 
     def node(self, tree: Tree, node: Node, failure: Failure | None = None) -> None:
         self._count()

@@ -8,7 +8,7 @@ import pytest
 
 from mars2.core.completion import Completion
 from mars2.core.problem import CallTest, Problem
-from mars2.core.tree import Tree
+from mars2.core.tree import Result, Tree
 from mars2.core.verdict import Status, TestResult, Verdict
 from mars2.reward_model.scripted import ScriptedRewardModel
 from mars2.runs.measuring.reward_data import label, labelled_programs, split_problems
@@ -23,13 +23,14 @@ def tree_of(problem_id: str, *nodes: tuple[str | None, Verdict, Verdict | None])
     for program, public, hidden in nodes:
         tree.add(
             tree.expand(None, "a"),
-            prompt=(),
-            completion=Completion("", "stop", "policy", 0),
-            program=program,
-            public_verdict=public,
-            hidden_verdict=hidden,
-            score=0.0,
-            reward=None,
+            Result(
+                prompt=(),
+                completion=Completion("", "stop", "policy", 0),
+                program=program,
+                public_verdict=public,
+                hidden_verdict=hidden,
+                score=0.0,
+            ),
         )
     return tree
 

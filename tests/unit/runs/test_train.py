@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 from team_of_scripts import HALF, PROBLEM, RIGHT, WRONG, ExecSandbox, grower, scripted
 
 from mars2.config.growing import RolloutConfig
-from mars2.config.training import TrainingConfig
+from mars2.config.training import RewardConfig, ShapingConfig, TrainingConfig
 from mars2.core.errors import BackendError
 from mars2.core.serial import tree_hash
 from mars2.credit.advantages import tree_group
@@ -43,7 +43,9 @@ def trainer(folder: Path, store: RunStore, latency_s: float = 0.0, **training: A
         seed=0,
         problems=[PROBLEM],
         grower=grower(*backends.values()),
-        credit=Credit(tree_group, {"a": "a", "b": "b"}, 0.5, 0.5, dynamic_filtering=True),
+        credit=Credit(
+            tree_group, {"a": "a", "b": "b"}, {"a": 200, "b": 200}, reward=RewardConfig(), shaping=ShapingConfig()
+        ),
         backends=backends,
         learners={name: RecordingLearner(name) for name in backends},
         recorder=Recorder(store),

@@ -6,7 +6,7 @@ import numpy as np
 
 from mars2.core.completion import Completion
 from mars2.core.protocols import Choice, Search
-from mars2.core.tree import Expansion, Node, Tree
+from mars2.core.tree import Expansion, Node, Result, Tree
 from mars2.core.verdict import Status, TestResult, Verdict
 
 COMPLETION = Completion("", "stop", "policy", 0)
@@ -32,13 +32,14 @@ def verdict(passed: int, of: int = 4) -> Verdict:
 def finish(tree: Tree, expansion: Expansion, score: float, *, program: str | None = "pass", passed: int = 0) -> Node:
     node = tree.add(
         expansion,
-        prompt=(),
-        completion=COMPLETION,
-        program=program,
-        public_verdict=verdict(passed),
-        hidden_verdict=None,
-        score=score,
-        reward=None,
+        Result(
+            prompt=(),
+            completion=COMPLETION,
+            program=program,
+            public_verdict=verdict(passed),
+            hidden_verdict=None,
+            score=score,
+        ),
     )
     assert node is not None
     return node

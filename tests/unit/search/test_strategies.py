@@ -169,20 +169,20 @@ def test_depth_guided_goes_deeper() -> None:
         (lambda: BestOfN(["a"]).add_agent("a"), r"search\.agents has 'a' already"),
         (lambda: BestOfN(["a"]).remove_agent("b"), r"search\.agents has no 'b' to remove; it has a"),
         (
-            lambda: RefineBest(["a"], RefineBestConfig(num_first_attempts=0)),
-            r"search\.num_first_attempts must be >= 1, got 0",
+            lambda: RefineBestConfig(num_first_attempts=0),
+            "num_first_attempts: got 0; must be >= 1",
         ),
-        (lambda: Mcts(["a"], MctsConfig(samples_per_agent=0)), r"search\.samples_per_agent must be >= 1, got 0"),
-        (lambda: Mcts(["a"], MctsConfig(exploration=-1.0)), r"search\.exploration must be >= 0, got -1\.0"),
-        (lambda: DepthGuided(["a"], DepthGuidedConfig(gamma=1.5)), r"search\.gamma must be in \(0, 1\], got 1\.5"),
-        (lambda: DepthGuided(["a"], DepthGuidedConfig(slope=-0.1)), r"search\.slope must be >= 0, got -0\.1"),
+        (lambda: MctsConfig(samples_per_agent=0), "samples_per_agent: got 0; must be >= 1"),
+        (lambda: MctsConfig(exploration=-1.0), r"exploration: got -1\.0; must be >= 0"),
+        (lambda: DepthGuidedConfig(gamma=1.5), r"gamma: got 1\.5; must be <= 1"),
+        (lambda: DepthGuidedConfig(slope=-0.1), r"slope: got -0\.1; must be >= 0"),
         (
-            lambda: DepthGuided(["a"], DepthGuidedConfig(floor=0.99)),
-            r"search\.floor must be in \(0, gamma = 0\.98\], got 0\.99",
+            lambda: DepthGuidedConfig(floor=0.99),
+            r"floor must be in \(0, gamma = 0\.98\], got 0\.99",
         ),
         (
-            lambda: DepthGuided(["a"], DepthGuidedConfig(count_scope="tree")),
-            r"search\.count_scope must be depth or node, got 'tree'",
+            lambda: DepthGuidedConfig(count_scope="tree"),
+            "count_scope: got 'tree'; must be 'depth' or 'node'",
         ),  # type: ignore[arg-type]
     ],
 )

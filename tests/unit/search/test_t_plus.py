@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from inspect import signature
 from typing import Any
 
 import numpy as np
@@ -59,11 +58,6 @@ def test_without_its_changes_it_is_depth_guided(order: Any) -> None:
     assert shapes[0] == shapes[1]
 
 
-def test_configuration_and_class_have_the_same_defaults() -> None:
-    options = TPlusConfig(strategy="t_plus").model_dump(exclude={"strategy"})
-    assert options == {name: p.default for name, p in signature(TPlus).parameters.items() if name != "agents"}
-
-
 def test_the_best_score_on_the_way_down_is_backed_up() -> None:
     search = told(six_nodes(), own_score_weight=0.0, go_on="arm")
     root, node_0, node_2 = search.arms(None), search.arms(0), search.arms(2)
@@ -115,9 +109,9 @@ def test_a_better_child_is_refined_rather_than_its_parent_widened() -> None:
 @pytest.mark.parametrize(
     ("options", "message"),
     [
-        ({"own_score_weight": -1.0}, r"search\.own_score_weight must be >= 0, got -1\.0; 100 is the default"),
-        ({"back_up": "max"}, r"search\.back_up must be best or score, got 'max'"),
-        ({"go_on": "child"}, r"search\.go_on must be best-child or arm, got 'child'"),
+        ({"own_score_weight": -1.0}, "own_score_weight: got -1.0; must be >= 0"),
+        ({"back_up": "max"}, "back_up: got 'max'; must be"),
+        ({"go_on": "child"}, "go_on: got 'child'; must be"),
     ],
 )
 def test_bad_options_are_refused(options: dict[str, Any], message: str) -> None:

@@ -17,9 +17,9 @@ from mars2.core import protocols, serial
 from mars2.core.completion import Completion, Message
 from mars2.core.errors import StoreError
 from mars2.core.problem import CallTest, Problem
-from mars2.core.tree import Tree
+from mars2.core.tree import Result, Tree
 from mars2.core.verdict import Status, TestResult, Verdict
-from mars2.store.payload import unpack
+from mars2.store.payload import pack, unpack
 from mars2.store.run_store import RunStore
 from mars2.store.schema import FILE_NAME
 
@@ -37,13 +37,14 @@ def make_tree(tree_id: str = "t0", num_nodes: int = 3) -> Tree:
     for i in range(num_nodes):
         tree.add(
             tree.expand(None if i == 0 else i - 1, "ab"[i % 2]),
-            prompt=(Message("user", f"try {i} \ud800"),),
-            completion=Completion("```", "length", "q", i, (1, 2), (3, i), (-0.5, -math.inf), 2, 2),
-            program="print('\ud83d')" if i else None,
-            public_verdict=Verdict(Status.RE, (TestResult(Status.RE, error_type="KeyError", exit_code=1),)),
-            hidden_verdict=None,
-            score=i / 10,
-            reward=None,
+            Result(
+                prompt=(Message("user", f"try {i} \ud800"),),
+                completion=Completion("```", "length", "q", i, (1, 2), (3, i), (-0.5, -math.inf), 2, 2),
+                program="print('\ud83d')" if i else None,
+                public_verdict=Verdict(Status.RE, (TestResult(Status.RE, error_type="KeyError", exit_code=1),)),
+                hidden_verdict=None,
+                score=i / 10,
+            ),
         )
     return tree
 
@@ -138,6 +139,17 @@ def test_a_saved_tree_comes_back_equal(store: RunStore) -> None:
     assert math.isnan(stored.annotations[2]["shaped"])
     assert store.tree("t0").tree.tree_id == "t0"
     assert store.tree("t1") is None
+
+
+def test_rewards_that_older_files_keep_with_their_nodes_are_read_as_annotations(store: RunStore) -> None:
+    store.save_tree(make_tree(), phase="train", step=0, annotations={1: {"shaped": 0.25}})
+    for number, reward in enumerate([1.0, 0.5, None]):
+        (payload,) = store._db.execute("SELECT payload FROM nodes WHERE node_id = ?", (number,)).fetchone()
+        old = pack(unpack(payload) | {"reward": reward})
+        store._db.execute("UPDATE nodes SET payload = ? WHERE node_id = ?", (old, number))
+    [stored] = store.trees()
+    assert same(stored.tree, make_tree())
+    assert stored.annotations == {0: {"reward": 1.0}, 1: {"reward": 0.5, "shaped": 0.25}}
 
 
 @pytest.mark.parametrize("payload", [b"\x78\x01rotten", zlib.compress(b"{"), zlib.compress(b"\xff"), "text", None])

@@ -18,7 +18,7 @@ WRITER = """
 import sys
 from pathlib import Path
 from mars2.core.completion import Completion
-from mars2.core.tree import Tree
+from mars2.core.tree import Result, Tree
 from mars2.core.verdict import Status, Verdict
 from mars2.store.run_store import RunStore
 
@@ -29,8 +29,9 @@ while True:
     tree = Tree(f"t{step}", "p")
     store.open_tree(tree.tree_id, "p", "train", step, step)
     for i in range(3):
-        node = tree.add(tree.expand(None, "a"), prompt=(), completion=Completion("x" * 500, "stop", "q", 0),
-                        program=None, public_verdict=Verdict(Status.CE, ()), hidden_verdict=None, score=0, reward=0)
+        result = Result(prompt=(), completion=Completion("x" * 500, "stop", "q", 0), program=None,
+                        public_verdict=Verdict(Status.CE, ()), hidden_verdict=None, score=0)
+        node = tree.add(tree.expand(None, "a"), result)
         store.append_node(tree.tree_id, node)
     with store.transaction():
         store.finish_tree(tree)

@@ -13,30 +13,24 @@ Chosen, finished and told are recorded as they happen; `grow` goes on with a tre
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from collections.abc import Awaitable, Callable, Sequence
+from dataclasses import dataclass, replace
 from typing import Literal, Protocol
 
 from mars2.config.growing import BudgetConfig, StoppingConfig
-from mars2.core.completion import Completion, Prompt
-from mars2.core.errors import BackendError, ConfigError
+from mars2.core.completion import Prompt
+from mars2.core.errors import ConfigError
 from mars2.core.problem import Problem
-from mars2.core.protocols import Prompter, Sandbox, Search, Stop
-from mars2.core.seeds import derive_seed, stream
+from mars2.core.protocols import Search, Stop
+from mars2.core.seeds import stream
 from mars2.core.tree import Expansion, Failure, Node, Tree
-from mars2.core.verdict import Verdict
-from mars2.credit.rewards import overlong_penalty, raw_reward, search_score
+from mars2.runs.growing.attempt import Attempt, Attempter
 from mars2.runs.growing.budget import Ledger
-from mars2.runs.growing.guidance import Guide
-from mars2.runs.growing.slots import Slots
 from mars2.runs.growing.stopping import Stopping
-from mars2.runs.growing.team import Agent
 from mars2.search.strategy import Strategy, rebuild
 
 MAX_CANCELLED_IN_A_ROW = 3
 """Expansions of one agent in one tree that may be cancelled one after another before it is given up there."""
-
-MAX_BACKOFF_S = 60.0
 
 Order = Literal["expansion", "arrival"]
 
@@ -46,7 +40,7 @@ class GrowthLog(Protocol):
 
     def expansions(self, tree: Tree, chosen: Sequence[Expansion]) -> None: ...
 
-    def held(self, tree: Tree, node: Node, failure: Failure | None) -> None: ...
+    def held(self, tree: Tree, expansion: Expansion, failure: Failure | None) -> None: ...
 
     def node(self, tree: Tree, node: Node, failure: Failure | None = None) -> None: ...
 
@@ -59,7 +53,7 @@ class NoLog:
     def expansions(self, tree: Tree, chosen: Sequence[Expansion]) -> None:
         pass
 
-    def held(self, tree: Tree, node: Node, failure: Failure | None) -> None:
+    def held(self, tree: Tree, expansion: Expansion, failure: Failure | None) -> None:
         pass
 
     def node(self, tree: Tree, node: Node, failure: Failure | None = None) -> None:
@@ -70,26 +64,6 @@ class NoLog:
 
 
 NO_LOG: GrowthLog = NoLog()
-
-
-@dataclass(frozen=True, slots=True)
-class Scoring:
-    """How verdicts become a score (search) and a reward (training)."""
-
-    reward: Literal["binary", "fraction"] = "binary"
-    overlong_buffer: int = 0  # tokens
-    overlong_factor: float = 1.0
-    judge_hidden: bool = True  # False at solve time: hidden tests must not steer anything
-    alpha: float = 0.0  # the reward model's part of the score, where the grower has a guide
-
-
-@dataclass(frozen=True, slots=True)
-class Retries:
-    """What is done about calls that fail."""
-
-    max_retries: int = 2  # per expansion, before it is cancelled
-    backoff_s: float = 0.0  # before the first retry; doubles with each, half of it at random; at most MAX_BACKOFF_S
-    timeout_s: float | None = None  # of one call, waiting for a slot not counted
 
 
 @dataclass(frozen=True, slots=True)
@@ -110,39 +84,16 @@ class Growth:
         return {failure.agent: failure.error for failure in self.tree.failures if failure.is_last}
 
 
-@dataclass(frozen=True, slots=True)
-class _Attempt:
-    """What one expansion brought; `completion` is None where the backend failed."""
-
-    expansion: Expansion
-    prompt: Prompt
-    num_failed_calls: int
-    error: str  # of the last failed call; "" if there was none
-    completion: Completion | None = None
-    program: str | None = None
-    public: Verdict | None = None
-    hidden: Verdict | None = None
-    estimate: float | None = None  # the reward model's
-
-
-@dataclass(frozen=True, slots=True)
-class TreeGrower:
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TreeGrower(Attempter):
     """Everything that growing a tree needs but the problem."""
 
-    agents: Mapping[str, Agent]
     new_search: Callable[[], Search]
-    prompter: Prompter
-    sandbox: Sandbox
-    seed: int
     max_nodes: int
-    scoring: Scoring = Scoring()
     expansions_in_flight: int = 1  # chosen and not yet told
     order: Order = "expansion"  # without lockstep
-    retries: Retries = Retries()
     budget: BudgetConfig = BudgetConfig()
     stop_rules: StoppingConfig = StoppingConfig()
-    slots: Slots = field(default_factory=lambda: Slots({}))
-    guide: Guide | None = None  # a reward model with a part in the score; only at test time
 
     async def grow(
         self,
@@ -160,88 +111,6 @@ class TreeGrower:
         growing = _Growing(self, tree, problem, log)
         return await growing.run(next_wave)
 
-    async def attempt(self, tree: Tree, problem: Problem, expansion: Expansion, prompt: Prompt) -> _Attempt:
-        """Generate, with retries, then parse and judge."""
-        agent = self.agents[expansion.agent]
-        error = ""
-        for number in range(self.retries.max_retries + 1):
-            if number:
-                await asyncio.sleep(self._backoff_s(tree, expansion, number - 1))
-            seed = derive_seed(self.seed, "generate", tree.tree_id, expansion.id, number)
-            try:
-                async with self.slots.slot(agent.policy, tree), asyncio.timeout(self.retries.timeout_s):
-                    completion = await agent.backend.generate(prompt, agent.sampling.seeded(seed))
-            except BackendError as failure:
-                error = str(failure)
-            except TimeoutError:
-                error = f"policy {agent.policy!r}: no answer in time (limit {self.retries.timeout_s} s)"
-            except UnicodeError as failure:
-                error = f"policy {agent.policy!r}: the prompt cannot be encoded: {failure}"
-            else:
-                if not completion.cost and agent.price is not None:
-                    cost = agent.price.cost(completion.prompt_tokens, completion.output_tokens)
-                    completion = replace(completion, cost=cost)
-                program = self.prompter.parse(completion.text, problem)
-                public, hidden = await self._judge(problem, program)
-                estimate = await self._estimate(problem, program)
-                return _Attempt(expansion, prompt, number, error, completion, program, public, hidden, estimate)
-        return _Attempt(expansion, prompt, self.retries.max_retries + 1, error)
-
-    def prompt(self, tree: Tree, problem: Problem, parent_id: int | None, agent: str) -> Prompt:
-        role = self.agents[agent].role
-        if parent_id is None:
-            return self.prompter.first_attempt(problem, role)
-        return self.prompter.refinement(problem, role, tree.nodes[parent_id])
-
-    def hold(self, tree: Tree, attempt: _Attempt, elapsed_s: float) -> Node | None:
-        """Score a finished attempt and keep it in the tree until its turn; None if it brought no completion."""
-        if attempt.completion is None or attempt.public is None:
-            return None
-        scoring = self.scoring
-        reward: float | None = None
-        if scoring.judge_hidden:
-            reward = raw_reward(attempt.public, attempt.hidden, scoring.reward)
-            if scoring.overlong_buffer:
-                reward += overlong_penalty(
-                    len(attempt.completion.output_ids),
-                    max_length=self.agents[attempt.expansion.agent].sampling.max_tokens,
-                    buffer=scoring.overlong_buffer,
-                    factor=scoring.overlong_factor,
-                )
-        return tree.hold(
-            attempt.expansion,
-            prompt=attempt.prompt,
-            completion=attempt.completion,
-            program=attempt.program,
-            public_verdict=attempt.public,
-            hidden_verdict=attempt.hidden,
-            score=search_score(attempt.public, estimate=attempt.estimate, alpha=self.scoring.alpha),
-            reward=reward,
-            elapsed_s=elapsed_s,
-        )
-
-    def _backoff_s(self, tree: Tree, expansion: Expansion, number: int) -> float:
-        longest = min(self.retries.backoff_s * 2**number, MAX_BACKOFF_S)
-        return longest * (0.5 + 0.5 * stream(self.seed, "backoff", tree.tree_id, expansion.id, number).random())
-
-    async def _estimate(self, problem: Problem, program: str | None) -> float | None:
-        """How likely the reward model thinks a program right; None where it has no say."""
-        if self.guide is None or program is None or not self.scoring.alpha:
-            return None
-        (estimate,) = await self.guide.score(problem, [program])
-        return estimate
-
-    async def _judge(self, problem: Problem, program: str | None) -> tuple[Verdict, Verdict | None]:
-        """All public tests are run, for score and feedback; hidden ones only where they can change the reward."""
-        public = await self.sandbox.judge(program, problem.public, stop_at_first_failure=False)
-        is_wanted = public.accepted or self.scoring.reward == "fraction"
-        if not (self.scoring.judge_hidden and problem.hidden_tests and is_wanted):
-            return public, None
-        hidden = await self.sandbox.judge(
-            program, problem.hidden, stop_at_first_failure=self.scoring.reward == "binary"
-        )
-        return public, hidden
-
 
 class _Growing:
     """One tree while it grows."""
@@ -254,7 +123,7 @@ class _Growing:
         self.search = grower.new_search()
         self.stopping = Stopping(grower.stop_rules)
         self.ledger = Ledger(grower.budget, grower.agents)
-        self.running: set[asyncio.Task[_Attempt]] = set()
+        self.running: set[asyncio.Task[Attempt]] = set()
         self.given_up: dict[int, Failure] = {}  # expansion id → its failure, waiting for its turn
         self.unlogged: dict[int, Failure | None] = {}  # expansion id of a held node → its failed calls
         self.in_waves = False
@@ -387,17 +256,12 @@ class _Growing:
         if errors:
             raise errors[0]
         for attempt in sorted((task.result() for task in done), key=lambda a: a.expansion.id):
-            expansion = attempt.expansion
-            node = self.grower.hold(self.tree, attempt, self.elapsed_s)
-            failure = None
-            if attempt.num_failed_calls:
-                failure = Failure(
-                    expansion.id, expansion.agent, attempt.num_failed_calls, node is None, False, attempt.error
-                )
-            if node is None:
+            expansion, failure = attempt.expansion, attempt.failure
+            if attempt.result is None:
                 assert failure is not None
                 self.given_up[expansion.id] = failure
                 continue
+            self.tree.hold(expansion, replace(attempt.result, elapsed_s=self.elapsed_s))
             if failure is not None:
                 self.tree.failures.append(failure)
             self.unlogged[expansion.id] = failure
@@ -407,7 +271,8 @@ class _Growing:
                     self._settle(expansion)
             return
         for expansion_id in [i for i in self.unlogged if not self._is_next(i)]:
-            self.log.held(self.tree, self.tree.held[expansion_id], self.unlogged.pop(expansion_id))
+            expansion = self.tree.pending[expansion_id]
+            self.log.held(self.tree, expansion, self.unlogged.pop(expansion_id))
 
     def _is_next(self, expansion_id: int) -> bool:
         """Whether a finished expansion is told before anything else is awaited, hence recorded as a node at once."""

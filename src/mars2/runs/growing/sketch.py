@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 from mars2.core.tree import Node, Tree
 
 
-def sketch(tree: Tree) -> str:
+def sketch(tree: Tree, rewards: Mapping[int, float]) -> str:
     """One line a node, children indented below their parent: number, agent, verdict, score, reward."""
     children: dict[int | None, list[Node]] = {}
     for node in tree:
@@ -15,7 +17,7 @@ def sketch(tree: Tree) -> str:
     while waiting:
         node, depth = waiting.pop()
         verdict = node.hidden_verdict if node.public_verdict.accepted and node.hidden_verdict else node.public_verdict
-        reward = "" if node.reward is None else f" reward {node.reward:.3g}"
-        lines.append(f"{'  ' * depth}{node.id} {node.agent} {verdict.status.value} score {node.score:.2f}{reward}")
+        what = f"{node.id} {node.agent} {verdict.status.value} score {node.score:.2f} reward {rewards[node.id]:.3g}"
+        lines.append("  " * depth + what)
         waiting += [(child, depth + 1) for child in reversed(children.get(node.id, []))]
     return "\n".join(lines)

@@ -245,13 +245,13 @@ class Trainer:
             "sandbox_failure_fraction": failed / (judged + failed) if judged + failed else 0.0,
         }
         self.recorder.metrics(self.progress.rounds, scopes)
-        shown = next((c for c in credited if c.is_kept), credited[0]).tree
+        shown = next((c for c in credited if c.is_kept), credited[0])
         self.recorder.event(
             "sample_tree",
             step=self.progress.rounds,
-            tree_id=shown.tree_id,
-            problem_id=shown.problem_id,
-            text=sketch(shown),
+            tree_id=shown.tree.tree_id,
+            problem_id=shown.tree.problem_id,
+            text=sketch(shown.tree, shown.rewards),
         )
         self._empty_rounds = 0 if any(c.samples for c in credited) else self._empty_rounds + 1
         if self._empty_rounds >= self.training.max_rounds_without_samples:

@@ -18,7 +18,7 @@ def tree_metrics(credited: Sequence[CreditedTree], agents: Iterable[str]) -> dic
         values = {"share_of_expansions": len(nodes) / num_nodes if num_nodes else 0.0}
         if nodes:
             values |= {
-                "reward_mean": _mean(n.reward or 0.0 for _, n in nodes),
+                "reward_mean": _mean(c.rewards[n.id] for c, n in nodes),
                 "pass_rate": _mean(n.is_correct for _, n in nodes),
                 "score_mean": _mean(n.score for _, n in nodes),
                 "response_length": _mean(n.completion.output_tokens for _, n in nodes),
