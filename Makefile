@@ -11,7 +11,7 @@ COMPILE := $(BIN)/python -m compileall -q -j 0 .venv/lib >/dev/null 2>&1 || true
 .PHONY: demo test lint clean
 
 demo: .venv/installed
-	$(BIN)/mars2 train configs/quickstart.yaml --fresh
+	$(BIN)/mars2 train quickstart --fresh
 
 test: .venv/installed-test
 	$(BIN)/python -m pytest

@@ -44,11 +44,12 @@ from mars2.core.protocols import Backend, Sandbox, SandboxFacts
 from mars2.core.statistics import paired_gain_ci
 from mars2.core.tree import Node, Tree
 from mars2.core.verdict import Verdict
+from mars2.recipes import FOLDER
 from mars2.runs.measuring.validation import METRIC, Validation
 from mars2.runs.recorder import Recorder
 from mars2.store.run_store import RunStore
 
-CONFIG = Path(__file__).parents[1] / "configs" / "lab_heter.yaml"
+CONFIG = FOLDER / "lab_heter.yaml"
 SCHEDULES = ("rounds", "async")
 MS_PER_TOKEN = {"alpha": 25.0, "beta": 100.0}
 WINDOW = 320  # first attempts

@@ -127,11 +127,11 @@ async def engine_logprobs(backend: VllmBackend, samples: Sequence[TrainingSample
 async def agreement(
     backend: VllmBackend, model: str, completions: Sequence[Completion], learning_rate: float
 ) -> dict[str, Any]:
-    from mars2.learners.objective import Objective
+    from mars2.config.objective import ClipObjectiveConfig
     from mars2.learners.torch_learner import TorchLearner
 
     samples = training_samples(completions)
-    learner = TorchLearner("a", model, objective=Objective(kl_beta=0.0), learning_rate=learning_rate)
+    learner = TorchLearner("a", model, objective=ClipObjectiveConfig(kl_beta=0.0), learning_rate=learning_rate)
 
     def own() -> np.ndarray:
         return np.concatenate([row.float().numpy() for row in learner._old_logprobs(samples)])

@@ -31,9 +31,9 @@ from tokenizers import Tokenizer, models
 from torch.nn.functional import cross_entropy
 from transformers import AutoModelForCausalLM, LlamaConfig, LlamaForCausalLM, PreTrainedTokenizerFast
 
+from mars2.config.objective import ClipObjectiveConfig
 from mars2.core.sample import TrainingSample
 from mars2.learners.batching import MicroBatch, make_micro_batches
-from mars2.learners.objective import Objective
 from mars2.learners.policy_model import Dtype
 from mars2.learners.torch_learner import TorchLearner
 
@@ -97,7 +97,7 @@ def make_samples(num: int, group: int, seed: int, vocab_size: int) -> list[Train
 def learner_update(
     folder: Path, samples: list[TrainingSample], max_tokens: int, dtype: Dtype, share: bool
 ) -> Callable[[], Any]:
-    objective = Objective(kl_beta=0.0, tis_cap=None)
+    objective = ClipObjectiveConfig(kl_beta=0.0, tis_cap=None)
     learner = TorchLearner(
         "p", folder, objective=objective, micro_batch_tokens=max_tokens, dtype=dtype, share_prompts=share
     )

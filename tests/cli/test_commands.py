@@ -55,7 +55,8 @@ def here(tmp_path: Path) -> Path:
 
 
 @pytest.mark.parametrize(
-    "command", ["train", "sft", "evaluate", "solve", "judge", "report", "view", "check", "doctor", "train-reward"]
+    "command",
+    ["train", "sft", "evaluate", "solve", "judge", "report", "view", "check", "doctor", "train-reward", "recipes"],
 )
 def test_help_has_an_example(command: str, tmp_path: Path) -> None:
     done = mars2(command, "--help", cwd=tmp_path)
@@ -67,7 +68,19 @@ def test_help_has_an_example(command: str, tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        (["train", "missing.yaml"], "config: no such file: missing.yaml"),
+        (
+            ["train", "zzz"],
+            "config: no such file or recipe: zzz; give a YAML file or one of deepcoder_8b_",
+        ),
+        (["train", "confg.yaml"], "config: no such file or recipe: confg.yaml; did you mean config.yaml?"),
+        (["evaluate", "quikstart"], "TARGET: quikstart is no configuration file, no recipe (mars2 recipes lists"),
+        (["check", "configs/quickstart.yaml"], "recipe: configs/quickstart.yaml; did you mean quickstart?"),
+        (["solve", "problem.md", "--config", "quikstart"], "did you mean quickstart?"),
+        (["train-reward", "lab_reward"], "did you mean lab_reward_model?"),
+        (["sft", "sft_chat"], "did you mean sft_chats?"),
+        (["recipes", "show", "quikstart"], "did you mean quickstart?"),
+        (["recipes", "copy", "quickstart", "config.yaml"], "FILE: config.yaml exists; name another file"),
+        (["recipes", "copy", "quickstart", "gone/x.yaml"], "FILE: cannot write gone/x.yaml: No such file"),
         (["evaluate", "config.yaml", "--set", "rollout.max_nods=3"], "rollout.max_nods: unknown key; did you mean"),
         (["evaluate", "config.yaml", "--budget", "-1"], "rollout.max_nodes: got -1; input should be greater than"),
         (["train", "config.yaml"], "training: missing in config.yaml"),

@@ -12,10 +12,11 @@ from mars2.cli import train as command
 from mars2.cli.main import app
 from mars2.config.run import RunConfig
 from mars2.core.errors import ConfigError
+from mars2.recipes import FOLDER
 from mars2.store.run_store import RunStore
 from mars2.store.schema import FILE_NAME
 
-CONFIG = Path(__file__).parents[2] / "configs" / "lab_heter.yaml"
+CONFIG = FOLDER / "lab_heter.yaml"
 
 
 @pytest.fixture

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Iterator, Sequence
+from collections.abc import AsyncIterator, Iterator
 from dataclasses import replace
 
 import pytest
@@ -29,7 +29,7 @@ LIMITS = Limits(cpu_s=1.0, wall_s=20.0, memory_mib=128, stdout_kib=256)  # a bus
 SLEEPING = "import time\ntime.sleep(60)"
 
 
-def _scripted(program: str, tests: Sequence[Test]) -> Status:
+def _scripted(program: str, suite: Suite) -> Status:
     return {ADD: Status.AC, SUBTRACT: Status.WA, "def f(": Status.CE}.get(program, Status.RE)
 
 

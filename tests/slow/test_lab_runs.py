@@ -12,11 +12,12 @@ from pathlib import Path
 
 import pytest
 
+from mars2.recipes import FOLDER
 from mars2.store.run_store import RunStore
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(600)]
 
-QUICKSTART = Path(__file__).parents[2] / "configs" / "quickstart.yaml"
+QUICKSTART = FOLDER / "quickstart.yaml"
 SMALL = {
     "problems.num_test": 8,
     "evaluation.samples_per_problem": 2,

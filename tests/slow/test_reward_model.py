@@ -11,8 +11,6 @@ import pytest
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(900)]
 
-CONFIGS = Path(__file__).parents[2] / "configs"
-
 
 def mars2(*arguments: str) -> dict[str, object]:
     done = subprocess.run(
@@ -24,11 +22,10 @@ def mars2(*arguments: str) -> dict[str, object]:
 
 def test_train_on_trees_then_evaluate_with_it(tmp_path: Path) -> None:
     small = ["--set=evaluation.samples_per_problem=1", "--set=evaluation.per_agent_trees=false"]
-    quickstart = str(CONFIGS / "quickstart.yaml")
-    mars2("evaluate", quickstart, "--budget=6", "--set=problems.num_test=200", *small, f"--out={tmp_path / 'run'}")
+    mars2("evaluate", "quickstart", "--budget=6", "--set=problems.num_test=200", *small, f"--out={tmp_path / 'run'}")
     summary = mars2(
         "train-reward",
-        str(CONFIGS / "reward_models" / "lab.yaml"),
+        "lab_reward_model",
         f"--set=runs=[{tmp_path / 'run'}]",
         "--set=split={valid: 0.15, calibration: 0.15, test: 0.25}",
         "--set=epochs=6",
@@ -41,7 +38,7 @@ def test_train_on_trees_then_evaluate_with_it(tmp_path: Path) -> None:
     assert json.loads((tmp_path / "reward" / "summary.json").read_text()) == summary
     guided = mars2(
         "evaluate",
-        quickstart,
+        "quickstart",
         "--budget=3",
         "--set=problems.num_test=6",
         *small,

@@ -20,6 +20,7 @@ from typing import Any
 
 import pytest
 
+from mars2.recipes import FOLDER
 from mars2.runs.training.checkpoints import Checkpoints
 from mars2.store.run_store import RunStore
 
@@ -27,7 +28,7 @@ KILLS = int(os.environ.get("MARS2_CRASH_KILLS", "6"))
 ASYNC_KILLS = KILLS if KILLS >= 20 else (KILLS + 1) // 2
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(900 + 60 * KILLS)]
 
-CONFIG = Path(__file__).parents[2] / "configs" / "lab_heter.yaml"
+CONFIG = FOLDER / "lab_heter.yaml"
 BATCH = 4
 SMALL = {
     "problems.num_train": 300,

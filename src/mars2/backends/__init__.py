@@ -1,1 +1,1 @@
-"""How policies generate tokens: scripted answers, or `transformers` in this process."""
+"""How policies generate: transformers in this process, vLLM, OpenAI-compatible endpoints, or scripted answers."""

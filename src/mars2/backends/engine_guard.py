@@ -1,6 +1,6 @@
-"""Engine processes do not outlive the process that uses them, however that one ends.
+"""Ends engine processes when the process that uses them ends, even if it is killed.
 
-vLLM's engine core notices neither a terminated nor a killed parent: it goes on generating for nobody.
+vLLM's engine core does not notice that its parent was terminated or killed, and would go on generating.
 """
 
 from __future__ import annotations
@@ -49,8 +49,8 @@ for pid, started in seen.items():
 class EngineGuard:
     """A small process that kills `pids` when this process is gone; `release` ends it without that.
 
-    Without `pids` it kills all that this process has started meanwhile, and what that has started: for an engine that
-    is still being made, whose processes are not known. That needs /proc.
+    Without `pids` it kills every process that this one has started since, and their children. This is for an engine
+    that is still starting, whose processes are not known yet. It needs /proc.
     """
 
     def __init__(self, pids: Iterable[int] | None = None) -> None:

@@ -1,8 +1,8 @@
 """Generation by any OpenAI-compatible HTTP endpoint: OpenAI, vLLM, SGLang, llama.cpp, Ollama, OpenRouter, …
 
-Retries, 429 with Retry-After and jittered back-off are the official client's; the concurrency cap is held meanwhile, so
-that a server which asks for patience gets it. The key is read from the environment and appears nowhere else. Servers
-answer anything: what is no chat completion is a BackendError with their words.
+The official client does retries, 429 with Retry-After and back-off with jitter. A request that waits still counts for
+the concurrency limit, so a server that asks for a pause gets one. The key is read from the environment and appears
+nowhere else. An answer that is not a chat completion raises BackendError with the server's text.
 """
 
 from __future__ import annotations
@@ -34,15 +34,15 @@ NO_KEY = "none"
 """Sent where no key is configured: local servers want none, the client wants some."""
 
 BYTES_PER_TOKEN = 4
-"""Of UTF-8, where a server does not count tokens: so much English or code is a token of today's models, roughly."""
+"""Bytes of UTF-8 per token, if a server does not count tokens: roughly right for English and code."""
 
-MAX_COUNT = 10**9  # tokens that one answer can have read or written; more is a mistake
+MAX_COUNT = 10**9  # tokens in or out of one answer; a larger count is a mistake of the server
 
 _log = logging.getLogger(__name__)
 
 
 class _TimedClient(openai.DefaultAsyncHttpxClient):
-    """Bounds a request, its answer included, by its read time-out; httpx itself bounds only every single read."""
+    """Limits a whole request, answer included, to its read time-out. httpx itself limits only each single read."""
 
     async def send(self, request: httpx.Request, **options: Any) -> httpx.Response:
         timeout_s = request.extensions.get("timeout", {}).get("read")
@@ -86,7 +86,7 @@ class OpenAIBackend:
             max_retries=options.max_retries,
             http_client=_TimedClient(),
         )
-        self.num_retries = 0  # requests sent again, all told
+        self.num_retries = 0  # requests sent again, in total
         self._counts_tokens = True  # False: it was said that the server does not
 
     @property
@@ -94,7 +94,7 @@ class OpenAIBackend:
         return 0
 
     async def generate(self, prompt: Prompt, sampling: Sampling) -> Completion:
-        """See `Backend`. Raises ConfigError where asking again cannot help: a refused key, an unknown model."""
+        """See `Backend`. Raises ConfigError if another try cannot help: a refused key, an unknown model."""
         async with self._slots:
             return self._completion(await self._ask(self._request(prompt, sampling)), prompt)
 
@@ -104,7 +104,7 @@ class OpenAIBackend:
     def _request(self, prompt: Prompt, sampling: Sampling) -> dict[str, Any]:
         body = dict(self._extra_body)
         if sampling.top_k:
-            body["top_k"] = sampling.top_k  # not OpenAI's own, but of every server that can do it
+            body["top_k"] = sampling.top_k  # OpenAI itself has no such field; other servers do
         fields: dict[str, Any] = {
             "temperature": sampling.temperature,
             "top_p": sampling.top_p,
@@ -149,7 +149,7 @@ class OpenAIBackend:
             raise self._no_completion("it is not JSON", raw.text) from None
 
     def _said(self, text: str) -> str:
-        """What a server said, in one short line, and without the key, which some repeat when they refuse it."""
+        """The server's message in one short line, without the key: some servers repeat the key when they refuse it."""
         if self._key:
             for form in (self._key, repr(self._key)[1:-1], json.dumps(self._key)[1:-1]):
                 text = text.replace(form, "***")
@@ -164,7 +164,7 @@ class OpenAIBackend:
     def _completion(self, answer: Any, prompt: Prompt) -> Completion:
         """
         Raises:
-            BackendError: `answer` is no chat completion, or one that says nothing.
+            BackendError: `answer` is not a chat completion, or an empty one.
         """
         match answer:
             case {"choices": [{"message": {**message}, **choice}, *_]}:
@@ -188,7 +188,7 @@ class OpenAIBackend:
         )
 
     def _usage(self, answer: dict[str, Any], prompt: Prompt, text: str, message: dict[str, Any]) -> tuple[int, int]:
-        """Tokens in and out: the server's count, or else an estimate, so that budgets bind all the same."""
+        """Tokens in and out: the server's count, or else an estimate, so that budgets still hold."""
         usage = answer.get("usage")
         counts: dict[str, Any] = usage if isinstance(usage, dict) else {}
         num_prompt, num_output = _count(counts.get("prompt_tokens")), _count(counts.get("completion_tokens"))
@@ -211,7 +211,7 @@ class OpenAIBackend:
 
 
 def _text(content: object) -> str | None:
-    """The text of an answer, which some servers send in parts; None: it is neither."""
+    """The text of an answer, also if it comes as a list of parts; None if it is neither."""
     match content:
         case None:
             return ""
@@ -225,7 +225,7 @@ def _text(content: object) -> str | None:
 
 
 def _count(value: object) -> int | None:
-    """A number of tokens; None: it is none."""
+    """`value` if it is a plausible number of tokens, else None."""
     if isinstance(value, int) and not isinstance(value, bool) and 0 <= value <= MAX_COUNT:
         return value
     return None
@@ -237,7 +237,7 @@ def _estimate(texts: Iterable[str]) -> int:
 
 
 def _words(body: str) -> str:
-    """What an answer says: the message of its error, where it has one, else all of it."""
+    """The message of an answer's error if it has one, else the whole text."""
     try:
         error = json.loads(body)["error"]
     except (ValueError, RecursionError, LookupError, TypeError):
@@ -247,7 +247,7 @@ def _words(body: str) -> str:
 
 
 def _cause(error: BaseException) -> str:
-    """Why a connection failed: HTTP clients wrap the reason, such as a reset, in errors that say nothing."""
+    """Why a connection failed. HTTP clients hide the reason, such as a reset, inside other errors."""
     reason = error
     while (deeper := reason.__cause__ or reason.__context__) is not None:
         reason = deeper
@@ -257,5 +257,5 @@ def _cause(error: BaseException) -> str:
 
 
 def _valid_text(text: str) -> str:
-    """Lone surrogates, which programs may print into feedback, cannot be sent as JSON in UTF-8."""
+    """`text` without lone surrogates: programs may print them into feedback, but JSON in UTF-8 cannot hold them."""
     return text.encode("utf-8", "replace").decode("utf-8")

@@ -1,7 +1,7 @@
 """Generation by a vLLM engine of this run: continuous batching, prefix caching, exact ids and log-probabilities.
 
-The nodes of one tree share the statement, and a node's refinements its whole prompt: prefix caching is on, and is reset
-whenever weights change, which vLLM does not do by itself.
+The prompts of one tree begin with the same statement, so prefix caching is on. It is reset when weights change; vLLM
+does not do that by itself.
 """
 
 # pyright: reportMissingImports=false
@@ -21,6 +21,7 @@ from mars2.backends.snapshot_folder import snapshot_folder
 from mars2.config.policies import VllmPolicyConfig
 from mars2.core.completion import Completion, Prompt, Sampling
 from mars2.core.errors import BackendError, ConfigError
+from mars2.core.optional import need
 from mars2.core.protocols import Snapshot
 
 _SYNC_TIMEOUT_S = 600.0
@@ -37,13 +38,14 @@ class VllmBackend:
 
     def __init__(self, policy: str, options: VllmPolicyConfig, model: str | Path | None = None) -> None:
         """`model`: where the weights are, if not at `options.model`."""
+        need("vllm", "vllm", f"policies.{policy}.backend vllm")
         try:
             from vllm import AsyncEngineArgs
             from vllm.platforms import current_platform
         except ImportError as error:
             raise ConfigError(
-                f"policies.{policy}.backend: vllm is not installed here ({error}); pip install 'mars2[vllm]', "
-                "or use backend: transformers"
+                f"policies.{policy}.backend: vllm cannot be loaded here ({error}); install it anew as docs/backends.md "
+                "says, or use backend: transformers"
             ) from None
         self.policy = policy
         self._model = Path(model or options.model)
@@ -138,15 +140,15 @@ class VllmBackend:
     async def load(self, snapshot: Snapshot) -> None:
         """Let requests under way end, swap the weights, drop the prefix cache. Requests made meanwhile wait.
 
-        An engine that does not take the weights is ended, whichever it has now, and another one started with them.
+        If the engine cannot load the weights, it is ended, and another engine is started with them.
 
         Raises:
-            BackendError: neither does the other one.
+            BackendError: the other engine cannot load them either.
         """
         folder = await asyncio.to_thread(snapshot_folder, snapshot, self._model, self._scratch)
         old, self._weights = self._weights, folder
         self._version = snapshot.version
-        engine = await self._running_engine()  # one that is started now has them already
+        engine = await self._running_engine()  # an engine that starts now has them already
         try:
             async with asyncio.timeout(_SYNC_TIMEOUT_S):
                 await engine.pause_generation(mode="wait", clear_cache=True)
@@ -161,7 +163,7 @@ class VllmBackend:
     async def sleep(self) -> None:
         """Let requests under way end, then give the engine's memory back until the next request or `load`.
 
-        Where vLLM can move weights to the host (not on a CPU) the engine lives on; elsewhere it is ended.
+        If vLLM can move weights to the host (not on a CPU), the engine stays; otherwise it is ended.
         """
         if not self._sleeps or self._engine is None or self._is_asleep:
             return
@@ -176,7 +178,7 @@ class VllmBackend:
     async def close(self) -> None:
         listener = getattr(self._engine, "output_handler", None)
         if listener is not None:
-            listener.cancel()  # else vLLM logs an engine that ends as one that died, with a traceback
+            listener.cancel()  # otherwise vLLM logs a normal end as a crash, with a traceback
         await asyncio.to_thread(self._stop)
         shutil.rmtree(self._scratch, ignore_errors=True)
 
@@ -222,7 +224,7 @@ class VllmBackend:
             return engine
 
     async def _end(self, engine: Any) -> None:
-        """Kill it and wait until that is noticed, which fails its requests; an orderly end would leave them waiting."""
+        """Kill the engine and wait until its requests have failed. After a normal end they would wait for ever."""
         if self._guard is not None:
             self._guard.kill()
         async with asyncio.timeout(_SYNC_TIMEOUT_S):
@@ -230,7 +232,7 @@ class VllmBackend:
                 await asyncio.sleep(0.05)
 
     async def _put_weights(self, engine: Any) -> None:
-        """The newest weights, no keys and values of older ones, and the label that the engine puts on its answers."""
+        """Load the newest weights, drop keys and values of older ones, and set the label for the engine's answers."""
         if self._weights is not None:
             await engine.collective_rpc("reload_weights", kwargs={"weights_path": str(self._weights)})
             if self._is_on_cpu:

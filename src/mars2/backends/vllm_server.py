@@ -79,14 +79,14 @@ class VllmServerBackend(OpenAIBackend):
             shutil.rmtree(old, ignore_errors=True)
 
     async def _swap(self, weights: Path | None = None, version: int = 0) -> None:
-        """To `weights`, or, without, to the newest ones if the server lost them."""
+        """Load `weights`; without an argument the newest ones, if the server has lost them."""
         async with self._swapping:
             self._may_ask.clear()
             try:
                 await self._is_free.wait()
                 if weights is not None:
                     self._weights, self._version = weights, version
-                elif await self._has_weights():  # another request saw to it
+                elif await self._has_weights():  # another request has done it already
                     return
                 await self._control("update_weight_version", {"new_version": "incomplete"})
                 reload = {"method": "reload_weights", "kwargs": {"weights_path": str(self._weights)}}
@@ -98,7 +98,7 @@ class VllmServerBackend(OpenAIBackend):
 
     @property
     def _label(self) -> str:
-        """By which the server tells these weights from any others: of this run's client, of this version."""
+        """The label of these weights on the server: this client and this version."""
         return f"{self._name}/{self._version}"
 
     async def _has_weights(self) -> bool:

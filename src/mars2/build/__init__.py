@@ -1,6 +1,7 @@
 """Options → objects. The only place that names concrete classes; heavy ones are imported when first needed."""
 
 from mars2.build.growing import build_grower, build_search, build_selection
+from mars2.build.installed import check_installed, need_torch
 from mars2.build.measuring import (
     build_evaluation,
     build_memory,
@@ -55,9 +56,11 @@ __all__ = [
     "build_trainer",
     "build_training_evaluation",
     "build_validation",
+    "check_installed",
     "check_model",
     "check_not_served",
     "learner_place",
+    "need_torch",
     "prepare_reward_training",
     "prepare_torch",
     "resolve_models",

@@ -6,6 +6,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Literal
 
+from mars2.build.installed import check_installed, need_torch
 from mars2.config.policies import LoraConfig, PolicyConfig
 from mars2.config.reward_model import RewardModelConfig
 from mars2.config.run import RunConfig
@@ -29,7 +30,9 @@ def resolve_models(
 
     Raises:
         ConfigError: a folder that is not there.
+        MissingPackage: the configuration needs a package that is not installed.
     """
+    check_installed(config)
     wanted = {name: policy.named_after for name, policy in config.policies.items() if policy.has_weights}
     if trained is not None:
         check_not_served(config, trained)
@@ -102,7 +105,9 @@ def prepare_reward_training(config: RewardModelConfig) -> tuple[str, str]:
 
     Raises:
         ConfigError: there is no such backbone.
+        MissingPackage: torch is not installed.
     """
+    need_torch("train-reward")
     _quiet_torch(config.threads)
     if config.model.startswith(LAB_MODEL):
         from mars2.lab.warm_start import ensure_policies

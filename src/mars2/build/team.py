@@ -117,7 +117,7 @@ def build_role(config: RunConfig, role: str) -> str:
         case ChatPromptingConfig():
             return load_role(role)
         case LabPromptingConfig():
-            from mars2.lab.tokenizer import ROLE_TAGS
+            from mars2.lab.prompting import ROLE_TAGS
 
             if role and role not in ROLE_TAGS:
                 raise ConfigError(f"role: lab policies know the roles {', '.join(ROLE_TAGS)}, got {role!r}; use one")

@@ -30,14 +30,12 @@ from mars2.runs.training.train import Trainer
 def build_learners(config: RunConfig, models: Mapping[str, str]) -> dict[str, Learner]:
     """One learner per policy that some agent uses."""
     from mars2.learners.lora import Lora
-    from mars2.learners.objective import Objective
     from mars2.learners.torch_learner import TorchLearner
 
     training = config.training
     if training is None:
         raise ConfigError("training: missing; add a training section to train")
     prepare_torch(config)
-    settings = training.objective.as_dict()
     optimizer = training.optimizer.as_dict()
     del optimizer["lr_schedule"], optimizer["dtype"]
     learners: dict[str, Learner] = {}
@@ -46,12 +44,12 @@ def build_learners(config: RunConfig, models: Mapping[str, str]) -> dict[str, Le
         place, model, lora = learner_place(policy, models.get(name, ""))
         samplings = [config.sampling_of(a) for a, agent in config.agents.items() if agent.policy == name]
         longest = max(sampling.max_tokens for sampling in samplings)
-        constant = longest if training.objective.aggregation == "constant" else None
         device = torch_device(place)
         learners[name] = TorchLearner(
             name,
             model,
-            objective=Objective(**settings, constant_length=constant),
+            objective=training.objective,
+            constant_length=longest,
             **optimizer,
             schedule=training.optimizer.lr_schedule,
             total_steps=training.steps * training.optimizer.mini_batches,

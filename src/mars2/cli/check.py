@@ -1,4 +1,4 @@
-"""``mars2 check``: is this configuration right, will it fit, how long will it take, and what do the agents say?"""
+"""``mars2 check``: is a configuration valid, does it fit into memory, how long will it take, what do agents answer?"""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ HELP = """Check a configuration: validate it, send one prompt per agent, show th
 
 Example:
 
-    mars2 check configs/quickstart.yaml
+    mars2 check quickstart
 """
 
 
@@ -28,7 +28,7 @@ def register(app: typer.Typer) -> None:
 
 
 def check(
-    config: Annotated[Path, typer.Argument(help="A YAML configuration.")],
+    config: Annotated[Path, typer.Argument(help="A YAML configuration, or a recipe's name.")],
     set_: Annotated[list[str] | None, typer.Option("--set", help="KEY=VALUE, for example training.steps=10.")] = None,
     as_json: Annotated[bool, typer.Option("--json", help="Print the findings as JSON on stdout.")] = False,
 ) -> None:
@@ -111,7 +111,7 @@ async def _check(config: RunConfig) -> dict[str, Any]:
 
 
 async def _measure(agent: Any, prompt: Any, batch: int) -> _Speed:
-    """Time a full batch of answers, and one that only reads the prompts."""
+    """Time a full batch of answers, and a batch that only reads the prompts."""
     started = time.monotonic()
     completions = await asyncio.gather(
         *(agent.backend.generate(prompt, agent.sampling.seeded(seed)) for seed in range(batch))

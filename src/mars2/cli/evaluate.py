@@ -19,11 +19,13 @@ from mars2.config.load import load_config, parse_config
 from mars2.config.run import RunConfig
 from mars2.core.errors import BackendError, ConfigError
 from mars2.jobs.run_folder import RUNS, commit, is_run, latest_checkpoint, open_run, open_store, set_aside
+from mars2.recipes import all_recipes
 
 HELP = """Measure a team on problems: Pass@1, Pass@1(MCTS) and Pass@N at every budget on the way, tokens and seconds.
 
-TARGET is a configuration file (models as they are), the folder of a run (its newest trained weights), or, with a team
-given by --agents, --config or --run, a problem set: `humaneval`, `mbpp:FILE`, `livecodebench:FILE`, a file or a folder.
+TARGET is a configuration file or a recipe (models as they are), the folder of a run (its newest trained weights), or,
+with a team given by --agents, --config or --run, a problem set: `humaneval`, `mbpp:FILE`, `livecodebench:FILE`, a file
+or a folder.
 
 One tree of 64 nodes gives the figures for 1, 2, 4 … 64. Interrupted, or to be grown by more problems, strategies,
 seeds or nodes: the same command with --resume and the same --out goes on; nothing is generated twice. Exit code 1 if
@@ -33,7 +35,7 @@ Examples:
 
     mars2 evaluate runs/quickstart
 
-    mars2 evaluate configs/quickstart.yaml --budget 16 --limit 50 --strategies ab_mcts,best_of_n --seeds 3 --json
+    mars2 evaluate quickstart --budget 16 --limit 50 --strategies ab_mcts,best_of_n --seeds 3 --json
 
     mars2 evaluate humaneval --agents Qwen/Qwen2.5-Coder-0.5B-Instruct --limit 40 --strategies best_of_n,ab_mcts
 """
@@ -52,12 +54,12 @@ def register(app: typer.Typer) -> None:
 
 
 def evaluate(
-    target: Annotated[str, typer.Argument(help="A configuration, a run, or with a team a problem set.")],
+    target: Annotated[str, typer.Argument(help="A configuration, a recipe, a run, or with a team a problem set.")],
     agents: Annotated[
         str | None,
         typer.Option(help="The team: comma-separated models, each a folder or Hugging Face id, or NAME=MODEL."),
     ] = None,
-    config: Annotated[Path | None, typer.Option(help="Take the team from a configuration file.")] = None,
+    config: Annotated[Path | None, typer.Option(help="Take the team from a configuration file or a recipe.")] = None,
     run: Annotated[Path | None, typer.Option(help="Take the trained team of a run.")] = None,
     problems: Annotated[
         str | None, typer.Option(help="Other problems than configured: a file, a folder, humaneval, mbpp:FILE.")
@@ -156,10 +158,10 @@ def _team_and_problems(
         store.close()
         trained, data = latest_checkpoint(Path(target)), settings.as_dict()
     else:
-        if not Path(target).is_file() and not target.endswith((".yaml", ".yml")):
+        if not Path(target).is_file() and not target.endswith((".yaml", ".yml")) and target not in all_recipes():
             raise ConfigError(
-                f"TARGET: {target} is neither a configuration file nor the folder of a run; if it names problems, give "
-                "the team with --agents, --config or --run"
+                f"TARGET: {target} is no configuration file, no recipe (mars2 recipes lists them) and no folder of a "
+                "run; if it names problems, give the team with --agents, --config or --run"
             )
         trained, data = None, load_config(Path(target), overrides).as_dict()
         overrides = ()
@@ -196,6 +198,7 @@ def _evaluate(config: RunConfig, folder: Path, trained: Path | None, *, resume: 
     else:
         if RunStore.exists(folder):
             say(f"older evaluation set aside: {set_aside(folder)}")
+        build.check_installed(config)  # before a folder is made
         store = RunStore.create(folder, config=config.as_dict())
     models = build.resolve_models(config, trained=trained)
 

@@ -9,7 +9,21 @@ from io import TextIOWrapper
 import typer
 
 from mars2 import __version__
-from mars2.cli import check, doctor, evaluate, judge, problems, report, serve, sft, solve, train, train_reward, view
+from mars2.cli import (
+    check,
+    doctor,
+    evaluate,
+    judge,
+    problems,
+    recipes,
+    report,
+    serve,
+    sft,
+    solve,
+    train,
+    train_reward,
+    view,
+)
 from mars2.cli.output import fail
 from mars2.core.errors import Mars2Error, UserError
 
@@ -21,7 +35,7 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     context_settings={"help_option_names": ["-h", "--help"]},
 )
-for module in (train, sft, evaluate, solve, serve, judge, problems, report, view, train_reward, check, doctor):
+for module in (train, sft, evaluate, solve, serve, judge, problems, recipes, report, view, train_reward, check, doctor):
     module.register(app)
 
 

@@ -42,7 +42,7 @@ def register(app: typer.Typer) -> None:
 
 def serve(
     agents: Annotated[str | None, typer.Option(help="Comma-separated models, as for `mars2 solve`.")] = None,
-    config: Annotated[Path | None, typer.Option(help="Take the team from a configuration file.")] = None,
+    config: Annotated[Path | None, typer.Option(help="Take the team from a configuration file or a recipe.")] = None,
     run: Annotated[Path | None, typer.Option(help="Take the trained team of a run.")] = None,
     name: Annotated[str, typer.Option(help="The model's name for clients.")] = "mars2",
     strategy: Annotated[str, typer.Option(help="As for `mars2 solve`.")] = "t_plus",
@@ -61,11 +61,6 @@ def serve(
     ] = "MARS2_API_KEY",
     seed: Annotated[int, typer.Option(help="Of requests that bring none.")] = 0,
 ) -> None:
-    try:
-        import fastapi  # noqa: F401
-        import uvicorn  # noqa: F401
-    except ImportError as error:
-        raise ConfigError(f"mars2 serve: {error.name} is not installed; pip install 'mars2[serve]'") from None
     api_key = os.environ.get(api_key_env) or None
     if api_key is None and not is_loopback(host):
         say(f"warning: listening on {host} without a key: anybody who reaches it can run searches; set {api_key_env}")

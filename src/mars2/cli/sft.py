@@ -20,6 +20,7 @@ from mars2.cli.output import print_json, say, stderr, stdout
 from mars2.config.load import parse_as, read_yaml
 from mars2.config.sft import SftConfig
 from mars2.core.errors import ConfigError
+from mars2.core.optional import need
 from mars2.jobs.run_folder import set_aside
 
 if TYPE_CHECKING:
@@ -37,7 +38,7 @@ Examples:
 
     mars2 sft chats.jsonl --model Qwen/Qwen2.5-Coder-0.5B-Instruct --out models/warm --epochs 1
 
-    mars2 sft sft.yaml --set learning_rate=1e-5      (every key in a file)
+    mars2 sft sft_chats --set learning_rate=1e-5      (every key in a file, or a recipe)
 
     mars2 sft chats.jsonl --model MODEL --out models/warm --resume      (after Ctrl-C or a crash)
 """
@@ -49,7 +50,7 @@ def register(app: typer.Typer) -> None:
 
 
 def sft(
-    source: Annotated[Path, typer.Argument(help="Chat data (JSONL), or a YAML configuration.")],
+    source: Annotated[Path, typer.Argument(help="Chat data (JSONL), a YAML configuration, or a recipe's name.")],
     model: Annotated[str | None, typer.Option(help="The model to start from: a folder or a Hugging Face id.")] = None,
     out: Annotated[Path | None, typer.Option(help="The folder to make.")] = None,
     epochs: Annotated[int | None, typer.Option(help="Passes over the data.")] = None,
@@ -59,9 +60,14 @@ def sft(
     fresh: Annotated[bool, typer.Option("--fresh", help="Set an older output folder aside and start anew.")] = False,
     as_json: Annotated[bool, typer.Option("--json", help="Print the summary as JSON on stdout.")] = False,
 ) -> None:
+    from mars2.build import need_torch
+
     given = {"model": model, "out": None if out is None else str(out), "epochs": epochs, "steps": steps}
-    data = read_yaml(source) if source.suffix in (".yaml", ".yml") else {"data": str(source)}
+    configured = source.suffix in (".yaml", ".yml") or not (source.suffix or source.exists())  # or a recipe
+    data: dict[str, Any] = read_yaml(source) if configured else {"data": str(source)}
     config = parse_as(SftConfig, data | {k: v for k, v in given.items() if v is not None}, set_ or ())
+    need_torch("sft")
+    need("tensorboard", "train", "sft")
     _check_model(config.model)
     summary = _prepare_folder(config, resume=resume, fresh=fresh) or _run(config, resume=resume)
     if as_json:

@@ -61,7 +61,7 @@ def solve(
             "openai:MODEL@URL, vllm-server:MODEL@URL, scripted:FILE."
         ),
     ] = None,
-    config: Annotated[Path | None, typer.Option(help="Take the team from a configuration file.")] = None,
+    config: Annotated[Path | None, typer.Option(help="Take the team from a configuration file or a recipe.")] = None,
     run: Annotated[Path | None, typer.Option(help="Take the trained team of a run.")] = None,
     budget: Annotated[int, typer.Option(help="Programs to write at most.")] = 8,
     tokens: Annotated[int | None, typer.Option(help="Tokens to spend at most, prompts and answers.")] = None,

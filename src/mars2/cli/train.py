@@ -24,13 +24,13 @@ HELP = """Train a team as a configuration says: evaluate, train, evaluate again,
 
 Examples:
 
-    mars2 train configs/quickstart.yaml
+    mars2 train quickstart
 
-    mars2 train configs/quickstart.yaml --set training.steps=10 --out runs/short
+    mars2 train quickstart --set training.steps=10 --out runs/short
 
-    mars2 train configs/quickstart.yaml --resume      (after Ctrl-C or a crash)
+    mars2 train quickstart --resume      (after Ctrl-C or a crash)
 
-    mars2 train configs/lab_heter.yaml --set paradigm=homo      (or heter, single, grpo)
+    mars2 train lab_heter --set paradigm=homo      (or heter, single, grpo)
 """
 
 
@@ -39,13 +39,16 @@ def register(app: typer.Typer) -> None:
 
 
 def train(
-    config: Annotated[Path, typer.Argument(help="A YAML configuration, or with --resume the folder of a run.")],
+    config: Annotated[
+        Path, typer.Argument(help="A YAML configuration, a recipe's name, or with --resume the folder of a run.")
+    ],
     set_: Annotated[list[str] | None, typer.Option("--set", help="KEY=VALUE, for example training.steps=10.")] = None,
     out: Annotated[Path | None, typer.Option(help="The run's folder; default: runs/NAME.")] = None,
     resume: Annotated[bool, typer.Option("--resume", help="Go on with the run; start it if there is none.")] = False,
     fresh: Annotated[bool, typer.Option("--fresh", help="Set an older run of this name aside and start anew.")] = False,
     as_json: Annotated[bool, typer.Option("--json", help="Print the summary as JSON on stdout.")] = False,
 ) -> None:
+    from mars2.build import check_installed
     from mars2.store.run_store import RunStore
 
     if resume and is_begun(config):
@@ -68,6 +71,7 @@ def train(
                     "anew, or --out FOLDER"
                 )
             say(f"older run set aside: {set_aside(folder)}")
+        check_installed(settings)  # before a folder is made
         store = RunStore.create(folder, config=settings.as_dict())
     with store:
         summary = _run(settings, folder, store)

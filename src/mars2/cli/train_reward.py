@@ -25,9 +25,9 @@ training, validation, calibration and test; the figures printed are of test prob
 
 Examples:
 
-    mars2 train-reward configs/reward_models/lab.yaml
+    mars2 train-reward lab_reward_model
 
-    mars2 train-reward configs/reward_models/lab.yaml --set runs=[runs/mine] --set epochs=3 --out models/mine
+    mars2 train-reward lab_reward_model --set runs=[runs/mine] --set epochs=3 --out models/mine
 
     mars2 solve problem.md --config team.yaml --reward-model models/reward
 """
@@ -38,7 +38,7 @@ def register(app: typer.Typer) -> None:
 
 
 def train_reward(
-    config: Annotated[Path, typer.Argument(help="A configuration file: runs, model, out, …")],
+    config: Annotated[Path, typer.Argument(help="A YAML configuration, or a recipe's name.")],
     set_: Annotated[list[str] | None, typer.Option("--set", help="KEY=VALUE, for example epochs=3.")] = None,
     out: Annotated[Path | None, typer.Option(help="The folder to make, instead of the configured one.")] = None,
     as_json: Annotated[bool, typer.Option("--json", help="Print the result as JSON on stdout.")] = False,

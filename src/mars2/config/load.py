@@ -20,12 +20,13 @@ from mars2.config.run import RunConfig
 from mars2.config.search import SearchConfig, parse_strategy
 from mars2.config.values import Section
 from mars2.core.errors import ConfigError, OptionError
+from mars2.recipes import Recipe, all_recipes
 
 Options = TypeVar("Options", bound=Section)
 
 
 def load_config(path: Path, overrides: Sequence[str] = (), changes: Mapping[str, Any] | None = None) -> RunConfig:
-    """`parse_config` of the YAML file `path`."""
+    """`parse_config` of the YAML file `path`, or of the recipe of that name."""
     return parse_config(read_yaml(path), overrides, changes)
 
 
@@ -81,11 +82,9 @@ def _adapter(kind: type[Options]) -> TypeAdapter[Options]:
 
 
 def read_yaml(path: Path) -> dict[str, Any]:
-    """A configuration file's keys and values, not checked yet."""
+    """The keys and values of a configuration file, or of the recipe of that name; not checked yet."""
     if not path.is_file():
-        near = difflib.get_close_matches(path.name, [p.name for p in path.parent.glob("*.y*ml")], n=1)
-        hint = f"; did you mean {path.parent / near[0]}?" if near else "; give the path of a YAML file"
-        raise ConfigError(f"config: no such file: {path}{hint}")
+        path = find_recipe(str(path)).path
     try:
         data = yaml.safe_load(path.read_text(encoding="utf-8"))
     except UnicodeDecodeError:
@@ -98,6 +97,22 @@ def read_yaml(path: Path) -> dict[str, Any]:
     if not isinstance(data, dict):
         raise ConfigError(f"config: {path} must hold keys and values, got {type(data).__name__}")
     return data
+
+
+def find_recipe(name: str) -> Recipe:
+    """The recipe of that name; there is no file of that name.
+
+    Raises:
+        ConfigError: one line with the nearest recipe or file.
+    """
+    recipes = all_recipes()
+    if name in recipes:
+        return recipes[name]
+    path = Path(name)
+    files = [str(path.with_name(file.name)) for file in path.parent.glob("*.y*ml")]
+    near = difflib.get_close_matches(name, [*recipes, *files]) or difflib.get_close_matches(path.stem, recipes)
+    hint = f"did you mean {near[0]}?" if near else f"give a YAML file or one of {', '.join(recipes)}"
+    raise ConfigError(f"config: no such file or recipe: {name}; {hint}")
 
 
 def _changed(data: Mapping[str, Any], overrides: Sequence[str], changes: Mapping[str, Any]) -> dict[str, Any]:

@@ -61,6 +61,9 @@ class PolicySettings(Section):
     has_weights: ClassVar[bool] = False  # a run loads the weights that `model` names: a folder, a Hub id or lab:NAME
     trainable: ClassVar[bool] = False  # its backend is a `TrainableBackend`: it takes new weights
     in_process: ClassVar[bool] = False  # computes in this process, with torch
+    packages: ClassVar[
+        tuple[tuple[str, str], ...]
+    ] = ()  # beyond the light core: what is imported, extra that brings it
     only_temperature: ClassVar[float | None] = None  # at which alone it gives log-probabilities; None: at any
 
     concurrency: PositiveInt | None = None  # requests under way at once; None: as many as trees ask for
@@ -128,6 +131,7 @@ class TransformersPolicyConfig(WeightsPolicy):
     """Weights run in this process by `transformers`, on the CPU or one GPU."""
 
     in_process: ClassVar[bool] = True
+    packages: ClassVar[tuple[tuple[str, str], ...]] = (("torch", "train"), ("transformers", "train"))
 
     backend: Literal["transformers"] = "transformers"
     device: str = "auto"  # auto: the first GPU if there is one, else the CPU
@@ -158,6 +162,8 @@ class ScriptedPolicyConfig(PolicySettings):
 @dataclass(frozen=True, slots=True, kw_only=True)
 class VllmPolicyConfig(WeightsPolicy):
     """Weights run by a vLLM engine that this run starts (extra `vllm`)."""
+
+    packages: ClassVar[tuple[tuple[str, str], ...]] = (("vllm", "vllm"),)
 
     backend: Literal["vllm"] = "vllm"
     dtype: Literal["auto", "float32", "bfloat16", "float16"] = "auto"

@@ -1,12 +1,11 @@
-"""Rewards, credit, objective, optimizer and schedule of a training run."""
+"""Rewards, credit, optimizer and schedule of a training run."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Annotated, Literal
+from typing import Literal
 
-from annotated_types import Le
-
+from mars2.config.objective import ClipObjectiveConfig, ObjectiveConfig
 from mars2.config.values import (
     Decay,
     Fraction,
@@ -17,7 +16,6 @@ from mars2.config.values import (
     Section,
     resumable,
 )
-from mars2.core.errors import OptionError
 
 Schedule = Literal["constant", "linear", "cosine"]
 Dtype = Literal["auto", "float32", "bfloat16"]
@@ -38,36 +36,6 @@ class ShapingConfig(Section):
 
     gamma: NonNegativeFloat = 0.5
     sibling_weight: Fraction = 0.5
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class ObjectiveConfig(Section):
-    """What one update minimises. The default is GSPO with truncated importance sampling and a k3 KL loss.
-
-    GRPO: `ratio="token", clip_low=0.2, clip_high=0.2`. DAPO: that with `clip_high=0.28, aggregation="token-mean",
-    kl_beta=0`. Dr. GRPO: GRPO with `aggregation="constant"`.
-    The sequence ratio hardly moves (it is a geometric mean over tokens), hence its tiny clip range; with the large
-    learning rates of tiny models and several mini-batches a wider one, such as 0.02, keeps most sequences unclipped.
-    """
-
-    ratio: Literal["sequence", "token"] = "sequence"  # sequence: GSPO, arXiv:2507.18071; token: GRPO and DAPO
-    clip_low: Annotated[PositiveFloat, Le(1)] = 3e-4  # the ratio is clipped to [1 - clip_low, 1 + clip_high]
-    clip_high: PositiveFloat = 4e-4
-    dual_clip: PositiveFloat | None = None  # c: at A < 0 the objective is at least c·A, arXiv:1912.09729 eq. 5
-    aggregation: Literal["sequence-mean", "token-mean", "constant"] = "sequence-mean"  # constant: arXiv:2503.20783
-    tis_cap: PositiveFloat | None = 2.0  # C; None: no correction of the mismatch between sampler and trainer
-    tis_level: Literal["token", "sequence"] = "token"  # sequence: one weight per sequence, the product over its tokens
-    tis_mode: Literal["truncate", "mask"] = "truncate"  # truncate: min(w, C); mask: 0 where w > C (MIS)
-    kl_beta: NonNegativeFloat = 1e-3  # 0: no KL term, and no reference model in memory
-    kl_estimator: Literal["k1", "k2", "k3"] = "k3"
-    entropy_bonus: NonNegativeFloat = 0.0  # subtracts this times the mean token entropy (nats)
-
-    def _check(self) -> None:
-        if self.dual_clip is not None and self.dual_clip <= 1 + self.clip_high:
-            raise OptionError(
-                "dual_clip",
-                f"must be > 1 + clip_high = {1 + self.clip_high}, got {self.dual_clip}; use 3, or null for none",
-            )
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -102,7 +70,7 @@ class TrainingConfig(Section):
     advantage: Literal["tree_group", "no_std", "leave_one_out", "per_agent"] = "tree_group"
     reward: RewardConfig = RewardConfig()
     shaping: ShapingConfig = ShapingConfig()
-    objective: ObjectiveConfig = ObjectiveConfig()
+    objective: ObjectiveConfig = ClipObjectiveConfig()
     optimizer: OptimizerConfig = OptimizerConfig()
     # in a row; then the run is saved and stops
     max_rounds_without_samples: PositiveInt = resumable("train", default=10)

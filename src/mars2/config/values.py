@@ -85,7 +85,7 @@ def _plain(value: Any) -> Any:
 
 
 def resumable(*jobs: Job, **default: Any) -> Any:
-    """A field that may change when one of `jobs` is resumed; what has no such mark must stay. `default`: see `field`."""
+    """A field that may change when one of `jobs` is resumed; what has no such mark must stay. `default`: as `field`."""
     return field(**default, metadata={MAY_CHANGE: frozenset(jobs)})
 
 

@@ -4,6 +4,7 @@ Mars2Error
 ├── UserError              a mistake in what the user gave; the command line prints one line and exits with 2
 │   ├── ConfigError        a configuration key or value
 │   │   └── OptionError    a field of an options object, wherever it was made
+│   ├── MissingPackage     a package that an extra installs is not there (core/optional.py)
 │   ├── ProblemError       a problem file or problem source
 │   │   └── CheckerError   a problem's own checker failed: never a verdict, never a reward
 │   └── RequestError       a request to `mars2 serve` (serve/requests.py)
@@ -46,6 +47,10 @@ class OptionError(ConfigError):
     def under(self, section: str) -> OptionError:
         """The same mistake with the dotted name of the section before the field."""
         return OptionError(f"{section}.{self._field}" if section else self._field, self._problem, sign=self._sign)
+
+
+class MissingPackage(UserError):
+    """A package that one of the extras installs is not there."""
 
 
 class ProblemError(UserError):

@@ -1,4 +1,4 @@
-"""The first nodes of a tree as a tree: one search of 64 nodes holds the searches of 1, 2, 4, … 32."""
+"""The first nodes of a tree as a tree of their own: a search of 64 nodes contains those of 1, 2, 4, … 32 nodes."""
 
 from __future__ import annotations
 
@@ -11,11 +11,11 @@ def prefix(tree: Tree, num_nodes: int) -> Tree:
     """The `num_nodes` nodes of `tree` that were started first, in their order; `tree` itself if it has no more.
 
     This is the tree that a search with a budget of `num_nodes` would have grown, if the strategy does not look at the
-    budget, no limit of tokens, seconds or money cuts in, results are told in order of expansion (the default), and
-    either expansions ran one at a time or the last few of these were not cancelled: choice number i sees only what
-    earlier choices brought, so it is the same whatever comes after.
+    budget, no limit of tokens, seconds or money ends it, results are told in order of expansion (the default), and
+    either expansions ran one at a time or the last few of these were not cancelled. Choice number i then sees only
+    results of earlier choices, so it does not depend on later ones.
 
-    Nodes are renumbered where expansions overtook each other. Failures of later expansions are left out.
+    Nodes get new ids if expansions did not finish in order. Failures of later expansions are left out.
 
     Raises:
         ValueError: a negative number of nodes.

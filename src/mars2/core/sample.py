@@ -1,4 +1,4 @@
-"""What a learner is fed: one node, its advantage, and where it came from."""
+"""What a learner learns from: one node, its advantage, and where it came from."""
 
 from __future__ import annotations
 

@@ -32,7 +32,7 @@ class Failure:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Result:
-    """What an expansion brought."""
+    """The result of an expansion: the completion, the program in it, its verdicts and its score."""
 
     prompt: Prompt
     completion: Completion
@@ -114,7 +114,7 @@ class Tree:
         return expansion
 
     def add(self, expansion: Expansion, result: Result) -> Node | None:
-        """Finish a pending expansion (`hold`, `admit`). Idempotent: a second call, or one after `cancel`, does nothing.
+        """Finish a pending expansion (`hold`, then `admit`). A second call, or a call after `cancel`, does nothing.
 
         Returns the new node; the existing one if it was added before; None if the expansion was cancelled.
         """
@@ -122,7 +122,7 @@ class Tree:
         return self.admit(expansion)
 
     def hold(self, expansion: Expansion, result: Result) -> Result | None:
-        """Keep what a pending expansion brought until its turn comes (`admit`); search still sees it as pending.
+        """Keep the result of a pending expansion until its turn comes (`admit`). Search still sees it as pending.
 
         Returns the result that is held (the first one counts); None if the expansion is not pending.
         """

@@ -1,4 +1,4 @@
-"""What trees took, per agent: calls, tokens in and out, money."""
+"""What trees cost, per agent: calls, tokens in and out, money."""
 
 from __future__ import annotations
 

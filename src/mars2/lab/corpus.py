@@ -14,10 +14,9 @@ import numpy as np
 from mars2.core.completion import Prompt
 from mars2.lab.examples import Example, draw_examples, single_mistakes
 from mars2.lab.policies import LabPolicy
-from mars2.lab.prompting import ask, show
+from mars2.lab.prompting import ROLE_TAGS, ask, show
 from mars2.lab.specs import FUNCTION, Spec, run_codes, write_program
 from mars2.lab.tasks import draw_split_spec
-from mars2.lab.tokenizer import ROLE_TAGS
 
 REFINEMENT_SHARE = 0.35  # of the corpus; the rest are first attempts
 ROLE_SHARE = 0.1  # of the prompts start with a role tag

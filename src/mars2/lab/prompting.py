@@ -9,6 +9,7 @@ from mars2.core.problem import CallTest, Problem, Test
 from mars2.core.tree import Node
 from mars2.core.verdict import Status, TestResult
 
+ROLE_TAGS = ("solver", "checker")  # roles that the warm start has seen, for several agents on one policy
 _FENCE = re.compile(r"```(?:python|py)?[ \t]*\n(.*?)```", re.DOTALL)
 _MAX_ACTUAL_CHARS = 40
 

@@ -9,11 +9,11 @@ from transformers import PreTrainedTokenizerFast
 
 from mars2.core.completion import Prompt
 from mars2.lab.ops import ARGUMENT_TYPES, OPS
+from mars2.lab.prompting import ROLE_TAGS
 
 USER, ASSISTANT, END = "<|user|>", "<|assistant|>", "<|end|>"
 SPECIAL_TOKENS = (END, USER, ASSISTANT)
 END_ID = 0  # eos and padding
-ROLE_TAGS = ("solver", "checker")  # roles that the warm start has seen, for several agents on one policy
 
 CHAT_TEMPLATE = (
     "{% for m in messages %}"

@@ -1,1 +1,1 @@
-"""What updates a policy from samples. Import the submodules: `objective` and `recording` load no torch."""
+"""Updates policies from samples. Import the submodules that you need: some of them load no torch."""

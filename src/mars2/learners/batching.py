@@ -12,12 +12,12 @@ from torch import Tensor
 from mars2.core.sample import TrainingSample
 
 OVERHEAD_TOKENS = {"cpu": 64, "cuda": 1024}
-"""What a forward and backward pass costs beside its tokens (weights read, gradients added up, kernels launched), in
-tokens' worth of work: padding up to so much is better than one more pass. Rough; changes only the time."""
+"""The fixed cost of a forward and backward pass (reading weights, adding gradients, launching kernels), in tokens of
+work. Padding up to this many tokens is cheaper than one more pass. A rough figure that changes only the time."""
 
 
 class ModelInputs(Protocol):
-    """What a model is given, and which tokens it is asked about: R rows of T tokens, N predictions."""
+    """The input of a model and the tokens to predict: R rows of T tokens, N predictions."""
 
     @property
     def input_ids(self) -> Tensor: ...  # [R, T] int64, right-padded with 0
@@ -35,9 +35,9 @@ class ModelInputs(Protocol):
 class MicroBatch:
     """A few samples side by side. R rows of T input tokens; B samples, L output tokens each, N of all together.
 
-    A row is a prompt and, one after the other, the outputs of one or more samples of that prompt, each without its
-    last token (nothing is predicted from it). Rows of one sample each need no attention mask: padding stands after the
-    sample, where causal attention never looks. Else `attention_mask` hides the outputs of a row from each other.
+    A row is a prompt, followed by the outputs of one or more samples of that prompt, each without its last token
+    (nothing is predicted from it). If each row has one sample, no attention mask is needed: padding stands after the
+    sample, where causal attention never looks. Otherwise `attention_mask` hides the outputs of a row from each other.
     """
 
     indices: tuple[int, ...]  # B places in the list of samples
@@ -130,7 +130,7 @@ def _one_each(samples: Sequence[TrainingSample], indices: Sequence[int]) -> list
 def _share_prompts(
     samples: Sequence[TrainingSample], indices: Sequence[int], max_tokens: int, hidden_size: int
 ) -> list[_Row]:
-    """Rows that share a prompt as long as one more output costs less there than in a row of its own.
+    """Rows that share a prompt. An output joins a row as long as that costs less than a row of its own.
 
     Estimated work of n tokens, in units of a layer's 2·H multiplications: n · (12·H + n) with causal attention, which
     skips half of the n² pairs, and n · (12·H + 2n) with a mask, which does not.

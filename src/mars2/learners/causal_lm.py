@@ -92,7 +92,7 @@ def _head_logprobs(
 
 @torch.no_grad()
 def _require_plain_head(lm: Any, name: str) -> None:
-    """Some architectures scale or cap their logits after the head; training on head(decoder(ids)) would be wrong."""
+    """Refuse architectures that scale or cap their logits after the head: head(decoder(ids)) would be wrong there."""
     ids = torch.arange(4, device=lm.device).unsqueeze(0)
     expected = lm(input_ids=ids, use_cache=False).logits
     logits = lm.get_output_embeddings()(lm.base_model(input_ids=ids, use_cache=False).last_hidden_state)
@@ -104,10 +104,10 @@ def _require_plain_head(lm: Any, name: str) -> None:
 
 @torch.no_grad()
 def can_share_prompts(lm: Any) -> bool:
-    """Whether a 4-D attention mask with position ids does what it says in this model.
+    """Whether this model handles a 4-D attention mask with position ids correctly.
 
-    Full attention in every layer is a condition (a sliding window would be lost); then two outputs of one prompt, in
-    one row and each alone, must have the same hidden states.
+    Every layer must have full attention (a sliding window would be lost). Then a trial is made: two outputs of one
+    prompt must have the same hidden states in one row as each alone.
     """
     config = lm.config
     layer_types: list[str] = getattr(config, "layer_types", None) or []

@@ -1,4 +1,4 @@
-"""Folders that are either complete or not there: written beside their place, flushed to disk, renamed into it."""
+"""Writes folders that are complete or absent: under another name first, flushed to disk, then renamed."""
 
 from __future__ import annotations
 
@@ -13,8 +13,9 @@ from pathlib import Path
 def written_atomically(folder: Path) -> Iterator[Path]:
     """Yield an empty `<folder>.partial` to write into; rename it to `folder` if the block ends without an error.
 
-    An existing `folder` is replaced. Killed before the rename, what was there before is untouched. Every file and
-    folder is flushed to the disk before the rename and the parent after it, so the same holds where the power fails.
+    An existing `folder` is replaced. If the process is killed before the rename, the old folder is untouched. Every
+    file and folder is flushed to the disk before the rename, and the parent after it, so this also holds after a power
+    failure.
     """
     partial = folder.with_name(folder.name + ".partial")
     replaced = folder.with_name(folder.name + ".replaced.partial")
@@ -33,7 +34,7 @@ def written_atomically(folder: Path) -> Iterator[Path]:
 
 
 def flush_folder(folder: Path) -> None:
-    """Flush every file below `folder` to the disk, then the folders that name them."""
+    """Flush every file below `folder` to the disk, then the folders that contain them."""
     for path in sorted(folder.rglob("*"), reverse=True):  # what a folder holds comes before the folder
         _flush(path)
     _flush(folder)

@@ -1,4 +1,4 @@
-"""Samples that must not reach an update, each with the reason: a wrong batch is a bug, and never skipped in silence."""
+"""Refuses samples that must not reach an update, with the reason. A wrong batch is a bug, so it is never skipped."""
 
 from __future__ import annotations
 

@@ -102,8 +102,8 @@ def ensure_template(tokenizer: Any) -> bool:
 def encode(tokenizer: Any, conversation: Conversation, stop_ids: Sequence[int]) -> Example:
     """Tokens of a conversation under the tokenizer's chat template.
 
-    Every prompt (all up to an assistant's turn) and every answer are tokenised apart, as generation does it. Of an
-    answer, the tokens up to its last stop token are trained; where the template writes none, end-of-text is added.
+    Every prompt (everything before an assistant's turn) and every answer are tokenised separately, as in generation.
+    The tokens of an answer are trained up to its last stop token. If the template writes none, end-of-text is added.
 
     Raises:
         ValueError: the template writes earlier turns differently once later ones follow.

@@ -24,7 +24,7 @@ PEAK_FLOPS: dict[str, float] = {
 
 @dataclass(frozen=True, slots=True)
 class ModelSize:
-    """What the operations of a decoder depend on."""
+    """The sizes of a decoder that its number of operations depends on."""
 
     num_parameters: int  # of the matrix products: all but the input embedding, the output head included
     num_layers: int

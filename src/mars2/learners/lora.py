@@ -11,6 +11,7 @@ import torch
 from torch import Tensor
 
 from mars2.core.errors import ConfigError
+from mars2.core.optional import need
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,12 +33,11 @@ def add_adapters(lm: Any, options: Lora, seed: int) -> None:
     """Put adapters into `lm`, in place, and freeze everything else. They start as the identity, drawn from `seed`.
 
     Raises:
-        ConfigError: peft is not installed.
+        MissingPackage: peft is not installed.
     """
-    try:
-        from peft import LoraConfig, inject_adapter_in_model  # pyright: ignore[reportMissingImports]
-    except ImportError as error:
-        raise ConfigError("lora needs peft; install it with: pip install 'mars2[peft]'") from error
+    need("peft", "peft", "lora")
+    from peft import LoraConfig, inject_adapter_in_model  # pyright: ignore[reportMissingImports]
+
     targets = options.target_modules if isinstance(options.target_modules, str) else list(options.target_modules)
     config = LoraConfig(
         r=options.rank,

@@ -1,4 +1,4 @@
-"""A learner that only remembers what it was fed: for tests, examples, and dry runs of a whole training loop."""
+"""A learner that only records its batches: for tests, examples, and dry runs of a whole training loop."""
 
 from __future__ import annotations
 

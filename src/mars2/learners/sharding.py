@@ -28,7 +28,7 @@ class TokenLogprobs(nn.Module):
 
 
 def shard(root: TokenLogprobs) -> None:
-    """Spread the weights over all processes, in place: a decoder layer is gathered when it is its turn.
+    """Spread the weights over all processes, in place. Each decoder layer is gathered only while it is needed.
 
     The gradients are then means over processes. torch.distributed must be initialised.
     """

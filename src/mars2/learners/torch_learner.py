@@ -17,6 +17,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from mars2.config.objective import ClipObjectiveConfig, ObjectiveConfig
 from mars2.core.errors import ConfigError, StoreError
 from mars2.core.protocols import Metrics, Snapshot
 from mars2.core.sample import TrainingSample
@@ -26,10 +27,10 @@ from mars2.learners.checkpoint import written_atomically
 from mars2.learners.checks import check_batch, check_trainable
 from mars2.learners.flops import peak_flops, training_flops
 from mars2.learners.lora import Lora
+from mars2.learners.losses.seam import TokenStatistics
 from mars2.learners.metrics import BatchMetrics, sample_metrics, speed_metrics
-from mars2.learners.objective import Objective
 from mars2.learners.optimizer import TrainingDiverged, make_adamw
-from mars2.learners.policy_loss import TokenStatistics, policy_loss
+from mars2.learners.policy_loss import policy_loss
 from mars2.learners.policy_model import Dtype, PolicyModel
 from mars2.learners.schedule import ScheduleKind, learning_rate_at
 
@@ -41,6 +42,7 @@ class TorchLearner:
         policy: its name; only samples of this policy are accepted.
         model: Hugging Face folder or id; also the frozen reference policy of the KL term.
         objective: what to minimise.
+        constant_length: the longest output allowed, in tokens; needed for `aggregation: constant`.
         learning_rate: peak, after `warmup_steps` optimizer steps; then `schedule`, to 0 at `total_steps`.
         mini_batches: optimizer steps per batch. With 1, π_old is π_θ itself; with more, a pass before the update
             computes it.
@@ -59,7 +61,8 @@ class TorchLearner:
         policy: str,
         model: str | Path,
         *,
-        objective: Objective | None = None,
+        objective: ObjectiveConfig | None = None,
+        constant_length: int | None = None,
         learning_rate: float = 1e-6,
         weight_decay: float = 0.0,
         betas: tuple[float, float] = (0.9, 0.999),
@@ -90,7 +93,10 @@ class TorchLearner:
             if not number > 0:
                 raise ConfigError(f"learner.{name} must be > 0, got {number}")
         self.policy = policy
-        self.objective = objective or Objective()
+        self.objective = objective or ClipObjectiveConfig()
+        if self.objective.aggregation == "constant" and (constant_length is None or constant_length < 1):
+            raise ConfigError(f"learner.constant_length must be >= 1 for aggregation constant, got {constant_length}")
+        self._constant_length = constant_length
         self._schedule: dict[str, Any] = {
             "peak": learning_rate,
             "warmup_steps": warmup_steps,
@@ -220,6 +226,7 @@ class TorchLearner:
                 ),
                 num_sequences=len(indices),
                 num_tokens=num_tokens,
+                constant_length=self._constant_length,
             )
             part.loss.backward()
             metrics.add_rows(batch)

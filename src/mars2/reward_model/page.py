@@ -1,4 +1,4 @@
-"""A page with the reliability of a reward model: what it promised against what came, before and after calibration."""
+"""A page with the reliability of a reward model: estimates against the share right, before and after calibration."""
 
 from __future__ import annotations
 

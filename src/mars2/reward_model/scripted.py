@@ -8,7 +8,7 @@ from mars2.core.problem import Problem
 
 
 class ScriptedRewardModel:
-    """Answers with what `rule` says of a problem and a program, in [0, 1]. `calls` counts programs asked about."""
+    """The score of a problem and a program is `rule(problem, program)`, in [0, 1]. `calls` counts programs scored."""
 
     def __init__(self, rule: Callable[[Problem, str], float]) -> None:
         self._rule = rule

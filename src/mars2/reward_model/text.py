@@ -19,8 +19,8 @@ def question(problem: Problem) -> str:
 def encode(tokenizer: Any, problem: Problem, programs: Sequence[str], max_tokens: int) -> list[list[int]]:
     """Token ids of problem and program, one list for each program, each at most `max_tokens` long.
 
-    The last token has seen everything: the model's verdict is read there. What is too long loses the middle of the
-    problem's part first, then the beginning of the program.
+    The model's score is read at the last token, which has seen all others. A text that is too long first loses the
+    middle of the problem's part, then the beginning of the program.
     """
     asked = question(problem)
     return [_fit(tokenizer, asked, program, max_tokens) for program in programs]

@@ -37,7 +37,7 @@ class Encoded:
 
 @dataclass(frozen=True, slots=True)
 class Epoch:
-    """How training stands after an epoch. Losses are balanced cross-entropies in nats."""
+    """The state of training after an epoch. Losses are balanced cross-entropies in nats."""
 
     number: int  # from 1
     train_loss: float
@@ -67,9 +67,9 @@ def fit(
 ) -> list[Epoch]:
     """Train; the model ends with the weights of the epoch with the least validation loss.
 
-    Each class weighs as much as the other, however rare right programs are: the weights are N / (2 N_class), those of
-    `train`. Calibration puts the base rate back. The learning rate rises over the first 5% of the steps, then falls
-    linearly to 0.
+    Both classes weigh the same, however rare right programs are: the weights are N / (2 N_class), counted in `train`.
+    Calibration puts the base rate back. The learning rate rises over the first 5% of the steps, then falls linearly
+    to 0.
 
     Args:
         patience: epochs without a lower validation loss after which training stops.

@@ -1,7 +1,7 @@
-"""The arms of AB-MCTS-A and the back-up that feeds them: GEN and CONT of every node, every child, every agent.
+"""The arms of AB-MCTS-A and their back-up: GEN and CONT of every node, every child, every agent.
 
-Flat tables of sufficient statistics: a back-up costs O(depth); nothing is refitted, copied or recursed into. A site is
-a place where a child can be made: 0 is the root, i + 1 is node i.
+They are flat tables of sufficient statistics, so a back-up costs O(depth), without fitting, copying or recursion. A
+site is a place where a child can be made: 0 is the root, i + 1 is node i.
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ def node_at(site: int) -> int | None:
 
 
 def indices(rows: array[int]) -> NDArray[np.int64]:
-    """The same numbers for numpy, without a copy. Not to be kept: `rows` cannot grow meanwhile."""
+    """The same numbers for numpy, without a copy. Do not keep the result: while it exists, `rows` cannot grow."""
     return np.frombuffer(rows, dtype=np.int64)
 
 
@@ -48,7 +48,7 @@ class TreeArms:
     Args:
         per_agent: keep GEN, CONT and children of a site apart by the agent that wrote the child (TreeQuest's `stack`).
         own_score_weight: k; a node's own score counts as k more observations of its child arm, its GEN and its CONT.
-        back_up_best: an arm hears the best score from its node down to the new one, instead of the new one's.
+        back_up_best: an arm is told the best score on the path from its node to the new one, instead of the new score.
     """
 
     def __init__(self, *, per_agent: bool, own_score_weight: float = 0.0, back_up_best: bool = False) -> None:
@@ -59,7 +59,7 @@ class TreeArms:
         self.generate = Moments()  # row = Gate.row
         self.go_on = Moments()  # row = Gate.row
         self.child = Moments()  # row = site
-        self.child.add_row()  # the root is no one's child
+        self.child.add_row()  # the root is nobody's child
         self._gates: dict[tuple[int, str | None], Gate] = {}
         self._parent = [ROOT]  # site -> site of its parent
         self._gate_above = [-1]  # site -> row of the gate it is a child of
@@ -81,9 +81,9 @@ class TreeArms:
         return self._gates.get((site, agent))
 
     def back_up(self, node: Node) -> None:
-        """Give `node.score` to its agent, GEN of its parent, its own arm, and child and CONT of every edge above.
+        """Add `node.score` to its agent, GEN of its parent, its own arm, and the child arm and CONT of each edge above.
 
-        Nodes come in id order. A score never enters CONT of the node's own parent.
+        Nodes come in id order. A score is never added to CONT of the node's own parent.
         """
         score = node.score
         site = self.child.add_row()

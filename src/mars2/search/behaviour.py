@@ -1,4 +1,4 @@
-"""What a program did on inputs whose right outputs nobody knows, in a form that is equal for equal behaviour."""
+"""What a program did on inputs without a known right output, in a form that is equal for equal behaviour."""
 
 # Values are whatever tests hold.
 # pyright: reportUnknownVariableType=false, reportUnknownArgumentType=false, reportUnknownMemberType=false
@@ -19,14 +19,15 @@ Behaviour = tuple[str | None, ...]
 """One output for each input; None where the program failed (error, limit, a value that is not plain)."""
 
 _NUMBER = re.compile(r"[+-]?(?:[0-9]+(?:\.[0-9]*)?|\.[0-9]+)(?:[eE][+-]?[0-9]{1,6})?")
-_DIGITS = 6  # that count where the problem compares with a tolerance
+_DIGITS = 6  # significant digits, if the problem compares with a tolerance
 
 
 def behaviour_of(verdict: Verdict, inputs: Sequence[Test], comparison: NamedComparison) -> Behaviour:
     """Outputs of a program that was judged on `inputs` (`stop_at_first_failure=False`).
 
-    Outputs that the judge shortened are equal if head, tail and length are: it shows about 2,000 characters. Under the
-    tolerant rule numbers are rounded to six digits, so two on both sides of a rounding edge count as different.
+    The judge shows about 2,000 characters of an output. Longer outputs count as equal if head, tail and length are
+    equal. Under the tolerant rule numbers are rounded to six digits, so two near numbers that are rounded to different
+    sides count as different.
 
     Raises:
         SandboxUnavailable: a result is the judge's own fault (IE).
@@ -36,7 +37,7 @@ def behaviour_of(verdict: Verdict, inputs: Sequence[Test], comparison: NamedComp
 
 
 def informative(behaviours: Mapping[int, Behaviour]) -> dict[int, Behaviour]:
-    """The same without inputs on which every program failed: the problem probably does not allow them."""
+    """The same without the inputs on which every program failed, because the problem probably does not allow them."""
     kept = [i for i, column in enumerate(zip(*behaviours.values(), strict=True)) if any(o is not None for o in column)]
     return {name: tuple(behaviour[i] for i in kept) for name, behaviour in behaviours.items()}
 
@@ -71,7 +72,7 @@ def _token(token: str, comparison: NamedComparison) -> str:
 
 
 def _returned(text: str, comparison: NamedComparison) -> str:
-    """A value's `repr`; what the judge's rule does not tell apart is written alike (1, 1.0 and True; (1,) and [1])."""
+    """A value's `repr`. Values that the judge calls equal get equal text (1, 1.0 and True; (1,) and [1])."""
     try:
         value = ast.literal_eval(text)
     except (ValueError, SyntaxError, RecursionError, MemoryError, TypeError):

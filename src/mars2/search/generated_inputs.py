@@ -1,7 +1,7 @@
-"""Inputs like a problem's public tests, to see which programs behave alike where no expected output is known.
+"""Makes inputs like a problem's public tests, to see which programs behave alike on them.
 
-They are made from the public tests alone: a function of the tests and a seed. See `mutate_values` (arguments of calls)
-and `mutate_stdin` (text). Tests made here have no expected output ("" or None): only what comes out is of interest.
+The inputs are a function of the public tests and a seed. See `mutate_values` (arguments of calls) and `mutate_stdin`
+(text). The tests made here have no expected output ("" or None): only the programs' outputs are compared.
 """
 
 # Values are whatever tests hold.
@@ -28,7 +28,7 @@ _SIZED = (list, tuple, str)
 def generate_inputs(
     tests: Sequence[Test], count: int, rng: np.random.Generator, *, entry_point: str | None = None
 ) -> tuple[Test, ...]:
-    """At most `count` different new inputs, none of them a public one; fewer where the tests show too little.
+    """At most `count` different new inputs, none of them a public one; fewer if the tests show too little.
 
     Args:
         tests: a problem's public tests.
@@ -50,7 +50,7 @@ def generate_inputs(
 
 
 def calls_in(tests: Sequence[Test], entry_point: str | None = None) -> list[CallTest]:
-    """The calls with literal arguments that tests make: call tests, and ``f(1, [2]) == 3`` in assertion tests."""
+    """The calls with literal arguments in tests: call tests, and ``f(1, [2]) == 3`` in assertion tests."""
     found: list[CallTest] = []
     for test in tests:
         match test:
@@ -105,7 +105,7 @@ def _call_makers(calls: Sequence[CallTest]) -> list[Callable[[np.random.Generato
 
 
 def _mutated_call(calls: Sequence[CallTest], columns: Sequence[Traits], rng: np.random.Generator) -> CallTest:
-    """One of the calls, each argument changed or not; what lengths and numbers have to do with each other is kept."""
+    """One of the calls, with each argument changed or not. Relations between lengths and numbers are kept."""
     base = calls[int(rng.integers(len(calls)))]
     examples = [call.args for call in calls]
     chosen = rng.random(len(columns)) < 0.7

@@ -1,16 +1,16 @@
-"""Which of very many Beta arms draws the largest value, without a draw for every arm: exact, and a few times faster.
+"""Finds which of very many Beta arms draws the largest value, without a draw for every arm: exact, and faster.
 
-On (c, 1) the density f of an arm is nowhere above that of a measure whose tail is known:
+On (c, 1) the density f of an arm is never above the density of a measure whose tail is known:
 
     p(x) = C · (1 − x)^b,     C = max(1, c^(a − 1)) / (b · B̌(a, b)),
     B̌(a, b) = √(2π) · a^(a − ½) · b^(b − ½) / (a + b)^(a + b − ½) <= B(a, b)
 
 because x^(a − 1) <= max(1, c^(a − 1)), and because θ(a) + θ(b) > θ(a + b) in Stirling's ln Γ(x) = (x − ½) ln x − x
-+ ½ ln 2π + θ(x), where θ is positive and falls. So a Z with the tail min(1, p), accepted with probability
-f(Z) / −p′(Z), is the arm's draw; if it is rejected, or below c, the draw is somewhere below z* = max(c, where p is 1).
-Every arm has its Z from one uniform number. The largest are looked at in turn, and the first accepted one is the
-largest draw, as long as it is above z* of every arm; if none is, all draws are below these, and are made under that
-condition.
++ ½ ln 2π + θ(x), where θ is positive and falls. Let Z have the tail min(1, p). If Z is accepted, with probability
+f(Z) / −p′(Z), it is the arm's draw. If it is rejected, or below c, the draw is below z* = max(c, the point where p is
+1). Each arm gets its Z from one uniform number. The arms are tried in order of Z, the largest first. The first accepted
+Z is the largest draw, if it is above z* of every arm. If there is none, all draws are below their z*, and are drawn
+under that condition.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ from numpy.typing import NDArray
 
 Array = NDArray[np.float64]
 
-HEAVY = 64.0  # arms with a larger a + b are drawn one by one: there p is far above the tail
+HEAVY = 64.0  # arms with a larger a + b are drawn one by one, because there p is far above the true tail
 C = 0.2  # any number in (0, 1) is right; the largest draw is rarely below this
 
 

@@ -1,9 +1,9 @@
-"""Other inputs for programs that read stdin: a grammar is read off the public inputs, then sizes and values change.
+"""New inputs for programs that read stdin: a grammar is inferred from the public inputs, then sizes and values change.
 
-The grammar is a sequence of steps that explains every example: lines of fixed width, lists and words whose length an
-earlier number gives, blocks of as many rows as an earlier number says, and, after a leading count, repeated cases.
-Sizes are drawn first, and the counts that announce them follow, so that inputs stay well-formed. Where no grammar
-explains all examples, one example is taken alone, whose sizes then change only where its own counts explain them.
+The grammar is a sequence of steps that explains every example: lines of fixed width, lists and words whose length is
+given by an earlier number, blocks with as many rows as an earlier number tells, and repeated cases after a leading
+count. Sizes are drawn first, then the counts before them are set, so that inputs stay well-formed. If no grammar
+explains all examples, a single example is used, and only sizes that its own counts explain are changed.
 """
 
 # Values are whatever tests hold.
@@ -28,7 +28,7 @@ Var = tuple[int, int]
 _INTEGER = re.compile(r"0|-?[1-9][0-9]{0,30}")
 _FLOAT = re.compile(r"-?[0-9]{1,15}\.[0-9]{1,12}")
 _MAX_STEPS = 24
-_MAX_TOKENS = 5_000  # longer examples are left out: nothing is learnt from them that shorter ones do not show
+_MAX_TOKENS = 5_000  # longer examples are left out: they show nothing that shorter ones do not
 _MAX_CHARACTERS = 100_000  # the same
 _MAX_SIZE = 1_000  # counted things never get longer than this, unless an example was
 _MAX_TRIES = 2_000  # of ways to read the examples
@@ -56,7 +56,7 @@ class Grammar:
 
 
 def infer(examples: Sequence[str]) -> Grammar | None:
-    """The grammar that explains all examples; None if there is none (or no example of a size to be read)."""
+    """The grammar that explains all examples; None if there is none, or if every example is too long."""
     short = (_lines(text) for text in examples if len(text) <= _MAX_CHARACTERS)
     texts = [lines for lines in short if lines and sum(map(len, lines)) <= _MAX_TOKENS]
     if not texts:
@@ -64,7 +64,7 @@ def infer(examples: Sequence[str]) -> Grammar | None:
     plain = _explain(texts)
     if plain is not None and any((0, 0) in (step.count, step.width) for step in plain):
         return _grammar(plain, [[text] for text in texts], cases=False)
-    for split in _case_splits(texts):  # the first number counts nothing else: perhaps it counts cases
+    for split in _case_splits(texts):  # the first number counts nothing else, so it may count cases
         steps = _explain([case for cases in split for case in cases])
         if steps is not None:
             return _grammar(steps, split, cases=True)
@@ -123,7 +123,7 @@ def _typed(token: str) -> int | float | str:
 
 
 def _explain(texts: Sequence[list[list[Any]]]) -> list[Step] | None:
-    """Steps that use up every example at the same time; the first found, counted parts being tried first."""
+    """The first sequence of steps found that consumes every example completely. Counted parts are tried first."""
     tries = 0
 
     def go(at: tuple[int, ...], steps: list[Step], numbers: dict[Var, tuple[int, ...]]) -> list[Step] | None:
@@ -158,7 +158,7 @@ def _explain(texts: Sequence[list[list[Any]]]) -> list[Step] | None:
 
 
 def _options(heads: Sequence[list[Any]], numbers: dict[Var, tuple[int, ...]]) -> list[Step]:
-    """What the next line may be, the most telling first. A count that is always 1 tells nothing."""
+    """What the next line may be, the most specific first. A count that is always 1 is no evidence."""
     counts = {var: sizes for var, sizes in reversed(numbers.items()) if max(sizes) > 1}  # the newest first
     options: list[Step] = []
     widths = tuple(map(len, heads))
@@ -188,7 +188,7 @@ def _with_width(step: Step, blocks: Sequence[Sequence[list[Any]]], numbers: dict
         return Step("rows", step.count, bound, letters=True)
     others = [var for var in telling if var != step.count]
     if step.count is not None and (len(set(numbers[step.count])) > 1 or max(numbers[step.count]) > 2):
-        others.append(step.count)  # a square; two rows of two are no evidence of one
+        others.append(step.count)  # a square; two rows of two are too little evidence
     bound = next((var for var in others if telling[var] == tokens), None)
     return Step("rows", step.count, bound)
 
@@ -212,7 +212,7 @@ def _even_cases(text: list[list[Any]]) -> list[list[list[Any]]] | None:
 
 
 def _headed_cases(text: list[list[Any]], token: int, extra: int) -> list[list[list[Any]]] | None:
-    """Cases of a head line, `extra` more lines, and as many lines as the head's token says."""
+    """Cases of a head line, `extra` more lines, and as many lines as a token of the head line tells."""
     at, cases = 1, list[list[list[Any]]]()
     for _ in range(text[0][0]):
         if at >= len(text) or len(text[at]) <= token or type(text[at][token]) is not int or text[at][token] < 0:
@@ -274,7 +274,7 @@ def _mutated(case: list[Any], grammar: Grammar, rng: np.random.Generator) -> lis
             size = min(another_length(size, seen, rng), max(_MAX_SIZE, size))
         sizes[step, token] = max(1, size)
     lines: list[list[Any]] = []
-    written: dict[Var, int] = {}  # numbers that may bound later ones
+    written: dict[Var, int] = {}  # numbers that may be bounds of later ones
     for index, (step, block) in enumerate(zip(steps, case, strict=True)):
         columns = grammar.columns[index]
         match step.kind:
@@ -358,9 +358,9 @@ def _changed(token: Any, traits: Traits, rng: np.random.Generator) -> Any:
 
 
 def _bounds(var: Var, index: int, token: int | None, cases: Sequence[list[Any]]) -> bool:
-    """Whether a number is never below those of a step (or its one `token`), as n is not below vertices or a k <= n.
+    """Whether a number is a bound of a step's numbers (or of one `token`), as n is of vertices or of a k <= n.
 
-    Believed if it holds in all examples, and in one of them the two are equal or n is not always the same.
+    It is taken for one if it holds in all examples, and if the two are equal in one of them or n varies.
     """
     pairs = [
         (case[var[0]][0][var[1]], value)

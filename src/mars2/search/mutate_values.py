@@ -1,9 +1,9 @@
 """Changes plain values into others of the same kind, as far as examples show what kind that is.
 
-What the examples have in common is kept: signs, the letters used, equal lengths, rows of one width, and, unless chance
-explains them (two short lists may well be sorted), order, distinctness and permutations of 1 … n. Everything else may
-change: numbers within about the range seen, lengths, order. An input that a problem does not allow makes right programs
-disagree, so the mutations stay close to what was seen.
+Properties that the examples share are kept: signs, the letters used, equal lengths, rows of one width. Order,
+distinctness and permutations of 1 … n are kept unless they may be chance (two short lists are often sorted). The rest
+may change: numbers within about the range seen, lengths, order. An input that the problem does not allow would make
+right programs disagree, so mutations stay close to what was seen.
 """
 
 # Values are whatever tests hold.
@@ -20,7 +20,7 @@ from typing import Any
 import numpy as np
 
 _CHANGE_RATE = 0.3  # share of the items of a list that change
-_CHANCE = 0.02  # a regularity of the examples is believed if chance alone would show it less often
+_CHANCE = 0.02  # a regularity of the examples is kept if chance alone would show it less often than this
 _MAX_ITEMS = 10_000  # no list grows longer
 
 
@@ -31,7 +31,7 @@ class Traits:
     integers: tuple[int, ...]
     floats: tuple[float, ...]
     texts: tuple[str, ...]
-    is_category: bool  # few texts, each seen several times: names of something, not free text
+    is_category: bool  # few texts, each seen several times: names, not free text
     lengths: tuple[int, ...]  # of lists, tuples and sets
     distinct: bool
     ascending: bool
@@ -43,7 +43,7 @@ class Traits:
 
 
 def traits_of(values: Sequence[Any]) -> Traits:
-    """Traits of the values at one place; tells nothing where there are none."""
+    """Traits of the values at one place; empty traits if there are no values."""
     numbers = [v for v in values if not isinstance(v, bool)]
     texts = [v for v in values if isinstance(v, str)]
     lists = [_items(v) for v in values if isinstance(v, list | tuple | set | frozenset)]
@@ -89,9 +89,9 @@ def mutate(value: Any, traits: Traits, rng: np.random.Generator, *, keep_length:
 
 
 def resize(items: Sequence[Any], length: int, traits: Traits, rng: np.random.Generator) -> list[Any]:
-    """`items` with as many as wanted: some left out, or more of the same kind put in. `traits` are the list's.
+    """`items` in the wanted number: some are left out, or more of the same kind are added. `traits` are the list's.
 
-    Shorter than wanted only where no more distinct items were found.
+    The result is shorter only if no more distinct items were found.
     """
     if traits.permutation:
         order = (rng.permutation(length) + 1).tolist() if length != len(items) else list(items)
@@ -114,7 +114,7 @@ def resize(items: Sequence[Any], length: int, traits: Traits, rng: np.random.Gen
 
 
 def mutate_items(items: Sequence[Any], traits: Traits, rng: np.random.Generator) -> list[Any]:
-    """Other items in the same number: some changed, or all in another order."""
+    """As many items: some of them changed, or all in another order."""
     found = list(items)
     if len(found) > 1 and not traits.ascending and rng.random() < 0.4:
         order = rng.permutation(len(found)) if rng.random() < 0.75 else range(len(found) - 1, -1, -1)
@@ -250,7 +250,7 @@ def _rows(rows: list[list[Any]], traits: Traits, rng: np.random.Generator, fixed
 
 
 def square_of(rows: Sequence[Sequence[Any]], size: int, rng: np.random.Generator) -> list[list[Any]]:
-    """A square table of `size`, its cells those of `rows`, repeated where it is larger."""
+    """A square table of `size` with the cells of `rows`, which are repeated if it is larger."""
     return [[rows[i % len(rows)][j % len(rows[i % len(rows)])] for j in range(size)] for i in range(size)]
 
 
@@ -266,12 +266,12 @@ def _items(value: Any) -> list[Any]:
 
 
 def _chance_of_order(lists: Sequence[Sequence[Any]]) -> float:
-    """How often lists of these lengths are all in one given order."""
+    """The probability that lists of these lengths are all in one given order."""
     return math.exp(-sum(math.lgamma(len(each) + 1) for each in lists))
 
 
 def _chance_of_distinct(lists: Sequence[Sequence[Any]]) -> float:
-    """How often lists of these lengths have distinct items, drawn from the range seen; 1 if they have not."""
+    """The probability that random lists of these lengths and this range have distinct items; 1 if these do not."""
     items = [item for each in lists for item in each]
     keys = [{repr(item) for item in each} for each in lists]
     if not items or any(len(each) != len(found) for each, found in zip(lists, keys, strict=True)):

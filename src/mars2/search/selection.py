@@ -1,4 +1,4 @@
-"""Which program is the answer: on hard problems many programs pass the public tests and few are right.
+"""Chooses the program that is the answer: on hard problems many programs pass the public tests and few are right.
 
 MARS2-T+, part 4: deduplicate → best public score → largest group of equal behaviour on generated inputs, programs
 weighted by a reward model → the earliest. Nothing here sees a hidden test.
@@ -18,7 +18,7 @@ from mars2.core.tree import Node
 def program_key(program: str) -> str:
     """Equal for programs that differ only in comments, layout and docstrings (same normalised AST).
 
-    A text that is not Python, or nests too deeply to be walked, is its own key, outer white space aside.
+    A text that is not Python, or is nested too deeply, is its own key, without white space around it.
     """
     try:
         with warnings.catch_warnings():

@@ -1,4 +1,4 @@
-"""What every strategy shares: the agents it may choose, how often each was used, and resume by replay."""
+"""The base of all strategies: the agents that may be chosen, how often each was used, and resume by replay."""
 
 from __future__ import annotations
 

@@ -11,6 +11,7 @@ import numpy as np
 
 from mars2.config.search import TreeQuestConfig
 from mars2.core.errors import ConfigError
+from mars2.core.optional import need
 from mars2.core.protocols import Choice, Stop
 from mars2.core.tree import Node, Tree
 from mars2.search.strategy import Strategy
@@ -35,18 +36,20 @@ class TreeQuestSearch(Strategy):
     grown one expansion at a time; the others from any tree. The set of agents is fixed.
 
     Raises:
-        ConfigError: TreeQuest is not installed, there is or its algorithm refuses the options.
+        ConfigError: the algorithm refuses the options.
+        MissingPackage: TreeQuest is not installed.
     """
 
     def __init__(self, agents: Sequence[str], options: TreeQuestConfig | None = None) -> None:
         super().__init__(agents)
         options = options or TreeQuestConfig()
         name = options.algorithm
+        need("treequest", "treequest", f"search.algorithm treequest:{name}")
         try:
             self._algorithm: Any = getattr(import_module(ALGORITHMS[name]), name)(**options.options)
         except ImportError as error:
             raise ConfigError(
-                f"search.algorithm treequest:{name} is not installed ({error}); pip install 'mars2[treequest]'"
+                f"search.algorithm treequest:{name} lacks a package of its own: {error}; install it"
             ) from error
         except (TypeError, ValueError, AssertionError) as error:
             raise ConfigError(f"search.options do not suit treequest:{name}, got {options.options}; {error}") from error

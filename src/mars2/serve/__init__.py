@@ -1,1 +1,1 @@
-"""An OpenAI-compatible chat endpoint that answers with multi-agent tree search (extra `serve`)."""
+"""An OpenAI-compatible chat endpoint that answers with multi-agent tree search."""

@@ -8,6 +8,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
 
+from mars2.core.optional import need
 from mars2.core.tree import Node, Tree
 
 
@@ -21,6 +22,7 @@ class TensorBoardListener:
     """Hears metrics and writes scalars named ``scope/name``. A resumed run takes back what it does again."""
 
     def __init__(self, folder: Path) -> None:
+        need("tensorboard", "train", "metrics")
         from tensorboard.summary.writer.event_file_writer import EventFileWriter
 
         folder.mkdir(parents=True, exist_ok=True)

@@ -7,7 +7,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
 
-from mars2.core.errors import ConfigError
+from mars2.core.optional import need
 from mars2.core.tree import Node, Tree
 
 
@@ -20,14 +20,13 @@ class TrackioTracker:
         config: shown beside the curves.
 
     Raises:
-        ConfigError: the package `trackio` is not installed.
+        MissingPackage: the package `trackio` is not installed.
     """
 
     def __init__(self, folder: Path, *, name: str, config: Mapping[str, Any]) -> None:
-        try:
-            import trackio  # pyright: ignore[reportMissingImports]
-        except ImportError:
-            raise ConfigError("tracking: trackio is not installed; pip install 'mars2[trackio]'") from None
+        need("trackio", "trackio", "tracking")
+        import trackio  # pyright: ignore[reportMissingImports]
+
         self._trackio: Any = trackio
         self._folder, self._name, self._config = folder, name, config
 

@@ -8,7 +8,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
 
-from mars2.core.errors import ConfigError
+from mars2.core.optional import need
 from mars2.core.tree import Node, Tree
 
 
@@ -21,14 +21,13 @@ class WandbTracker:
         config: shown beside the curves.
 
     Raises:
-        ConfigError: the package `wandb` is not installed.
+        MissingPackage: the package `wandb` is not installed.
     """
 
     def __init__(self, folder: Path, *, name: str, config: Mapping[str, Any]) -> None:
-        try:
-            import wandb  # pyright: ignore[reportMissingImports]
-        except ImportError:
-            raise ConfigError("tracking: wandb is not installed; pip install 'mars2[wandb]'") from None
+        need("wandb", "wandb", "tracking")
+        import wandb  # pyright: ignore[reportMissingImports]
+
         self._wandb: Any = wandb
         self._folder, self._name, self._config = folder, name, config
         self._run: Any = None

@@ -14,7 +14,9 @@ from options_of import field_names, sections_of
 from mars2.config.load import load_config, parse_as, parse_config, read_yaml
 from mars2.config.reward_model import RewardModelConfig
 from mars2.config.run import RunConfig
+from mars2.config.sft import SftConfig
 from mars2.core.errors import ConfigError
+from mars2.recipes import all_recipes
 
 BASE: dict[str, Any] = {
     "name": "x",
@@ -23,22 +25,19 @@ BASE: dict[str, Any] = {
     "agents": {"a": {"policy": "a"}},
     "training": {"steps": 3},
 }
-CONFIGS = sorted((Path(__file__).parents[3] / "configs").glob("*.yaml"))
-REWARD_MODELS = sorted((Path(__file__).parents[3] / "configs" / "reward_models").glob("*.yaml"))
+OTHER_KINDS = {"lab_reward_model": RewardModelConfig, "sft_chats": SftConfig}  # what other commands read
 
 
 def parsed(*overrides: str) -> RunConfig:
     return parse_config(copy.deepcopy(BASE), overrides)
 
 
-@pytest.mark.parametrize("path", CONFIGS, ids=lambda p: p.name)
-def test_every_shipped_configuration_is_valid(path: Path) -> None:
-    assert load_config(path).name
-
-
-@pytest.mark.parametrize("path", REWARD_MODELS, ids=lambda p: p.name)
-def test_every_shipped_configuration_of_a_reward_model_is_valid(path: Path) -> None:
-    assert parse_as(RewardModelConfig, read_yaml(path)).runs
+@pytest.mark.parametrize("name", all_recipes())
+def test_every_recipe_is_valid_under_its_name(name: str) -> None:
+    if name in OTHER_KINDS:
+        assert parse_as(OTHER_KINDS[name], read_yaml(Path(name)))
+    else:
+        assert load_config(Path(name)).name == name
 
 
 def test_overrides_are_read_as_yaml() -> None:

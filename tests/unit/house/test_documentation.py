@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import ast
+import importlib
 import re
+import tomllib
 from pathlib import Path
 from typing import Any
 
@@ -95,3 +98,25 @@ def test_a_page_that_explains_holds_no_dated_measurement(page: Path) -> None:
     """Dates and commits belong to what was measured, and that is in benchmarks/."""
     text = re.sub(r"`[^`\n]*`", "", prose(page))
     assert re.findall(r"\b20\d\d-\d\d-\d\d\b|\bcommit [0-9a-f]{7}\b", text) == []
+
+
+@pytest.mark.parametrize("page", [ROOT / "README.md", *EXPLAINING], ids=name_of)
+def test_examples_in_python_compile_and_what_they_import_exists(page: Path) -> None:
+    missing: list[str] = []
+    for block in re.findall(r"```python\n(.*?)```", page.read_text(encoding="utf-8"), flags=re.DOTALL):
+        for node in ast.walk(ast.parse(block)):
+            if isinstance(node, ast.ImportFrom) and (node.module or "").split(".")[0] == "mars2":
+                module = importlib.import_module(node.module or "")
+                missing += [f"{node.module}.{a.name}" for a in node.names if not hasattr(module, a.name)]
+            if isinstance(node, ast.Attribute) and isinstance(node.value, ast.Name) and node.value.id == "mars2":
+                missing += [] if hasattr(importlib.import_module("mars2"), node.attr) else [f"mars2.{node.attr}"]
+    assert missing == []
+
+
+def test_every_extra_that_is_named_exists() -> None:
+    """In the pages and in the messages of the code: `pip install 'mars2[NAME]'`."""
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
+    known = set(project["optional-dependencies"]) | {"extra"}  # "mars2[extra]" stands for any in `core.optional`
+    for file in [*PAGES, *(ROOT / "src").rglob("*.py")]:
+        named = re.findall(r"mars2\[([\w,]+)\]", file.read_text(encoding="utf-8"))
+        assert {extra for names in named for extra in names.split(",")} <= known, file

@@ -11,12 +11,12 @@ import pytest
 import torch
 from transformers import AutoModelForCausalLM
 
+from mars2.config.objective import ClipObjectiveConfig
 from mars2.learners.batching import make_micro_batches
-from mars2.learners.objective import Objective
 from mars2.learners.policy_loss import TokenStatistics, policy_loss
 from mars2.learners.policy_model import PolicyModel
 
-OBJECTIVE = Objective(kl_beta=0.0, tis_cap=None)
+OBJECTIVE = ClipObjectiveConfig(kl_beta=0.0, tis_cap=None)
 
 
 def update(folder: Path, samples: list[Any], rank: int, world: int, options: dict[str, Any]) -> dict[str, torch.Tensor]:

@@ -9,18 +9,18 @@ import pytest
 import torch
 from torch import Tensor
 
+from mars2.config.objective import ClipObjectiveConfig, ObjectiveConfig
 from mars2.core.sample import TrainingSample
 from mars2.learners import batching, causal_lm
-from mars2.learners.objective import Objective
 from mars2.learners.torch_learner import TorchLearner
 
 GRPO = {"ratio": "token", "clip_low": 0.2, "clip_high": 0.28}
 OBJECTIVES = {
-    "gspo": Objective(kl_beta=0.1, kl_estimator="k3"),
-    "gspo-tis": Objective(tis_level="sequence", tis_cap=2.0, kl_beta=0.0),
-    "grpo-mis": Objective(**GRPO, tis_mode="mask", kl_beta=0.1, kl_estimator="k2", dual_clip=3.0),
-    "dapo": Objective(**GRPO, aggregation="token-mean", kl_beta=0.0),
-    "dr_grpo": Objective(**GRPO, aggregation="constant", constant_length=20, kl_beta=0.0, entropy_bonus=0.1),
+    "gspo": ClipObjectiveConfig(kl_beta=0.1, kl_estimator="k3"),
+    "gspo-tis": ClipObjectiveConfig(tis_level="sequence", tis_cap=2.0, kl_beta=0.0),
+    "grpo-mis": ClipObjectiveConfig(**GRPO, tis_mode="mask", kl_beta=0.1, kl_estimator="k2", dual_clip=3.0),
+    "dapo": ClipObjectiveConfig(**GRPO, aggregation="token-mean", kl_beta=0.0),
+    "dr_grpo": ClipObjectiveConfig(**GRPO, aggregation="constant", kl_beta=0.0, entropy_bonus=0.1),
 }
 WAYS: dict[str, dict[str, Any]] = {
     "micro-batched": {"micro_batch_tokens": 40},
@@ -32,7 +32,11 @@ WAYS: dict[str, dict[str, Any]] = {
 
 
 def gradients(
-    folder: Path, objective: Objective, samples: list[TrainingSample], monkeypatch: pytest.MonkeyPatch, **options: Any
+    folder: Path,
+    objective: ObjectiveConfig,
+    samples: list[TrainingSample],
+    monkeypatch: pytest.MonkeyPatch,
+    **options: Any,
 ) -> tuple[list[Tensor], int]:
     """What the optimizer is given in one step, and in how many micro-batches it was computed."""
     seen: list[Tensor] = []
@@ -43,7 +47,7 @@ def gradients(
             lambda o: seen.extend(p.grad.clone() for g in o.param_groups for p in g["params"]),
         )
         settings = {"micro_batch_tokens": 100_000, "share_prompts": False, "max_grad_norm": 1e9, "threads": 1} | options
-        learner = TorchLearner("p", folder, objective=objective, **settings)
+        learner = TorchLearner("p", folder, objective=objective, constant_length=20, **settings)
         learner.step(samples)
         return seen, len(learner._micro_batches(samples, range(len(samples))))
 

@@ -48,7 +48,18 @@ def weights(of: TorchLearner) -> dict[str, Tensor]:
 
 def test_every_option_of_the_learner_can_be_reached_from_the_configuration() -> None:
     options = set(inspect.signature(TorchLearner.__init__).parameters) - {"self"}
-    elsewhere = {"policy", "model", "objective", "schedule", "total_steps", "device", "seed", "temperature", "lora"}
+    elsewhere = {
+        "policy",
+        "model",
+        "objective",
+        "constant_length",
+        "schedule",
+        "total_steps",
+        "device",
+        "seed",
+        "temperature",
+        "lora",
+    }
     keys = set(OptimizerConfig.__dataclass_fields__) - {"lr_schedule"}
     assert options == keys | elsewhere | {"threads"}
     assert set(LoraConfig.__dataclass_fields__) == set(Lora.__dataclass_fields__)
@@ -192,4 +203,4 @@ def test_saving_flushes_every_file_and_folder_before_the_rename(
 def test_dr_grpo_divides_by_the_longest_answer_of_the_policys_agents(llama_folder: Path) -> None:
     two = ["agents={a: {policy: p}, b: {policy: p, sampling: {max_tokens: 90}}}", "sampling.max_tokens=30"]
     built = learner(llama_folder, "training.objective.aggregation=constant", *two)
-    assert built.objective.constant_length == 90
+    assert built._constant_length == 90

@@ -13,7 +13,7 @@ import torch
 from torch import Tensor
 from transformers import AutoModelForCausalLM
 
-from mars2.core.errors import ConfigError, StoreError
+from mars2.core.errors import ConfigError, MissingPackage, StoreError
 from mars2.learners.lora import Lora
 from mars2.learners.metrics import SPEED_METRICS
 from mars2.learners.torch_learner import TorchLearner
@@ -117,5 +117,5 @@ def test_wrong_options_are_named(option: str, value: float) -> None:
 
 def test_without_peft_the_error_says_what_to_install(llama_folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(sys.modules, "peft", None)
-    with pytest.raises(ConfigError, match=r"pip install 'mars2\[peft\]'"):
+    with pytest.raises(MissingPackage, match=r"pip install 'mars2\[peft\]'"):
         make(llama_folder)

@@ -6,7 +6,12 @@ import pytest
 import torch
 from torch import Tensor
 
-from mars2.learners import losses
+from mars2.config.objective import Aggregation, KlEstimator
+from mars2.learners.losses.aggregation import aggregate
+from mars2.learners.losses.clip import clipped_objective, is_clipped
+from mars2.learners.losses.kl import kl_estimate
+from mars2.learners.losses.ratio import importance_ratio
+from mars2.learners.losses.tis import tis_weights
 
 MASK = torch.tensor([[True, True, True], [True, False, False]])
 
@@ -20,16 +25,16 @@ class TestImportanceRatio:
     old = torch.tensor([[log(0.25), log(0.4), log(0.9)], [log(0.1), -3.0, 9.0]])
 
     def test_token(self) -> None:
-        ratio = losses.importance_ratio(self.logprobs, self.old, MASK, "token")
+        ratio = importance_ratio(self.logprobs, self.old, MASK, "token")
         close(ratio[MASK], [2.0, 0.5, 1.0, 4.0])
 
     def test_sequence_is_the_geometric_mean_over_output_tokens_only(self) -> None:
-        ratio = losses.importance_ratio(self.logprobs, self.old, MASK, "sequence")
+        ratio = importance_ratio(self.logprobs, self.old, MASK, "sequence")
         close(ratio, [[(2.0 * 0.5 * 1.0) ** (1 / 3)], [4.0]])
 
     def test_sequence_gradient_is_spread_over_the_tokens(self) -> None:
         logprobs = self.logprobs.clone().requires_grad_()
-        losses.importance_ratio(logprobs, self.old, MASK, "sequence").sum().backward()
+        importance_ratio(logprobs, self.old, MASK, "sequence").sum().backward()
         close(logprobs.grad, [[1 / 3, 1 / 3, 1 / 3], [4.0, 0.0, 0.0]])
 
 
@@ -37,26 +42,26 @@ class TestClippedObjective:
     ratio = torch.tensor([[0.5, 0.85, 1.0, 1.25, 5.0]])
 
     def test_positive_advantage(self) -> None:
-        value = losses.clipped_objective(self.ratio, torch.tensor([[2.0]]), 0.2, 0.3)
+        value = clipped_objective(self.ratio, torch.tensor([[2.0]]), 0.2, 0.3)
         close(value, [[1.0, 1.7, 2.0, 2.5, 2.6]])
 
     def test_negative_advantage(self) -> None:
-        value = losses.clipped_objective(self.ratio, torch.tensor([[-2.0]]), 0.2, 0.3)
+        value = clipped_objective(self.ratio, torch.tensor([[-2.0]]), 0.2, 0.3)
         close(value, [[-1.6, -1.7, -2.0, -2.5, -10.0]])
 
     def test_dual_clip_bounds_negative_advantages_only(self) -> None:
-        bounded = losses.clipped_objective(self.ratio, torch.tensor([[-2.0]]), 0.2, 0.3, 3.0)
+        bounded = clipped_objective(self.ratio, torch.tensor([[-2.0]]), 0.2, 0.3, 3.0)
         close(bounded, [[-1.6, -1.7, -2.0, -2.5, -6.0]])
-        positive = losses.clipped_objective(self.ratio, torch.tensor([[2.0]]), 0.2, 0.3, 3.0)
+        positive = clipped_objective(self.ratio, torch.tensor([[2.0]]), 0.2, 0.3, 3.0)
         close(positive, [[1.0, 1.7, 2.0, 2.5, 2.6]])
 
     @pytest.mark.parametrize("dual_clip", [None, 3.0])
     def test_is_clipped_says_where_the_gradient_is_gone(self, dual_clip: float | None) -> None:
         ratio = self.ratio.expand(2, -1).clone().requires_grad_()
         advantages = torch.tensor([[2.0], [-2.0]])
-        losses.clipped_objective(ratio, advantages, 0.2, 0.3, dual_clip).sum().backward()
+        clipped_objective(ratio, advantages, 0.2, 0.3, dual_clip).sum().backward()
         assert ratio.grad is not None
-        clipped = losses.is_clipped(ratio, advantages, 0.2, 0.3, dual_clip)
+        clipped = is_clipped(ratio, advantages, 0.2, 0.3, dual_clip)
         assert torch.equal(clipped, ratio.grad == 0)
         assert clipped.tolist() == [[False, False, False, False, True], [True, False, False, False, dual_clip == 3.0]]
 
@@ -67,26 +72,26 @@ class TestTisWeights:
     # token ratios: 3, 1/2, 1 and 8/5; their products: 3/2 and 8/5
 
     def test_token_truncate(self) -> None:
-        close(losses.tis_weights(self.old, self.rollout, MASK, 2.0, "token", "truncate")[MASK], [2.0, 0.5, 1.0, 1.6])
+        close(tis_weights(self.old, self.rollout, MASK, 2.0, "token", "truncate")[MASK], [2.0, 0.5, 1.0, 1.6])
 
     def test_token_mask(self) -> None:
-        close(losses.tis_weights(self.old, self.rollout, MASK, 2.0, "token", "mask")[MASK], [0.0, 0.5, 1.0, 1.6])
+        close(tis_weights(self.old, self.rollout, MASK, 2.0, "token", "mask")[MASK], [0.0, 0.5, 1.0, 1.6])
 
     def test_sequence_truncate(self) -> None:
-        close(losses.tis_weights(self.old, self.rollout, MASK, 1.55, "sequence", "truncate"), [[1.5], [1.55]])
+        close(tis_weights(self.old, self.rollout, MASK, 1.55, "sequence", "truncate"), [[1.5], [1.55]])
 
     def test_sequence_mask(self) -> None:
-        close(losses.tis_weights(self.old, self.rollout, MASK, 1.55, "sequence", "mask"), [[1.5], [0.0]])
+        close(tis_weights(self.old, self.rollout, MASK, 1.55, "sequence", "mask"), [[1.5], [0.0]])
 
     def test_weights_carry_no_gradient(self) -> None:
         old = self.old.clone().requires_grad_()
-        assert not losses.tis_weights(old, self.rollout, MASK, 2.0, "token", "truncate").requires_grad
+        assert not tis_weights(old, self.rollout, MASK, 2.0, "token", "truncate").requires_grad
 
     def test_a_hopeless_mismatch_stays_finite(self) -> None:
         long_mask = torch.ones(1, 2000, dtype=torch.bool)
         old, rollout = torch.full((1, 2000), -0.1), torch.full((1, 2000), -1.0)
-        close(losses.tis_weights(old, rollout, long_mask, 2.0, "sequence", "truncate"), [[2.0]])
-        close(losses.tis_weights(old, rollout, long_mask, 2.0, "sequence", "mask"), [[0.0]])
+        close(tis_weights(old, rollout, long_mask, 2.0, "sequence", "truncate"), [[2.0]])
+        close(tis_weights(old, rollout, long_mask, 2.0, "sequence", "mask"), [[0.0]])
 
 
 class TestKlEstimate:
@@ -101,14 +106,14 @@ class TestKlEstimate:
             ("k3", [[0.5 - 1 + log(2), 2 - 1 - log(2)]]),
         ],
     )
-    def test_by_hand(self, kind: losses.KlEstimator, expected: list) -> None:
-        close(losses.kl_estimate(self.logprobs, self.reference, kind), expected)
+    def test_by_hand(self, kind: KlEstimator, expected: list) -> None:
+        close(kl_estimate(self.logprobs, self.reference, kind), expected)
 
     @pytest.mark.parametrize("kind", ["k1", "k3"])
-    def test_expectation_under_the_policy_is_the_kl(self, kind: losses.KlEstimator) -> None:
+    def test_expectation_under_the_policy_is_the_kl(self, kind: KlEstimator) -> None:
         p, q = torch.tensor([0.7, 0.2, 0.1]), torch.tensor([0.2, 0.5, 0.3])
         kl = (p * (p / q).log()).sum()
-        torch.testing.assert_close((p * losses.kl_estimate(p.log(), q.log(), kind)).sum(), kl)
+        torch.testing.assert_close((p * kl_estimate(p.log(), q.log(), kind)).sum(), kl)
 
     def test_k2_gradient_is_that_of_the_kl(self) -> None:
         logits = torch.tensor([0.3, -0.2, 1.0], requires_grad=True)
@@ -116,7 +121,7 @@ class TestKlEstimate:
         p = logits.softmax(-1)
         (exact,) = torch.autograd.grad((p * (p / q).log()).sum(), logits)
         logprobs = logits.log_softmax(-1)
-        (estimate,) = torch.autograd.grad((p.detach() * losses.kl_estimate(logprobs, q.log(), "k2")).sum(), logits)
+        (estimate,) = torch.autograd.grad((p.detach() * kl_estimate(logprobs, q.log(), "k2")).sum(), logits)
         torch.testing.assert_close(estimate, exact)
 
 
@@ -124,28 +129,26 @@ class TestAggregate:
     values = torch.tensor([[1.0, 2.0, 6.0], [5.0, 100.0, 100.0]])
 
     def test_sequence_mean(self) -> None:
-        total = losses.aggregate(self.values, MASK, "sequence-mean", num_sequences=2, num_tokens=4)
+        total = aggregate(self.values, MASK, "sequence-mean", num_sequences=2, num_tokens=4)
         close(total, (3.0 + 5.0) / 2)
 
     def test_token_mean(self) -> None:
-        close(losses.aggregate(self.values, MASK, "token-mean", num_sequences=2, num_tokens=4), 14.0 / 4)
+        close(aggregate(self.values, MASK, "token-mean", num_sequences=2, num_tokens=4), 14.0 / 4)
 
     def test_constant(self) -> None:
-        total = losses.aggregate(self.values, MASK, "constant", num_sequences=2, num_tokens=4, constant_length=10)
+        total = aggregate(self.values, MASK, "constant", num_sequences=2, num_tokens=4, constant_length=10)
         close(total, 14.0 / 20)
 
     @pytest.mark.parametrize("kind", ["sequence-mean", "token-mean", "constant"])
-    def test_parts_add_up_to_the_whole(self, kind: losses.Aggregation) -> None:
+    def test_parts_add_up_to_the_whole(self, kind: Aggregation) -> None:
         def part(rows: slice) -> Tensor:
-            return losses.aggregate(
-                self.values[rows], MASK[rows], kind, num_sequences=2, num_tokens=4, constant_length=10
-            )
+            return aggregate(self.values[rows], MASK[rows], kind, num_sequences=2, num_tokens=4, constant_length=10)
 
         torch.testing.assert_close(part(slice(0, 1)) + part(slice(1, 2)), part(slice(0, 2)))
 
 
 def test_k3_is_never_negative_where_k1_is() -> None:
     logprobs, reference = torch.tensor([-1.0, -2.0]), torch.tensor([-0.5, -4.0])
-    assert (losses.kl_estimate(logprobs, reference, "k3") >= 0).all()
-    assert float(losses.kl_estimate(logprobs, reference, "k1")[0]) == pytest.approx(-0.5)
-    assert float(losses.kl_estimate(logprobs, reference, "k3")[0]) == pytest.approx(exp(0.5) - 1.5)
+    assert (kl_estimate(logprobs, reference, "k3") >= 0).all()
+    assert float(kl_estimate(logprobs, reference, "k1")[0]) == pytest.approx(-0.5)
+    assert float(kl_estimate(logprobs, reference, "k3")[0]) == pytest.approx(exp(0.5) - 1.5)

@@ -1,29 +1,58 @@
+"""What the objective refuses, by the name that the user wrote; and the learning rate of each step by hand."""
+
+from __future__ import annotations
+
 from typing import Any
 
 import pytest
 
+from mars2.config.load import parse_config
+from mars2.config.objective import CispoObjectiveConfig, ClipObjectiveConfig
 from mars2.core.errors import ConfigError
-from mars2.learners.objective import Objective
 from mars2.learners.schedule import learning_rate_at
 
 
+def objective(*overrides: str) -> Any:
+    data: dict[str, Any] = {
+        "name": "x",
+        "problems": {"kind": "lab"},
+        "policies": {"p": {"backend": "transformers", "model": "m"}},
+        "agents": {"a": {"policy": "p"}},
+        "training": {"steps": 1},
+    }
+    training = parse_config(data, [f"training.objective.{override}" for override in overrides]).training
+    assert training is not None
+    return training.objective
+
+
 @pytest.mark.parametrize(
-    ("field", "options"),
+    "override",
     [
-        ("clip_low", {"clip_low": -0.1}),
-        ("clip_low", {"clip_low": 1.5}),
-        ("clip_high", {"clip_high": -0.1}),
-        ("dual_clip", {"dual_clip": 1.0}),
-        ("constant_length", {"aggregation": "constant"}),
-        ("constant_length", {"aggregation": "constant", "constant_length": 0}),
-        ("constant_length", {"constant_length": 100}),
-        ("tis_cap", {"tis_cap": 0.0}),
-        ("kl_beta", {"kl_beta": -1.0}),
+        "clip_low=-0.1",
+        "clip_low=1.5",
+        "clip_high=-0.1",
+        "dual_clip=1.0",
+        "dual_clip=1.0002",
+        "tis_cap=0.0",
+        "kl_beta=-1.0",
+        "loss=reinforce",
+        "aggregation=sum",
     ],
 )
-def test_a_wrong_option_is_named(field: str, options: dict[str, Any]) -> None:
-    with pytest.raises(ConfigError, match=rf"objective\.{field}"):
-        Objective(**options)
+def test_a_wrong_option_is_refused_under_the_name_the_user_wrote(override: str) -> None:
+    with pytest.raises(ConfigError, match=rf"^training\.objective\.{override.split('=')[0]}\b"):
+        objective(override)
+
+
+def test_a_loss_has_its_own_options_and_no_others() -> None:
+    assert objective("loss=cispo", "clip_high=2") == CispoObjectiveConfig(clip_high=2.0)
+    assert objective("loss=clip", "dual_clip=3") == ClipObjectiveConfig(dual_clip=3.0)
+    with pytest.raises(ConfigError, match=r"^training\.objective\.dual_clip: unknown key"):
+        objective("loss=cispo", "dual_clip=3")
+
+
+def test_without_a_name_the_loss_is_the_clipped_one() -> None:
+    assert objective() == objective("kl_beta=0.001") == ClipObjectiveConfig()
 
 
 def test_warmup_then_constant() -> None:

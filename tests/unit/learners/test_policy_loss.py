@@ -9,8 +9,11 @@ import pytest
 import torch
 from torch import Tensor
 
-from mars2.learners.objective import Objective
-from mars2.learners.policy_loss import TokenStatistics, policy_loss
+from mars2.config.objective import ClipObjectiveConfig, ObjectiveConfig
+from mars2.learners.losses.seam import TokenStatistics
+from mars2.learners.policy_loss import policy_loss
+
+LONGEST = 16  # tokens; the divisor of aggregation constant
 
 
 def random_tokens(seed: int, num_sequences: int = 6, longest: int = 9) -> TokenStatistics:
@@ -35,7 +38,7 @@ def random_tokens(seed: int, num_sequences: int = 6, longest: int = 9) -> TokenS
     )
 
 
-def written_out(objective: Objective, tokens: TokenStatistics) -> float:
+def written_out(objective: ObjectiveConfig, tokens: TokenStatistics) -> float:
     """The same loss in plain Python."""
     assert tokens.rollout_logprobs is not None
     assert tokens.reference_logprobs is not None
@@ -73,24 +76,22 @@ def written_out(objective: Objective, tokens: TokenStatistics) -> float:
         case "token-mean":
             return sum(map(sum, sequences)) / sum(map(len, sequences))
         case "constant":
-            assert objective.constant_length is not None
-            return sum(map(sum, sequences)) / (len(sequences) * objective.constant_length)
+            return sum(map(sum, sequences)) / (len(sequences) * LONGEST)
 
 
 NAMED = {
-    "gspo": Objective(),
-    "grpo": Objective(ratio="token", clip_low=0.2, clip_high=0.2, tis_cap=None, kl_beta=0.04),
-    "dapo": Objective(ratio="token", clip_low=0.2, clip_high=0.28, aggregation="token-mean", kl_beta=0.0),
-    "dr_grpo": Objective(ratio="token", clip_low=0.2, clip_high=0.2, aggregation="constant", constant_length=32),
+    "gspo": ClipObjectiveConfig(),
+    "grpo": ClipObjectiveConfig(ratio="token", clip_low=0.2, clip_high=0.2, tis_cap=None, kl_beta=0.04),
+    "dapo": ClipObjectiveConfig(ratio="token", clip_low=0.2, clip_high=0.28, aggregation="token-mean", kl_beta=0.0),
+    "dr_grpo": ClipObjectiveConfig(ratio="token", clip_low=0.2, clip_high=0.2, aggregation="constant"),
 }
 GRID = [
-    Objective(
+    ClipObjectiveConfig(
         ratio=ratio,
         clip_low=0.1,
         clip_high=0.15,
         dual_clip=dual_clip,
         aggregation=aggregation,
-        constant_length=16 if aggregation == "constant" else None,
         tis_cap=1.3,
         tis_level=tis_level,
         tis_mode=tis_mode,
@@ -109,9 +110,11 @@ GRID = [
 ]
 
 
-def loss_of(objective: Objective, tokens: TokenStatistics) -> Tensor:
+def loss_of(objective: ObjectiveConfig, tokens: TokenStatistics) -> Tensor:
     num_sequences, num_tokens = len(tokens.mask), int(tokens.mask.sum())
-    return policy_loss(objective, tokens, num_sequences=num_sequences, num_tokens=num_tokens).loss
+    return policy_loss(
+        objective, tokens, num_sequences=num_sequences, num_tokens=num_tokens, constant_length=LONGEST
+    ).loss
 
 
 @pytest.mark.parametrize("name", NAMED)
@@ -129,7 +132,7 @@ def test_every_combination_of_options_equals_the_written_out_reference() -> None
 
 
 @pytest.mark.parametrize("objective", [*NAMED.values(), *GRID[::7]])
-def test_gradient_is_that_of_the_written_out_reference(objective: Objective) -> None:
+def test_gradient_is_that_of_the_written_out_reference(objective: ObjectiveConfig) -> None:
     """By central differences of the reference, at every token; padding gets none."""
     tokens = random_tokens(3, num_sequences=3, longest=4)
     loss_of(objective, tokens).backward()
@@ -154,7 +157,7 @@ def test_on_policy_gradient_is_the_plain_policy_gradient() -> None:
         tokens.logprobs, tokens.logprobs.detach(), tokens.mask, tokens.advantages, tokens.entropy
     )
     for ratio in ("sequence", "token"):
-        objective = Objective(ratio=ratio, tis_cap=None, kl_beta=0.0)
+        objective = ClipObjectiveConfig(ratio=ratio, tis_cap=None, kl_beta=0.0)
         (gradient,) = torch.autograd.grad(loss_of(objective, on_policy), tokens.logprobs)
         lengths = tokens.mask.sum(-1, keepdim=True)
         expected = -tokens.advantages.unsqueeze(-1) / lengths / len(lengths) * tokens.mask
@@ -173,7 +176,7 @@ def test_diagnostics_by_hand() -> None:
         rollout_logprobs=torch.tensor([[-1.0, -1.25], [-0.5, 50.0]]),
         reference_logprobs=torch.tensor([[-1 + double, -1.0], [-1.0, 50.0]]),
     )
-    objective = Objective(ratio="token", clip_low=0.2, clip_high=0.2, tis_cap=1.1)
+    objective = ClipObjectiveConfig(ratio="token", clip_low=0.2, clip_high=0.2, tis_cap=1.1)
     part = policy_loss(objective, tokens, num_sequences=2, num_tokens=3)
     means = {name: float(total) / count for name, (total, count) in part.sums.items()}
     assert means["ratio_mean"] == pytest.approx((2.0 + 1.0 + 0.5) / 3)
@@ -184,7 +187,7 @@ def test_diagnostics_by_hand() -> None:
     assert means["kl"] == pytest.approx((0.0 + 0.0 + (2 - 1 - double)) / 3)
     assert float(part.maxima["logprob_gap_max"]) == pytest.approx(0.5)
 
-    by_sequence = policy_loss(Objective(clip_low=0.2, clip_high=0.2), tokens, num_sequences=2, num_tokens=3)
+    by_sequence = policy_loss(ClipObjectiveConfig(clip_low=0.2, clip_high=0.2), tokens, num_sequences=2, num_tokens=3)
     total, count = by_sequence.sums["ratio_mean"]
     assert (float(total), count) == (pytest.approx(math.sqrt(2) + 0.5), 2)
     total, count = by_sequence.sums["clip_fraction"]
@@ -195,6 +198,6 @@ def test_missing_log_probs_are_refused() -> None:
     tokens = random_tokens(0)
     bare = TokenStatistics(tokens.logprobs, tokens.old_logprobs, tokens.mask, tokens.advantages, tokens.entropy)
     with pytest.raises(ValueError, match="tis_cap"):
-        loss_of(Objective(kl_beta=0.0), bare)
+        loss_of(ClipObjectiveConfig(kl_beta=0.0), bare)
     with pytest.raises(ValueError, match="kl_beta"):
-        loss_of(Objective(tis_cap=None), bare)
+        loss_of(ClipObjectiveConfig(tis_cap=None), bare)

@@ -12,10 +12,10 @@ import torch
 from torch import Tensor
 from transformers import AutoModelForCausalLM, AutoTokenizer
 
+from mars2.config.objective import ClipObjectiveConfig
 from mars2.core.errors import ConfigError, StoreError
 from mars2.core.sample import TrainingSample
 from mars2.learners.metrics import SPEED_METRICS
-from mars2.learners.objective import Objective
 from mars2.learners.optimizer import TrainingDiverged
 from mars2.learners.torch_learner import TorchLearner
 
@@ -43,9 +43,9 @@ def gradients(learner: TorchLearner, samples: list[TrainingSample], monkeypatch:
 
 
 OBJECTIVES = {
-    "gspo": Objective(kl_beta=0.1),
-    "dapo": Objective(ratio="token", clip_low=0.2, clip_high=0.28, aggregation="token-mean", kl_beta=0.0),
-    "dr_grpo": Objective(ratio="token", aggregation="constant", constant_length=20, kl_beta=0.0, entropy_bonus=0.1),
+    "gspo": ClipObjectiveConfig(kl_beta=0.1),
+    "dapo": ClipObjectiveConfig(ratio="token", clip_low=0.2, clip_high=0.28, aggregation="token-mean", kl_beta=0.0),
+    "dr_grpo": ClipObjectiveConfig(ratio="token", aggregation="constant", kl_beta=0.0, entropy_bonus=0.1),
 }
 
 
@@ -56,7 +56,12 @@ def test_micro_batched_gradients_equal_those_of_one_batch(
 ) -> None:
     def grads(tokens: int) -> list[Tensor]:
         learner = TorchLearner(
-            "p", llama_folder, objective=OBJECTIVES[name], micro_batch_tokens=tokens, max_grad_norm=1e9
+            "p",
+            llama_folder,
+            objective=OBJECTIVES[name],
+            constant_length=20,
+            micro_batch_tokens=tokens,
+            max_grad_norm=1e9,
         )
         return gradients(learner, random_samples(12), monkeypatch)
 
@@ -81,7 +86,7 @@ def test_shared_prompts_give_the_same_gradients(
         learner = TorchLearner(
             "p",
             request.getfixturevalue(folder),
-            objective=Objective(kl_beta=0.1),
+            objective=ClipObjectiveConfig(kl_beta=0.1),
             micro_batch_tokens=micro_batch_tokens,
             max_grad_norm=1e9,
             share_prompts=share_prompts,
@@ -107,7 +112,11 @@ def test_gradient_is_the_plain_policy_gradient(
         loss = loss - sample.advantage * logprobs[len(sample.prompt_ids) - 1 :].mean() / len(samples)
     loss.backward()
     learner = TorchLearner(
-        "p", llama_folder, objective=Objective(tis_cap=None, kl_beta=0.0), max_grad_norm=1e9, micro_batch_tokens=60
+        "p",
+        llama_folder,
+        objective=ClipObjectiveConfig(tis_cap=None, kl_beta=0.0),
+        max_grad_norm=1e9,
+        micro_batch_tokens=60,
     )
     expected = [p.grad for p in model.parameters() if p.ndim >= 2] + [p.grad for p in model.parameters() if p.ndim < 2]
     for actual, wanted in zip(gradients(learner, samples, monkeypatch), expected, strict=True):
@@ -148,7 +157,9 @@ def test_sampled_with_the_same_weights_there_is_no_gap(llama_folder: Path, rando
 
 def test_positive_advantage_makes_an_output_likelier(llama_folder: Path, random_samples: Any) -> None:
     good, bad = (replace(s, advantage=a) for s, a in zip(random_samples(2), (1.0, -1.0), strict=True))
-    learner = TorchLearner("p", llama_folder, objective=Objective(tis_cap=None, kl_beta=0.0), learning_rate=1e-3)
+    learner = TorchLearner(
+        "p", llama_folder, objective=ClipObjectiveConfig(tis_cap=None, kl_beta=0.0), learning_rate=1e-3
+    )
 
     def mean_logprob(sample: TrainingSample) -> float:
         return float(learner._old_logprobs([sample])[0].mean())
@@ -161,7 +172,7 @@ def test_positive_advantage_makes_an_output_likelier(llama_folder: Path, random_
 
 
 def test_mini_batches_are_off_policy_within_a_batch(llama_folder: Path, random_samples: Any) -> None:
-    objective = Objective(ratio="token", clip_low=0.2, clip_high=0.2, tis_cap=None, kl_beta=0.0)
+    objective = ClipObjectiveConfig(ratio="token", clip_low=0.2, clip_high=0.2, tis_cap=None, kl_beta=0.0)
     learner = TorchLearner("p", llama_folder, objective=objective, learning_rate=1e-2, mini_batches=4)
     metrics = learner.step(random_samples(16))
     assert metrics["ratio_mean"] != 1.0
@@ -172,7 +183,7 @@ def test_mini_batches_are_off_policy_within_a_batch(llama_folder: Path, random_s
 def test_mini_batches_use_log_probs_from_before_the_update(llama_folder: Path, random_samples: Any) -> None:
     """The second mini-batch's mean ratio is π_now/π_before."""
     samples = random_samples(6)
-    objective = Objective(ratio="token", clip_low=1.0, clip_high=1e9, tis_cap=None, kl_beta=0.0)
+    objective = ClipObjectiveConfig(ratio="token", clip_low=1.0, clip_high=1e9, tis_cap=None, kl_beta=0.0)
     learner = TorchLearner("p", llama_folder, objective=objective, learning_rate=1e-2, mini_batches=2)
     before = learner._old_logprobs(samples)
     ratios: list[Tensor] = []
@@ -254,7 +265,7 @@ def test_a_wrong_checkpoint_is_refused(llama_folder: Path, tmp_path: Path) -> No
 
 
 def test_non_finite_updates_are_skipped_counted_and_finally_refused(llama_folder: Path, random_samples: Any) -> None:
-    learner = TorchLearner("p", llama_folder, max_skipped_in_a_row=2, objective=Objective(tis_cap=None))
+    learner = TorchLearner("p", llama_folder, max_skipped_in_a_row=2, objective=ClipObjectiveConfig(tis_cap=None))
     good = random_samples(4)
     bad = [replace(s, advantage=1e308) for s in good]  # finite as given, infinite in float32
     before = weights(learner)
@@ -316,8 +327,14 @@ def test_wrong_options_are_named(option: str, value: float, llama_folder: Path) 
         TorchLearner("p", llama_folder, **{option: value})
 
 
+@pytest.mark.parametrize("length", [None, 0])
+def test_a_constant_divisor_is_needed_where_it_divides(length: int | None, llama_folder: Path) -> None:
+    with pytest.raises(ConfigError, match=r"learner\.constant_length"):
+        TorchLearner("p", llama_folder, objective=ClipObjectiveConfig(aggregation="constant"), constant_length=length)
+
+
 def test_without_kl_no_reference_is_loaded(llama_folder: Path, random_samples: Any) -> None:
-    learner = TorchLearner("p", llama_folder, objective=Objective(kl_beta=0.0))
+    learner = TorchLearner("p", llama_folder, objective=ClipObjectiveConfig(kl_beta=0.0))
     assert not learner._model.has_reference
     assert "kl" not in learner.step(random_samples(2))
 

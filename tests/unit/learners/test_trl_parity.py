@@ -8,6 +8,7 @@ entropy bonus is a mean over tokens whatever the loss, ours follows the aggregat
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -15,41 +16,46 @@ import pytest
 import torch
 from torch import Tensor
 
+from mars2.config.objective import CispoObjectiveConfig, ClipObjectiveConfig, ObjectiveConfig
 from mars2.core.sample import TrainingSample
-from mars2.learners import losses
-from mars2.learners.objective import Objective
-from mars2.learners.policy_loss import TokenStatistics, policy_loss
+from mars2.learners.losses.seam import TokenStatistics
+from mars2.learners.losses.tis import tis_weights
+from mars2.learners.policy_loss import policy_loss
 from mars2.learners.torch_learner import TorchLearner
 
 pytestmark = pytest.mark.slow
 trl = pytest.importorskip("trl", reason="TRL is not installed (pip install trl)")
 datasets = pytest.importorskip("datasets", reason="datasets is not installed (extra: benchmarks)")
 
-CASES: dict[str, tuple[Objective, dict[str, Any]]] = {
+CASES: dict[str, tuple[ObjectiveConfig, dict[str, Any]]] = {
     "gspo": (
-        Objective(clip_low=0.1, clip_high=0.15, kl_beta=0.05),  # wide enough that some of six sequences stay unclipped
+        ClipObjectiveConfig(clip_low=0.1, clip_high=0.15, kl_beta=0.05),  # wide: some of six sequences stay unclipped
         {"loss_type": "grpo", "importance_sampling_level": "sequence", "epsilon": 0.1, "epsilon_high": 0.15},
     ),
     "grpo": (
-        Objective(ratio="token", clip_low=0.2, clip_high=0.2, kl_beta=0.05),
+        ClipObjectiveConfig(ratio="token", clip_low=0.2, clip_high=0.2, kl_beta=0.05),
         {"loss_type": "grpo", "importance_sampling_level": "token", "epsilon": 0.2},
     ),
     "grpo_dual_clip": (
-        Objective(ratio="token", clip_low=0.2, clip_high=0.2, dual_clip=1.5, kl_beta=0.05),
+        ClipObjectiveConfig(ratio="token", clip_low=0.2, clip_high=0.2, dual_clip=1.5, kl_beta=0.05),
         {"loss_type": "grpo", "importance_sampling_level": "token", "epsilon": 0.2, "delta": 1.5},
     ),
     "dapo": (
-        Objective(ratio="token", clip_low=0.2, clip_high=0.28, aggregation="token-mean", kl_beta=0.0),
+        ClipObjectiveConfig(ratio="token", clip_low=0.2, clip_high=0.28, aggregation="token-mean", kl_beta=0.0),
         {"loss_type": "dapo", "importance_sampling_level": "token", "epsilon": 0.2, "epsilon_high": 0.28},
     ),
     "dr_grpo": (
-        Objective(ratio="token", clip_low=0.2, clip_high=0.2, aggregation="constant", constant_length=32, kl_beta=0.0),
+        ClipObjectiveConfig(ratio="token", clip_low=0.2, clip_high=0.2, aggregation="constant", kl_beta=0.0),
         {"loss_type": "dr_grpo", "importance_sampling_level": "token", "epsilon": 0.2, "max_completion_length": 32},
+    ),
+    "cispo": (  # TRL's epsilon_high is the largest weight itself
+        CispoObjectiveConfig(clip_high=0.3, aggregation="token-mean", kl_beta=0.05),
+        {"loss_type": "cispo", "importance_sampling_level": "token", "epsilon_high": 1.3},
     ),
 }
 
 
-def make_trainer(objective: Objective, options: dict[str, Any], model: Path, output: Path) -> Any:
+def make_trainer(objective: ObjectiveConfig, options: dict[str, Any], model: Path, output: Path) -> Any:
     trainer = trl.GRPOTrainer(
         model=str(model),
         reward_funcs=lambda completions, **_: [0.0] * len(completions),
@@ -78,12 +84,7 @@ def test_off_policy_loss_and_its_gradient(
 ) -> None:
     base, options = CASES[name]
     level, mode = tis or ("token", "truncate")
-    objective = Objective(
-        **{f: getattr(base, f) for f in base.__dataclass_fields__ if not f.startswith("tis")},
-        tis_cap=None if tis is None else 1.3,
-        tis_level=level,
-        tis_mode=mode,
-    )
+    objective = replace(base, tis_cap=None if tis is None else 1.3, tis_level=level, tis_mode=mode)
     generator = torch.Generator().manual_seed(3)
     lengths = torch.tensor([1, 9, 4, 7, 2, 9])
     mask = torch.arange(9) < lengths.unsqueeze(-1)
@@ -100,6 +101,7 @@ def test_off_policy_loss_and_its_gradient(
         TokenStatistics(logprobs, old, mask, advantages, entropy, rollout, reference),
         num_sequences=6,
         num_tokens=int(mask.sum()),
+        constant_length=32,
     ).loss
     trainer = make_trainer(objective, options, llama_folder, tmp_path)
     trainer._get_per_token_logps_and_entropies = lambda *_, **__: (logprobs, entropy, None)
@@ -115,7 +117,7 @@ def test_off_policy_loss_and_its_gradient(
     }
     if tis is not None:
         trainer.use_vllm = True
-        inputs["importance_sampling_ratio"] = losses.tis_weights(old, rollout, mask, 1.3, level, mode)
+        inputs["importance_sampling_ratio"] = tis_weights(old, rollout, mask, 1.3, level, mode)
     trainer.model.train()
     trainer.args.steps_per_generation = 1
     theirs = trainer._compute_loss(trainer.model, inputs)
@@ -140,9 +142,11 @@ def test_model_gradients_of_an_on_policy_batch(
 ) -> None:
     """The whole way from token ids to gradients: our shared prompts and micro-batches, TRL's left-padded prompts."""
     base, options = CASES[name]
-    objective = Objective(**{f: getattr(base, f) for f in base.__dataclass_fields__} | {"tis_cap": None})
+    objective = replace(base, tis_cap=None)
     samples: list[TrainingSample] = random_samples(9, same_prompt=3)
-    learner = TorchLearner("p", llama_folder, objective=objective, max_grad_norm=1e9, micro_batch_tokens=60)
+    learner = TorchLearner(
+        "p", llama_folder, objective=objective, constant_length=32, max_grad_norm=1e9, micro_batch_tokens=60
+    )
     ours: list[Tensor] = []
     monkeypatch.setattr(
         torch.optim.AdamW,

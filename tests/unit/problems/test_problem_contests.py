@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 
-from mars2.core.errors import ProblemError
+from mars2.core.errors import MissingPackage, ProblemError
 from mars2.core.problem import CallTest, Limits, Problem, StdioTest
 from mars2.problems import load_problem, load_problems
 from mars2.problems.apps import APPS, TACO
@@ -261,7 +261,7 @@ def test_parquet(tmp_path: Path) -> None:
 
 def test_parquet_without_pyarrow(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(sys.modules, "pyarrow", None)
-    with pytest.raises(ProblemError, match=r'pip install "mars2\[benchmarks\]"'):
+    with pytest.raises(MissingPackage, match=r"pip install 'mars2\[benchmarks\]'"):
         load_problems(f"codecontests:{tmp_path / 'c.parquet'}")
 
 
@@ -293,7 +293,7 @@ def test_hub_that_does_not_answer(monkeypatch: pytest.MonkeyPatch) -> None:
 
 def test_hub_without_datasets(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(sys.modules, "datasets", None)
-    with pytest.raises(ProblemError, match=r'pip install "mars2\[benchmarks\]"'):
+    with pytest.raises(MissingPackage, match=r"pip install 'mars2\[benchmarks\]'"):
         load_problems("hub:mbpp:test")
 
 

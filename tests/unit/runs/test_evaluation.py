@@ -7,7 +7,7 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
-from team_of_scripts import HALF, NOTHING, PROBLEM, RIGHT, WRONG, ExecSandbox, grower, scripted
+from team_of_scripts import HALF, NOTHING, PROBLEM, RIGHT, WRONG, grower, judge, scripted
 
 from mars2.build import build_memory
 from mars2.core.errors import BackendError
@@ -195,7 +195,7 @@ def comparison(
                 name,
                 TEAM,
                 grower(*backends, max_nodes=max_nodes, new_search=searches[name]),  # type: ignore[arg-type]
-                ChooseAnswer(ExecSandbox(), Selection()),
+                ChooseAnswer(judge(), Selection()),
                 gives_first_attempts=name == "bon",
             )
             for name in strategies
@@ -262,7 +262,7 @@ async def test_the_chosen_program_and_the_oracle_are_told_apart() -> None:
     sneaky = Problem("s", "", PROBLEM.public_tests[:1], PROBLEM.hidden_tests, entry_point="f")  # HALF passes 1 → 2
     team = grower(scripted("a", ("", [HALF, RIGHT])), max_nodes=6, new_search=lambda: BestOfN(["a"]))
     await team.grow(tree, sneaky)
-    outcomes = await measure(tree, sneaky, [1, 2, 4, 8], ChooseAnswer(ExecSandbox(), Selection()))
+    outcomes = await measure(tree, sneaky, [1, 2, 4, 8], ChooseAnswer(judge(), Selection()))
     first_right = next(n.id for n in tree if n.is_correct)
     first_half = next(n.id for n in tree if not n.is_correct)
     for found, budget in zip(outcomes, [1, 2, 4, 8], strict=True):
@@ -276,7 +276,7 @@ async def test_a_validation_is_an_evaluation_that_keeps_nothing(tmp_path: Path) 
     """Pass@1 of each agent over its own first attempts: a is right in 1 of 2, b never."""
     backends = [scripted("a", ("", [RIGHT, HALF])), scripted("b", ("", [WRONG]))]
     team = grower(*backends, max_nodes=4, new_search=lambda: BestOfN(["a", "b"]))
-    entrant = Entrant("best_of_n", TEAM, team, ChooseAnswer(ExecSandbox(), Selection()), False, True)
+    entrant = Entrant("best_of_n", TEAM, team, ChooseAnswer(judge(), Selection()), False, True)
     evaluation = Evaluation(PROBLEMS, [entrant], trees_in_flight=2, lockstep=True, label="validation")
     results = await evaluation.run()
     made = [o.first_attempts for by_seed in results.first_attempts.outcomes.values() for o in by_seed[0][-1:]]

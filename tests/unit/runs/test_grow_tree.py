@@ -6,7 +6,7 @@ import asyncio
 from dataclasses import replace
 
 import pytest
-from team_of_scripts import HALF, NOTHING, PROBLEM, RIGHT, WRONG, ExecSandbox, grower, scripted
+from team_of_scripts import HALF, NOTHING, PROBLEM, RIGHT, WRONG, grower, judge, look, scripted
 
 from mars2.config.growing import StoppingConfig
 from mars2.core.errors import SandboxUnavailable
@@ -19,6 +19,7 @@ from mars2.runs.growing.attempt import Hidden, Retries
 from mars2.runs.growing.grow_tree import MAX_CANCELLED_IN_A_ROW
 from mars2.runs.growing.guidance import Guide
 from mars2.runs.growing.rollout import Job, grow_trees
+from mars2.sandbox import ScriptedSandbox
 from mars2.search.best_of_n import BestOfN
 from mars2.search.sequential import Sequential
 
@@ -91,16 +92,10 @@ async def test_public_tests_are_all_run_and_hidden_ones_as_asked(
     hidden: Hidden, judged: list[tuple[int, bool]]
 ) -> None:
     """(number of tests, stops at the first failure) of each call of the judge for one right program."""
-    calls: list[tuple[int, bool]] = []
-
-    class Watched(ExecSandbox):
-        async def judge(self, program: str | None, suite: Suite, *, stop_at_first_failure: bool = True) -> Verdict:
-            calls.append((len(suite.tests), stop_at_first_failure))
-            return await super().judge(program, suite, stop_at_first_failure=stop_at_first_failure)
-
-    team = grower(scripted("a", ("", [RIGHT])), sandbox=Watched(), hidden=hidden, max_nodes=1)
+    sandbox = judge()
+    team = grower(scripted("a", ("", [RIGHT])), sandbox=sandbox, hidden=hidden, max_nodes=1)
     await team.grow(Tree("t", PROBLEM.id), PROBLEM)
-    assert calls == judged
+    assert [(len(suite.tests), stops) for _, suite, stops in sandbox.asked] == judged
 
 
 async def test_a_share_of_tests_needs_the_hidden_verdict_of_wrong_programs_too() -> None:
@@ -110,13 +105,13 @@ async def test_a_share_of_tests_needs_the_hidden_verdict_of_wrong_programs_too()
 
 
 async def test_a_fault_of_the_judge_on_hidden_tests_ends_the_tree() -> None:
-    class Broken(ExecSandbox):
-        async def judge(self, program: str | None, suite: Suite, *, stop_at_first_failure: bool = True) -> Verdict:
-            verdict = await super().judge(program, suite, stop_at_first_failure=stop_at_first_failure)
-            return replace(verdict, status=Status.IE) if suite.tests == PROBLEM.hidden_tests else verdict
+    def fails_on_hidden(program: str, suite: Suite) -> Verdict:
+        verdict = look(program, suite)
+        return replace(verdict, status=Status.IE) if suite == PROBLEM.hidden else verdict
 
+    sandbox = ScriptedSandbox(fails_on_hidden)
     with pytest.raises(SandboxUnavailable):
-        await grower(scripted("a", ("", [RIGHT])), sandbox=Broken()).grow(Tree("t", PROBLEM.id), PROBLEM)
+        await grower(scripted("a", ("", [RIGHT])), sandbox=sandbox).grow(Tree("t", PROBLEM.id), PROBLEM)
 
 
 async def test_stop_when_solved() -> None:
@@ -214,11 +209,10 @@ async def test_results_are_in_the_order_of_jobs_and_one_error_ends_all() -> None
     growths = await grow_trees(jobs, trees_in_flight=2, lockstep=False)
     assert [g.tree.tree_id for g in growths] == ["t0", "t1", "t2", "t3", "t4"]
 
-    class Broken(ExecSandbox):
-        async def judge(self, program, suite, **options):  # pyright: ignore[reportIncompatibleMethodOverride]
-            raise RuntimeError("the judge is broken")
+    def broken_judge(program: str, suite: Suite) -> Status:
+        raise SandboxUnavailable("the judge is broken")
 
-    broken = grower(scripted("a", ANSWERS), sandbox=Broken())
+    broken = grower(scripted("a", ANSWERS), sandbox=ScriptedSandbox(broken_judge))
     jobs = [Job(Tree(f"t{i}", PROBLEM.id), PROBLEM, t) for i, t in enumerate([broken, team])]
     with pytest.raises(ExceptionGroup):
         await grow_trees(jobs, trees_in_flight=2, lockstep=True)

@@ -12,12 +12,15 @@ import pytest
 from hypothesis import HealthCheck, given
 from hypothesis import settings as hypothesis_settings
 from hypothesis import strategies as st
-from team_of_scripts import HALF, PROBLEM, RIGHT, WRONG, ExecSandbox, grower, scripted
+from team_of_scripts import HALF, PROBLEM, RIGHT, WRONG, grower, judge, look, scripted
 
 from mars2.config.growing import RolloutConfig
 from mars2.config.training import RewardConfig, ShapingConfig, TrainingConfig
 from mars2.core.errors import BackendError
+from mars2.core.problem import Suite
+from mars2.core.protocols import Snapshot
 from mars2.core.serial import tree_hash
+from mars2.core.verdict import Verdict
 from mars2.credit.advantages import tree_group
 from mars2.credit.assignment import Credit
 from mars2.learners.recording import RecordingLearner
@@ -28,6 +31,7 @@ from mars2.runs.measuring.validation import METRIC, Validation
 from mars2.runs.recorder import Recorder
 from mars2.runs.training.checkpoints import Checkpoints
 from mars2.runs.training.train import Trainer, TrainingStalled
+from mars2.sandbox import ScriptedSandbox
 from mars2.search.best_of_n import BestOfN
 from mars2.store.run_store import RunStore
 
@@ -169,6 +173,16 @@ async def test_backends_are_synced_before_the_first_generation_and_after_each_up
         assert len(versions) > 1
 
 
+async def test_a_backend_that_does_not_take_the_new_weights_ends_the_run(tmp_path: Path) -> None:
+    async def loads_nothing(snapshot: Snapshot) -> None: ...
+
+    with RunStore.create(tmp_path, config={}) as store:
+        run = trainer(tmp_path, store)
+        run.backends["b"].load = loads_nothing  # type: ignore[method-assign]
+        with pytest.raises(BackendError, match="policy 'b': the backend serves version 0 after being given version 1"):
+            await run.run()
+
+
 async def test_async_logs_rounds_and_not_single_trees(tmp_path: Path) -> None:
     await whole_run(tmp_path, schedule="async", steps=8)
     with RunStore.open(tmp_path, read_only=True) as store:
@@ -291,7 +305,7 @@ def validated(run: Trainer, answers: Sequence[str]) -> Trainer:
     """Give `run` a validation by two first attempts of agent a, on problems of its own."""
     one = grower(scripted("a", ("", list(answers))), new_search=lambda: BestOfN(["a"]), max_nodes=2)
     problems = [replace(PROBLEM, id=f"held-out-{i}") for i in range(4)]
-    choose = ChooseAnswer(ExecSandbox(), Selection())
+    choose = ChooseAnswer(judge(), Selection())
     entrant = Entrant("best_of_n", TEAM, one, choose, is_reported=False, gives_first_attempts=True)
     evaluation = Evaluation(problems, [entrant], trees_in_flight=4, lockstep=True, label="validation")
     run.validation = Validation(evaluation, ["a"])
@@ -368,15 +382,13 @@ async def test_every_round_leaves_a_sample_tree_in_the_event_log(tmp_path: Path)
 async def test_failures_of_the_judge_are_counted(tmp_path: Path) -> None:
     with RunStore.create(tmp_path, config={}) as store:
         run = trainer(tmp_path, store, steps=1)
-        sandbox: Any = run.grower.sandbox
-        judge = sandbox.judge
-        sandbox.num_failures = 0
 
-        async def judge_and_fail(*args: Any, **options: Any) -> Any:
+        def fail_and_judge(program: str, suite: Suite) -> Verdict:
             sandbox.num_failures += 1
-            return await judge(*args, **options)
+            return look(program, suite)
 
-        sandbox.judge = judge_and_fail
+        sandbox = ScriptedSandbox(fail_and_judge)
+        run.grower = replace(run.grower, sandbox=sandbox)
         await run.run()
         (share,) = {m.value for m in store.metrics() if m.name == "sandbox_failure_fraction"}
         assert share == 0.5

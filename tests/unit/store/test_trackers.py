@@ -14,12 +14,13 @@ import pytest
 
 from mars2 import build
 from mars2.config.load import load_config
-from mars2.core.errors import ConfigError
+from mars2.core.errors import ConfigError, MissingPackage
+from mars2.recipes import FOLDER
 from mars2.store.tensorboard import TensorBoardListener
 from mars2.store.trackio_tracker import TrackioTracker
 from mars2.store.wandb_tracker import WandbTracker, run_id
 
-CONFIGS = Path(__file__).parents[3] / "configs"
+CONFIGS = FOLDER
 
 
 def log_two_rounds(tracker: Any) -> None:
@@ -81,7 +82,7 @@ def test_a_missing_package_is_one_line_with_the_remedy(
     monkeypatch.setitem(sys.modules, kind, None)
     config = load_config(CONFIGS / "lab_heter.yaml", [f"tracking=[{kind}]"])
     with pytest.raises(
-        ConfigError, match=rf"tracking: {kind} is not installed; pip install 'mars2\[{kind}\]'"
+        MissingPackage, match=rf"tracking: {kind} is not installed; pip install 'mars2\[{kind}\]'"
     ) as error:
         build.build_trackers(config, tmp_path)
     assert "\n" not in str(error.value)

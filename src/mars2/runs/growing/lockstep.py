@@ -18,8 +18,7 @@ class Lockstep:
 
     async def arrive(self, member: int) -> None:
         """Wait until every member still in the wave has arrived."""
-        self._waiting[member] = asyncio.get_running_loop().create_future()
-        future = self._waiting[member]
+        future = self._waiting[member] = asyncio.get_running_loop().create_future()
         self._release_if_complete()
         await future
 
@@ -32,6 +31,11 @@ class Lockstep:
         if len(self._waiting) < self._num_members:
             return
         waiting, self._waiting = self._waiting, {}
-        for member in sorted(waiting):
-            if not waiting[member].done():
-                waiting[member].set_result(None)
+        # Not at once: a member that awaits what is done already does not wait, so the last to arrive would go on first.
+        asyncio.get_running_loop().call_soon(_release, waiting)
+
+
+def _release(waiting: dict[int, asyncio.Future[None]]) -> None:
+    for member in sorted(waiting):
+        if not waiting[member].done():
+            waiting[member].set_result(None)
