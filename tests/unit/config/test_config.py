@@ -132,7 +132,7 @@ def test_every_key_is_read_by_something() -> None:
     options = {name for section in sections_of(RunConfig) for name in field_names(section)}
     assert "clip_high" in options, "sections within sections are looked at"
     by_class = {"backend", "kind", "style"}  # read by matching the class
-    splatted = {"betas", "share_prompts", "gradient_checkpointing"}  # passed on by name
+    splatted = {"betas", "share_prompts", "gradient_checkpointing", "max_grad_norm", "max_skipped_in_a_row"}  # by name
     assert options - read - by_class - splatted == set()
 
 
