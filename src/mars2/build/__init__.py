@@ -21,6 +21,7 @@ from mars2.build.models import (
     torch_device,
     training_dtype,
 )
+from mars2.build.sandbox import local_sandbox
 from mars2.build.team import (
     Team,
     build_backend,
@@ -60,6 +61,7 @@ __all__ = [
     "check_model",
     "check_not_served",
     "learner_place",
+    "local_sandbox",
     "need_torch",
     "prepare_reward_training",
     "prepare_torch",

@@ -6,8 +6,6 @@ import re
 from collections.abc import Callable
 from typing import Any
 
-from mars2.sandbox.worker.comparison import values_equal
-
 from mars2.backends.scripted import Rule, ScriptedBackend
 from mars2.config.policies import PriceConfig
 from mars2.core.completion import Sampling
@@ -18,6 +16,7 @@ from mars2.prompting.chat import ChatPrompter
 from mars2.runs.growing.grow_tree import TreeGrower
 from mars2.runs.growing.team import Agent
 from mars2.sandbox import ScriptedSandbox
+from mars2.sandbox.worker.supervisor.comparison import values_equal
 from mars2.search.ab_mcts import AbMcts
 
 RIGHT = "```python\ndef f(x):\n    return x + 1\n```"
