@@ -207,19 +207,19 @@ def _evaluate(config: RunConfig, folder: Path, trained: Path | None, *, resume: 
         team = build.build_team(config, models)
         try:
             evaluation = build.build_evaluation(config, team, problems, build.build_memory(store, recorder))
-            recorder.event(
+            recorder.note(
                 "evaluation_started", label=config.name, num_nodes=evaluation.num_nodes, num_done=evaluation.num_done
             )
             trained_on = team.guide.trained_on if team.guide else frozenset[str]()
             return await evaluation.run(), sum(p.id in trained_on for p in problems)
         finally:
-            recorder.event("sandbox", **team.sandbox_facts())
+            recorder.note("sandbox", **team.sandbox_facts())
             await team.close()
 
     with store:
         view = LiveView(stderr, policy_of_agent={})
-        recorder = Recorder(store, [view])
-        recorder.event(
+        recorder = Recorder(store, [view.hear])
+        recorder.note(
             "run_started",
             name=f"evaluation of {config.name}",
             commit=commit(),
@@ -249,9 +249,9 @@ def _evaluate(config: RunConfig, folder: Path, trained: Path | None, *, resume: 
         write_csv(folder / "differences.csv", [_named_sides(row) for row in summary["differences"]])
         write_csv(folder / "problems.csv", problem_rows(results.reported))
         shown = ("n_problems", "n_seeds", "budget", "first_attempts", "results", "differences")
-        recorder.event("comparison", **{name: summary[name] for name in shown})
+        recorder.note("comparison", **{name: summary[name] for name in shown})
         (folder / "summary.json").write_text(json.dumps(summary, indent=2) + "\n", encoding="utf-8")
-        recorder.event("run_finished", wall_s=summary["wall_s"])
+        recorder.note("run_finished", wall_s=summary["wall_s"])
         write_report(folder, store)
     return summary
 

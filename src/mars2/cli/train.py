@@ -97,7 +97,7 @@ def _run(config: RunConfig, folder: Path, store: Any) -> dict[str, Any]:
     started = time.monotonic()
     trackers = build.build_trackers(config, folder)
     recorder = Recorder(store)
-    recorder.event("run_started", name=config.name, commit=commit(), seed=config.seed)
+    recorder.note("run_started", name=config.name, commit=commit(), seed=config.seed)
     models = build.resolve_models(config, progress=warm_start_progress())
     learners = build.build_learners(config, models)
     policy_of_agent = {name: agent.policy for name, agent in config.agents.items()}
@@ -121,12 +121,12 @@ def _run(config: RunConfig, folder: Path, store: Any) -> dict[str, Any]:
             with _sigterm_as_interrupt():
                 return await experiment.run()
         finally:
-            recorder.event("sandbox", **team.sandbox_facts())
+            recorder.note("sandbox", **team.sandbox_facts())
             await team.close()
 
     with ExitStack() as open_trackers:
         view = LiveView(stderr, policy_of_agent=policy_of_agent)
-        recorder.listeners += [view, *map(open_trackers.enter_context, trackers)]
+        recorder.listeners += [view.hear, *(open_trackers.enter_context(tracker).hear for tracker in trackers)]
         with view:
             evaluations = run_async(work(), when_interrupted=f"interrupted; go on with: mars2 train {folder} --resume")
     summary = summarise(
@@ -139,7 +139,7 @@ def _run(config: RunConfig, folder: Path, store: Any) -> dict[str, Any]:
         run=str(folder),
     )
     (folder / "summary.json").write_text(json.dumps(summary, indent=2) + "\n", encoding="utf-8")
-    recorder.event("run_finished", wall_s=summary["wall_s"], tree_hash=summary["tree_hash"])
+    recorder.note("run_finished", wall_s=summary["wall_s"], tree_hash=summary["tree_hash"])
     write_report(folder, store)
     return summary
 

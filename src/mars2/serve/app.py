@@ -24,11 +24,12 @@ from mars2.build.growing import build_grower, build_selection
 from mars2.build.team import Team
 from mars2.config.run import RunConfig
 from mars2.core.errors import BackendError, CheckerError, Mars2Error
+from mars2.core.events import Cancelled, Event, Told
 from mars2.core.problem import Problem
-from mars2.core.tree import Failure, Node, Tree
+from mars2.core.tree import Tree
 from mars2.jobs.solution import Solution
 from mars2.jobs.solve import search
-from mars2.runs.growing.grow_tree import NoLog, TreeGrower
+from mars2.runs.growing.grow_tree import TreeGrower
 from mars2.serve.counters import Counters
 from mars2.serve.requests import ChatRequest, RequestError, parse_request, problem_of
 
@@ -210,12 +211,17 @@ class Server:
 
     async def _search(self, chat: ChatRequest, problem: Problem, *, say: Callable[[str], None]) -> Solution:
         grower = _grower(self.config, self.team, chat, max_nodes=chat.mars2.budget or self.max_nodes)
+
+        def hear(event: Event) -> None:
+            if (text := _spoken(event, grower.max_nodes)) is not None:
+                say(text)
+
         solution = await search(
             grower,
             problem,
             Tree("serve", problem.id),
             selection=build_selection(self.config),
-            log=_Progress(say, grower.max_nodes),
+            hear=hear,
         )
         self.counters.add("mars2_programs_total", len(solution.tree))
         self.counters.add("mars2_prompt_tokens_total", solution.prompt_tokens)
@@ -287,21 +293,18 @@ def _grower(config: RunConfig, team: Team, request: ChatRequest, *, max_nodes: i
     return replace(grower, agents=agents, seed=seed, budget=replace(grower.budget, seconds=seconds))
 
 
-class _Progress(NoLog):
-    """Tells `say` of every node."""
-
-    def __init__(self, say: Callable[[str], None], max_nodes: int) -> None:
-        self._say = say
-        self._max_nodes = max_nodes
-
-    def node(self, tree: Tree, node: Node, failure: Failure | None = None) -> None:
-        verdict = node.public_verdict
-        passed = f"{verdict.num_passed} of {len(verdict.tests)} tests" if verdict.tests else "no tests"
-        whose = f"refines {node.parent_id}" if node.parent_id is not None else "first attempt"
-        self._say(f"[{len(tree)}/{self._max_nodes}] {node.agent}, {whose}: {verdict.status}, {passed}\n")
-
-    def cancelled(self, tree: Tree, failure: Failure) -> None:
-        self._say(f"{failure.agent}: {failure.error}\n")
+def _spoken(event: Event, max_nodes: int) -> str | None:
+    """A line on what happened to the tree; None where there is nothing to say."""
+    match event:
+        case Told(tree, node):
+            verdict = node.public_verdict
+            passed = f"{verdict.num_passed} of {len(verdict.tests)} tests" if verdict.tests else "no tests"
+            whose = f"refines {node.parent_id}" if node.parent_id is not None else "first attempt"
+            return f"[{len(tree)}/{max_nodes}] {node.agent}, {whose}: {verdict.status}, {passed}\n"
+        case Cancelled(_, failure):
+            return f"{failure.agent}: {failure.error}\n"
+        case _:
+            return None
 
 
 def _content(solution: Solution) -> str:

@@ -13,7 +13,7 @@ MODELS = {"PolicyModel", "SftTrainer"}  # stand behind no seam, and load weights
 EXCEPTIONS = {  # what still names a concrete class outside of build/
     "cli/evaluate.py": {"RunStore"},
     "cli/problems.py": {"ChatPrompter"},
-    "cli/sft.py": {"PolicyModel", "SftTrainer"},
+    "cli/sft.py": {"PolicyModel", "SftTrainer", "TensorBoardListener"},
     "cli/train.py": {"RunStore"},
     "cli/train_reward.py": {"TransformersRewardModel"},
     "cli/view.py": {"RunStore"},
