@@ -2,11 +2,7 @@
 
 from __future__ import annotations
 
-import json
-import re
-import time
 from collections.abc import Mapping
-from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -14,12 +10,18 @@ import typer
 
 from mars2.cli.output import print_json, run_async, say, stderr, stdout
 from mars2.cli.progress import LiveView
+<<<<<<< HEAD
 from mars2.config.load import load_config, parse_config
 from mars2.config.run import RunConfig
 from mars2.core.errors import BackendError, ConfigError
 from mars2.jobs.run_folder import RUNS, commit, is_run, latest_checkpoint, open_run, open_store, set_aside
 from mars2.jobs.team import find_team
 from mars2.recipes import all_recipes
+=======
+from mars2.cli.settings import parse_settings
+from mars2.core.errors import BackendError
+from mars2.jobs.run_folder import RUNS
+>>>>>>> main
 
 HELP = """Measure a team on problems: Pass@1, Pass@1(MCTS) and Pass@N at every budget on the way, tokens and seconds.
 
@@ -39,14 +41,6 @@ Examples:
 
     mars2 evaluate humaneval --agents Qwen/Qwen2.5-Coder-0.5B-Instruct --limit 40 --strategies best_of_n,ab_mcts
 """
-
-GROWABLE = ("name", "threads", "problems", "search", "training", "evaluation")
-"""Sections that may differ between an evaluation's start and its --resume. Strategies are checked one by one."""
-
-GROWABLE_KEYS = {
-    "rollout": ("max_nodes", "trees_in_flight", "lockstep"),
-    "sandbox": ("workers",),
-}
 
 
 def register(app: typer.Typer) -> None:
@@ -82,41 +76,36 @@ def evaluate(
     resume: Annotated[bool, typer.Option("--resume", help="Go on with an evaluation, or grow a finished one.")] = False,
     as_json: Annotated[bool, typer.Option("--json", help="Print the result as JSON on stdout.")] = False,
 ) -> None:
-    settings, trained = _team_and_problems(target, agents, config, run, problems, set_ or ())
-    overrides = {
-        "rollout.max_nodes": budget,
-        "rollout.trees_in_flight": parallel,
-        "evaluation.num_problems": limit,
-        "evaluation.seeds": seeds,
-        "evaluation.per_agent_trees": alone,
-    }
-    data = settings.as_dict()
-    if strategies is not None:
-        names = [name.strip() for name in strategies.split(",") if name.strip()]
-        if not names:
-            raise ConfigError(f"--strategies: names none, got {strategies!r}; for example best_of_n,ab_mcts")
-        data["evaluation"]["strategies"] = names
-    if max_tokens is not None:
-        data["sampling"]["max_tokens"] = max_tokens
-        for agent in data["agents"].values():
-            if agent["sampling"] is not None:
-                agent["sampling"]["max_tokens"] = max_tokens
-    given = [f"{key}={json.dumps(value)}" for key, value in overrides.items() if value is not None]
-    settings = parse_config(data, given)
-    folder = out or RUNS / f"{settings.name}-evaluation"
-    summary = _evaluate(settings, folder, trained, resume=resume)
+    from mars2.jobs.evaluate import evaluate_setup, run_evaluation
+
+    setup = evaluate_setup(
+        target,
+        agents=agents,
+        config=config,
+        run=run,
+        problems=problems,
+        strategies=None if strategies is None else [name.strip() for name in strategies.split(",") if name.strip()],
+        budget=budget,
+        seeds=seeds,
+        limit=limit,
+        alone=alone,
+        max_tokens=max_tokens,
+        parallel=parallel,
+        settings=parse_settings(set_),
+    )
+    folder = out or RUNS / f"{setup.config.name}-evaluation"
+    with LiveView(stderr, policy_of_agent={}) as view:
+        result = run_async(
+            run_evaluation(setup, folder, resume=resume, on_event=view.hear),
+            when_interrupted="interrupted; the same command with --resume goes on",
+        )
     if as_json:
-        print_json(summary)
+        print_json(result.to_dict())
     else:
-        _print(summary, folder)
-    if summary["failed_calls"] and not any(used["num_nodes"] for used in summary["usage"].values()):
-        raise BackendError(f"no program was written: all {summary['failed_calls']} calls failed: {_an_error(folder)}")
-
-
-def _an_error(folder: Path) -> str:
-    """What one of the failed calls said."""
-    with open_store(folder) as store:
-        return next(failure.error for stored in store.iter_trees() for failure in stored.tree.failures)
+        _print(result.summary, folder)
+    if result.error is not None:
+        failed = result.summary["failed_calls"]
+        raise BackendError(f"no program was written: all {failed} calls failed: {result.error}")
 
 
 def _print(summary: Mapping[str, Any], folder: Path) -> None:
@@ -133,6 +122,7 @@ def _print(summary: Mapping[str, Any], folder: Path) -> None:
         )
     say(f"tables: {folder / 'results.csv'}, {folder / 'differences.csv'}, {folder / 'problems.csv'}")
     say(f"report: {folder / 'report.html'}")
+<<<<<<< HEAD
 
 
 def _team_and_problems(
@@ -308,3 +298,5 @@ def _fixed(data: dict[str, Any], prefix: str = "") -> dict[str, Any]:
         else:
             found[f"{prefix}{key}"] = value
     return found
+=======
+>>>>>>> main
