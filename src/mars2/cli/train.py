@@ -10,20 +10,11 @@ from typing import Annotated, Any, TypeVar
 
 import typer
 
-<<<<<<< HEAD
-from mars2.cli.output import print_json, run_async, say, stderr, stdout, summary_table
-from mars2.cli.progress import LiveView, warm_start_progress
-from mars2.config.load import load_config, parse_config
-from mars2.config.run import RunConfig
-from mars2.core.errors import ConfigError
-from mars2.jobs.run_folder import RUNS, commit, is_begun, open_run, set_aside
-=======
 from mars2.cli.output import print_json, run_async, stderr, stdout, summary_table
 from mars2.cli.progress import LiveView
 from mars2.cli.settings import parse_settings
 
 T = TypeVar("T")
->>>>>>> main
 
 HELP = """Train a team as a configuration says: evaluate, train, evaluate again, write the report.
 
