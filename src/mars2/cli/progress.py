@@ -50,6 +50,7 @@ class LiveView:
         )
         self._task = self._bar.add_task("starting", total=None)
         self._live = Live(self._render(), console=console, refresh_per_second=4) if console.is_terminal else None
+        self._warm_start = warm_start_progress()
         self._num_nodes = self._num_before = 0
         self._started = time.monotonic()
         self._last_line = time.monotonic()
@@ -98,6 +99,12 @@ class LiveView:
         match kind:
             case "evaluation_started":
                 self._start(f"evaluate {payload['label']}", payload["num_nodes"], payload.get("num_done", 0))
+            case "warm_start":
+                self._warm_start(payload["policy"], payload["fraction"])
+            case "nothing_to_resume":
+                self._say(f"no run in {payload['folder']} yet: starting it")
+            case "set_aside":
+                self._say(f"older {payload['what']} set aside: {payload['folder']}")
             case "search_started":
                 self._start(f"solve {payload['problem']}", payload["num_nodes"], payload.get("num_done", 0))
             case "measured":  # what a search that stopped early did not use is done as well

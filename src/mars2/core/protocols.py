@@ -1,7 +1,4 @@
-"""The seams, on one page. Every adapter of a seam, fake or real, passes the seam's suite in `tests/contracts`.
-
-The seams of the store, `Store` and `Tracker`, are held by `tests/unit/store`.
-"""
+"""The seams, on one page. Every adapter of a seam, fake or real, passes the seam's suite in `tests/contracts`."""
 
 from __future__ import annotations
 

@@ -24,7 +24,7 @@ from mars2.build.growing import build_grower, build_selection
 from mars2.build.team import Team
 from mars2.config.run import RunConfig
 from mars2.core.errors import BackendError, CheckerError, Mars2Error
-from mars2.core.events import Cancelled, Event, Told
+from mars2.core.events import Cancelled, Event, Listener, Told
 from mars2.core.problem import Problem
 from mars2.core.tree import Tree
 from mars2.jobs.solution import Solution
@@ -211,17 +211,12 @@ class Server:
 
     async def _search(self, chat: ChatRequest, problem: Problem, *, say: Callable[[str], None]) -> Solution:
         grower = _grower(self.config, self.team, chat, max_nodes=chat.mars2.budget or self.max_nodes)
-
-        def hear(event: Event) -> None:
-            if (text := _spoken(event, grower.max_nodes)) is not None:
-                say(text)
-
         solution = await search(
             grower,
             problem,
             Tree("serve", problem.id),
             selection=build_selection(self.config),
-            hear=hear,
+            on_event=_progress(say, grower.max_nodes),
         )
         self.counters.add("mars2_programs_total", len(solution.tree))
         self.counters.add("mars2_prompt_tokens_total", solution.prompt_tokens)
@@ -293,18 +288,22 @@ def _grower(config: RunConfig, team: Team, request: ChatRequest, *, max_nodes: i
     return replace(grower, agents=agents, seed=seed, budget=replace(grower.budget, seconds=seconds))
 
 
-def _spoken(event: Event, max_nodes: int) -> str | None:
-    """A line on what happened to the tree; None where there is nothing to say."""
-    match event:
-        case Told(tree, node):
-            verdict = node.public_verdict
-            passed = f"{verdict.num_passed} of {len(verdict.tests)} tests" if verdict.tests else "no tests"
-            whose = f"refines {node.parent_id}" if node.parent_id is not None else "first attempt"
-            return f"[{len(tree)}/{max_nodes}] {node.agent}, {whose}: {verdict.status}, {passed}\n"
-        case Cancelled(_, failure):
-            return f"{failure.agent}: {failure.error}\n"
-        case _:
-            return None
+def _progress(say: Callable[[str], None], max_nodes: int) -> Listener:
+    """Tells `say` of every node, and of every expansion that was given up."""
+
+    def hear(event: Event) -> None:
+        match event:
+            case Told(tree, node):
+                verdict = node.public_verdict
+                passed = f"{verdict.num_passed} of {len(verdict.tests)} tests" if verdict.tests else "no tests"
+                whose = f"refines {node.parent_id}" if node.parent_id is not None else "first attempt"
+                say(f"[{len(tree)}/{max_nodes}] {node.agent}, {whose}: {verdict.status}, {passed}\n")
+            case Cancelled(_, failure):
+                say(f"{failure.agent}: {failure.error}\n")
+            case _:
+                pass
+
+    return hear
 
 
 def _content(solution: Solution) -> str:
