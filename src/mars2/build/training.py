@@ -32,7 +32,8 @@ def build_learners(config: RunConfig, models: Mapping[str, str]) -> dict[str, Le
     if training is None:
         raise ConfigError("training: missing; add a training section to train")
     prepare_torch(config)
-    optimizer = training.optimizer.model_dump(exclude={"lr_schedule", "dtype"})
+    optimizer = training.optimizer.as_dict()
+    del optimizer["lr_schedule"], optimizer["dtype"]
     learners: dict[str, Learner] = {}
     for name in dict.fromkeys(agent.policy for agent in config.agents.values()):
         policy = config.policies[name]
@@ -50,7 +51,7 @@ def build_learners(config: RunConfig, models: Mapping[str, str]) -> dict[str, Le
             total_steps=training.steps * training.optimizer.mini_batches,
             device=device,
             dtype=training_dtype(training.optimizer.dtype, device),
-            lora=None if lora is None else Lora(**lora.model_dump()),
+            lora=None if lora is None else Lora(**lora.as_dict()),
             seed=derive_seed(config.seed, "learner", name),
             temperature=samplings[0].temperature,  # that of all: RunConfig makes sure
             threads=config.threads or None,

@@ -16,7 +16,7 @@ from mars2.core.errors import ConfigError
 if TYPE_CHECKING:
     import uvicorn
 
-    from mars2.config import RunConfig
+    from mars2.config.run import RunConfig
     from mars2.jobs.team import Setup
 
 HELP = """Serve a team behind an OpenAI-compatible chat endpoint; every answer is a tree search.

@@ -212,7 +212,7 @@ def _build(config: SftConfig) -> tuple[SftTrainer, dict[str, Any]]:
         dtype=training_dtype(config.dtype, device),
         gradient_checkpointing=config.gradient_checkpointing,
         keep_reference=False,
-        lora=None if config.lora is None else Lora(**config.lora.model_dump()),
+        lora=None if config.lora is None else Lora(**config.lora.as_dict()),
         seed=derive_seed(config.seed, "sft", "lora"),
     )
     if ensure_template(model.tokenizer):
@@ -229,10 +229,9 @@ def _build(config: SftConfig) -> tuple[SftTrainer, dict[str, Any]]:
     if num_too_long:
         say(f"{num_too_long} conversations are longer than max_length and are left out")
     num_steps = config.steps or config.epochs * -(-len(examples) // config.batch_size)
-    options = config.model_dump(
-        include={"batch_size", "learning_rate", "warmup_steps", "betas", "weight_decay", "max_grad_norm"}
-        | {"micro_batch_tokens", "max_skipped_in_a_row", "seed"}
-    )
+    names = {"batch_size", "learning_rate", "warmup_steps", "betas", "weight_decay", "max_grad_norm"}
+    names |= {"micro_batch_tokens", "max_skipped_in_a_row", "seed"}
+    options = {name: getattr(config, name) for name in names}
     trainer = SftTrainer(model, examples, validation, num_steps=num_steps, schedule=config.lr_schedule, **options)
     say(f"{len(examples)} conversations to learn from, {len(validation)} to validate on, {num_steps} steps")
     return trainer, {

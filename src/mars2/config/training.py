@@ -2,14 +2,26 @@
 
 from __future__ import annotations
 
-from typing import Any, Literal
-
-from pydantic import field_validator
+from dataclasses import dataclass
+from typing import Literal
 
 from mars2.config.objective import ClipObjectiveConfig, ObjectiveConfig
-from mars2.config.values import Decay, Fraction, NonNegativeFloat, NonNegativeInt, PositiveFloat, PositiveInt, Section
+from mars2.config.values import (
+    Decay,
+    Fraction,
+    NonNegativeFloat,
+    NonNegativeInt,
+    PositiveFloat,
+    PositiveInt,
+    Section,
+    resumable,
+)
+
+Schedule = Literal["constant", "linear", "cosine"]
+Dtype = Literal["auto", "float32", "bfloat16"]
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
 class RewardConfig(Section):
     """What a node earns, before shaping."""
 
@@ -18,6 +30,7 @@ class RewardConfig(Section):
     overlong_factor: NonNegativeFloat = 1.0
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
 class ShapingConfig(Section):
     """Tree-consistent shaping, arXiv:2604.14564."""
 
@@ -25,27 +38,30 @@ class ShapingConfig(Section):
     sibling_weight: Fraction = 0.5
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
 class OptimizerConfig(Section):
     """AdamW and how a batch is cut up."""
 
     learning_rate: PositiveFloat = 1e-6  # the peak
-    lr_schedule: Literal["constant", "linear", "cosine"] = "constant"  # linear and cosine end at 0 with the last step
+    lr_schedule: Schedule = "constant"  # linear and cosine end at 0 with the last step
     warmup_steps: NonNegativeInt = 0  # optimizer steps in which the learning rate rises to its peak
     betas: tuple[Decay, Decay] = (0.9, 0.999)
     weight_decay: NonNegativeFloat = 0.0
     max_grad_norm: PositiveFloat = 1.0
     mini_batches: PositiveInt = 1  # optimizer steps per batch
-    micro_batch_tokens: PositiveInt = 16384
+    micro_batch_tokens: PositiveInt = 16384  # padding included, in one pass; bounds memory, not the result
     share_prompts: bool = True  # compute a prompt that several samples have in common once; changes only the time
     gradient_checkpointing: bool = False
-    dtype: Literal["auto", "float32", "bfloat16"] = "auto"  # of matrix products; weights and AdamW stay float32
+    dtype: Dtype = "auto"  # of matrix products; weights and AdamW stay float32
     max_skipped_in_a_row: PositiveInt = 5  # so many non-finite updates in a row end the run
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
 class TrainingConfig(Section):
     """MARS2 training."""
 
-    steps: PositiveInt  # stop when the policy that is furthest ahead has made this many updates
+    # stop when the policy that is furthest ahead has made this many updates
+    steps: PositiveInt = resumable("train")
     schedule: Literal["rounds", "async"] = "rounds"  # rounds: generate, then update; async: both at once
     trees_per_round: PositiveInt = 32
     batch_samples: PositiveInt = 128  # samples in a policy's buffer that make it update
@@ -56,14 +72,10 @@ class TrainingConfig(Section):
     shaping: ShapingConfig = ShapingConfig()
     objective: ObjectiveConfig = ClipObjectiveConfig()
     optimizer: OptimizerConfig = OptimizerConfig()
-    max_rounds_without_samples: PositiveInt = 10  # in a row; then the run is saved and stops
+    # in a row; then the run is saved and stops
+    max_rounds_without_samples: PositiveInt = resumable("train", default=10)
     evaluate_every: NonNegativeInt = 0  # rounds (in async: steps) between validations, and the best is kept; 0: none
     evaluate_problems: PositiveInt = 32  # taken off the end of the training split for validation
     evaluate_samples: PositiveInt = 2  # first attempts per agent and problem in a validation
-    checkpoint_every: PositiveInt = 5  # rounds (in async: steps) between checkpoints
-    keep_checkpoints: PositiveInt = 2  # the newest ones; the best is kept beside them
-
-    @field_validator("objective", mode="before")
-    @classmethod
-    def _default_loss(cls, given: Any) -> Any:
-        return {"loss": "clip"} | given if isinstance(given, dict) else given
+    checkpoint_every: PositiveInt = resumable("train", default=5)  # rounds (in async: steps) between checkpoints
+    keep_checkpoints: PositiveInt = resumable("train", default=2)  # the newest ones; the best is kept beside them

@@ -14,8 +14,8 @@ from pathlib import Path
 from typing import Any
 
 from mars2 import build
-from mars2.config import RunConfig
 from mars2.config.load import parse_config
+from mars2.config.run import RunConfig
 from mars2.core.errors import ConfigError
 from mars2.core.events import Listener, Note, nobody
 from mars2.core.problem import Problem
@@ -200,7 +200,7 @@ async def run_evaluation(
     else:
         problems = seeded_subset(problems, config.evaluation.num_problems, config.seed)
     checkpoint = str(setup.trained) if setup.trained else None
-    sections = {name: search.model_dump(mode="json") for name, search in strategies.items()}
+    sections = {name: search.as_dict() for name, search in strategies.items()}
     with ExitStack() as stack:
         if resume and RunStore.exists(folder):
             store = stack.enter_context(RunStore.open(folder))
@@ -218,7 +218,7 @@ async def run_evaluation(
             commit=commit(),
             seed=config.seed,
             checkpoint=checkpoint,
-            evaluation=config.evaluation.model_dump(mode="json"),
+            evaluation=config.evaluation.as_dict(),
             max_nodes=config.rollout.max_nodes,
         )
         store.put_state("strategies", {**(store.get_state("strategies") or {}), **sections})

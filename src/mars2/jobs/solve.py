@@ -11,8 +11,8 @@ from pathlib import Path
 from typing import Any
 
 from mars2 import build
-from mars2.config import RunConfig
-from mars2.config.strategies import parse_strategy
+from mars2.config.run import RunConfig
+from mars2.config.search import parse_strategy
 from mars2.core.errors import ConfigError
 from mars2.core.events import Finished, Listener, Note, Opened, nobody
 from mars2.core.problem import Problem

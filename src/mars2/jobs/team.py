@@ -8,9 +8,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from mars2.config import RunConfig
 from mars2.config.load import parse_config
-from mars2.config.models import model_name, parse_model
+from mars2.config.policies import PolicySettings, model_name, parse_model
+from mars2.config.run import RunConfig
 from mars2.core.errors import ConfigError, ProblemError
 from mars2.core.problem import Problem
 from mars2.jobs.run_folder import latest_checkpoint, open_run
@@ -113,14 +113,14 @@ def _config_of_models(agents: Agents) -> RunConfig:
     """A team of models that are named, one agent each."""
     from mars2.build.models import check_model
 
-    policies: dict[str, dict[str, Any]] = {}
+    policies: dict[str, PolicySettings] = {}
     for name, model in _named_models(agents):
         policy = parse_model(model)
         name = name or model_name(policy)
         if name in policies:
             raise ConfigError(f"agents: two agents are called {name!r}; name them, as in a=MODEL,b=MODEL")
-        if policy["backend"] in ("transformers", "vllm"):
-            check_model("agents", policy["model"])
+        if policy.has_weights:
+            check_model("agents", policy.named_after)
         policies[name] = policy
     if not policies:
         raise ConfigError("agents: names no model; give a folder, a Hugging Face id or openai:MODEL@URL")
@@ -131,7 +131,7 @@ def _config_of_models(agents: Agents) -> RunConfig:
             "policies": policies,
             "agents": {name: {"policy": name} for name in policies},
             # In waves the batches of an engine in this process repeat; with servers nobody needs to wait.
-            "rollout": {"lockstep": any(policy["backend"] in ("transformers", "vllm") for policy in policies.values())},
+            "rollout": {"lockstep": any(policy.has_weights for policy in policies.values())},
         }
     )
 

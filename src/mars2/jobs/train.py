@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from mars2 import build
-from mars2.config import RunConfig
+from mars2.config.run import RunConfig
 from mars2.core.errors import ConfigError
 from mars2.core.events import Listener, Note, nobody
 from mars2.core.serial import tree_hash

@@ -15,6 +15,7 @@ from typing import Any
 
 import httpx
 
+from mars2.config.sandbox import SandboxFusionConfig
 from mars2.core.errors import SandboxUnavailable
 from mars2.core.problem import Checker, Limits, Suite
 from mars2.core.protocols import SandboxFacts
@@ -52,15 +53,11 @@ class SandboxFusion:
     mode = "hermetic"
     tier = "remote"
 
-    def __init__(self, url: str, workers: int = 8, *, timeout_s: float = 60.0, retry_wait_s: float = 1.0) -> None:
-        """Args:
-        url: the service's address, such as ``http://localhost:8080``.
-        timeout_s: how long a request may take beyond the test's own limits (the service may queue it).
-        retry_wait_s: pause before the second attempt; doubled before the third.
-        """
-        self._url = url.rstrip("/")
-        self._timeout_s, self._retry_wait_s = timeout_s, retry_wait_s
-        self._slots = asyncio.Semaphore(workers)
+    def __init__(self, options: SandboxFusionConfig, *, retry_wait_s: float = 1.0) -> None:
+        """`retry_wait_s`: pause before the second attempt; doubled before the third."""
+        self._url = options.url.rstrip("/")
+        self._timeout_s, self._retry_wait_s = options.timeout_s, retry_wait_s
+        self._slots = asyncio.Semaphore(options.workers)
         self._client = httpx.AsyncClient(limits=httpx.Limits(max_keepalive_connections=0))
         self._files = {"mars2_remote/__init__.py": ""} | {
             f"mars2_remote/{path}": _base64((_HERE / "worker" / path).read_bytes()) for path in _SENT

@@ -60,9 +60,9 @@ def test_every_option_of_the_learner_can_be_reached_from_the_configuration() -> 
         "temperature",
         "lora",
     }
-    keys = set(OptimizerConfig.model_fields) - {"lr_schedule"}
+    keys = set(OptimizerConfig.__dataclass_fields__) - {"lr_schedule"}
     assert options == keys | elsewhere | {"threads"}
-    assert set(LoraConfig.model_fields) == set(Lora.__dataclass_fields__)
+    assert set(LoraConfig.__dataclass_fields__) == set(Lora.__dataclass_fields__)
 
 
 @pytest.mark.parametrize(
