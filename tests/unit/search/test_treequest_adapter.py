@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 from search_trees import add
 
+from mars2.config.search import TreeQuestConfig
 from mars2.core.protocols import Choice
 from mars2.core.tree import Tree
 from mars2.search.treequest_adapter import ALGORITHMS, TreeQuestSearch
@@ -18,7 +19,8 @@ NOT_REFINING = {"ABMCTSM", "MultiArmedBanditUCBAlgo"}  # needs packages of its o
 
 @pytest.mark.parametrize("algorithm", [name for name in ALGORITHMS if name not in NOT_REFINING])
 def test_a_tree_of_good_nodes_is_refined_somewhere(algorithm: str) -> None:
-    search, tree, rng = TreeQuestSearch(["a", "b"], algorithm=algorithm), Tree("t", "p"), np.random.default_rng(0)
+    search = TreeQuestSearch(["a", "b"], TreeQuestConfig(algorithm=algorithm))  # type: ignore[arg-type]
+    tree, rng = Tree("t", "p"), np.random.default_rng(0)
     for _ in range(24):
         choice = search.choose(tree, rng)
         assert isinstance(choice, Choice)
