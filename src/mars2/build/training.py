@@ -8,7 +8,7 @@ from typing import Any, assert_never
 
 from mars2.build.growing import build_grower
 from mars2.build.measuring import build_validation
-from mars2.build.models import learner_place, prepare_torch, torch_device, training_dtype
+from mars2.build.models import learner_place, prepare_torch, torch_device
 from mars2.build.team import Team, build_problems
 from mars2.config.run import RunConfig
 from mars2.config.training import TrainingConfig
@@ -29,32 +29,27 @@ from mars2.runs.training.train import Trainer
 
 def build_learners(config: RunConfig, models: Mapping[str, str]) -> dict[str, Learner]:
     """One learner per policy that some agent uses."""
-    from mars2.learners.lora import Lora
     from mars2.learners.torch_learner import TorchLearner
 
     training = config.training
     if training is None:
         raise ConfigError("training: missing; add a training section to train")
     prepare_torch(config)
-    optimizer = training.optimizer.model_dump(exclude={"lr_schedule", "dtype"})
     learners: dict[str, Learner] = {}
     for name in dict.fromkeys(agent.policy for agent in config.agents.values()):
         policy = config.policies[name]
         place, model, lora = learner_place(policy, models.get(name, ""))
         samplings = [config.sampling_of(a) for a, agent in config.agents.items() if agent.policy == name]
         longest = max(sampling.max_tokens for sampling in samplings)
-        device = torch_device(place)
         learners[name] = TorchLearner(
             name,
             model,
             objective=training.objective,
             constant_length=longest,
-            **optimizer,
-            schedule=training.optimizer.lr_schedule,
+            optimizer=training.optimizer,
+            lora=lora,
             total_steps=training.steps * training.optimizer.mini_batches,
-            device=device,
-            dtype=training_dtype(training.optimizer.dtype, device),
-            lora=None if lora is None else Lora(**lora.model_dump()),
+            device=torch_device(place),
             seed=derive_seed(config.seed, "learner", name),
             temperature=samplings[0].temperature,  # that of all: RunConfig makes sure
             threads=config.threads or None,

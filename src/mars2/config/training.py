@@ -7,7 +7,8 @@ from typing import Any, Literal
 from pydantic import field_validator
 
 from mars2.config.objective import ClipObjectiveConfig, ObjectiveConfig
-from mars2.config.values import Decay, Fraction, NonNegativeFloat, NonNegativeInt, PositiveFloat, PositiveInt, Section
+from mars2.config.optimizer import OptimizerConfig
+from mars2.config.values import Fraction, NonNegativeFloat, NonNegativeInt, PositiveInt, Section
 
 
 class RewardConfig(Section):
@@ -23,23 +24,6 @@ class ShapingConfig(Section):
 
     gamma: NonNegativeFloat = 0.5
     sibling_weight: Fraction = 0.5
-
-
-class OptimizerConfig(Section):
-    """AdamW and how a batch is cut up."""
-
-    learning_rate: PositiveFloat = 1e-6  # the peak
-    lr_schedule: Literal["constant", "linear", "cosine"] = "constant"  # linear and cosine end at 0 with the last step
-    warmup_steps: NonNegativeInt = 0  # optimizer steps in which the learning rate rises to its peak
-    betas: tuple[Decay, Decay] = (0.9, 0.999)
-    weight_decay: NonNegativeFloat = 0.0
-    max_grad_norm: PositiveFloat = 1.0
-    mini_batches: PositiveInt = 1  # optimizer steps per batch
-    micro_batch_tokens: PositiveInt = 16384
-    share_prompts: bool = True  # compute a prompt that several samples have in common once; changes only the time
-    gradient_checkpointing: bool = False
-    dtype: Literal["auto", "float32", "bfloat16"] = "auto"  # of matrix products; weights and AdamW stay float32
-    max_skipped_in_a_row: PositiveInt = 5  # so many non-finite updates in a row end the run
 
 
 class TrainingConfig(Section):
