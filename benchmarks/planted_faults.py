@@ -5,9 +5,8 @@
     python benchmarks/planted_faults.py --faults 1a2b3c4d    # some faults again, by their ids
     python benchmarks/planted_faults.py --table              # the tables of what was found before
 
-Each fault is tried against the tests of its own room, the quickest first and those first that enter the function with
-the fault; what survives is tried against every other test of the ordinary suite that enters that function, in its own
-process or in one that it starts. Which tests do so is found by one run of the suite before. Results are lines of JSON
+Each fault is tried against the tests of its own room, the quickest first. Those that survive are then planted all at
+once, the whole ordinary suite is run, and each is tried alone against every test that failed. Results are lines of JSON
 in --out; --resume leaves out what is there already. Survivors that no test could notice are listed, each with its
 reason, in `planted_faults.md`. The exit code is 1 where fewer than 90 percent are caught, or a survivor has no reason.
 
@@ -32,7 +31,7 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -41,8 +40,11 @@ from fault_operators import Fault, changes_something, faults_of
 
 ROOT = Path(__file__).parents[1]
 EXPLAINED = Path(__file__).with_suffix(".md")
-PRELOADED = ("pytest", "hypothesis", "pytest_asyncio", "numpy", "pydantic", "yaml", "torch", "transformers", "typer")
-SLOW_S = 1.0  # tests of a room that take longer are tried with the others
+PRELOADED = (
+    *("pytest", "hypothesis", "pytest_asyncio", "numpy", "pydantic", "yaml", "torch", "transformers", "typer"),
+    *("transformers.models.llama.modeling_llama", "tokenizers", "rich.console", "sqlite3", "openai"),
+)
+SLOW_S = 3.0  # tests of a room that take longer wait for the run of the whole suite
 LONG_AGO = 1_000_000_000  # when every file of the copy says it was changed, so that a planted fault is always newer
 
 
@@ -52,14 +54,13 @@ class Room:
 
     files: tuple[str, ...]  # globs under src/mars2
     tests: tuple[str, ...]  # globs under tests
-    others: tuple[str, ...] = ()  # the other tests that use it, where that cannot be found out by a run
 
 
 ROOMS = {
     "credit": Room(("credit/*.py",), ("unit/credit/test_*.py", "contracts/test_advantage_contract.py")),
     "losses": Room(
         ("learners/losses.py", "learners/losses/*.py", "learners/policy_loss.py"),
-        ("unit/learners/test_*loss*.py", "unit/learners/losses/test_*.py", "contracts/test_loss*.py"),
+        ("unit/learners/test_*loss*.py", "unit/learners/test_cispo.py", "contracts/test_loss*.py"),
     ),
     "search": Room(("search/*.py",), ("unit/search/test_*.py", "contracts/test_search_contract.py")),
     "growing": Room(
@@ -77,7 +78,6 @@ ROOMS = {
     "comparison": Room(
         ("sandbox/worker/comparison.py", "sandbox/worker/*/comparison.py"),
         ("unit/sandbox/test_sandbox_comparison.py", "unit/sandbox/test_sandbox_encoding.py"),
-        others=("unit/sandbox/test_*.py", "contracts/test_sandbox*.py", "unit/runs/test_choose.py"),
     ),
 }
 
@@ -189,50 +189,26 @@ def functions_of(tree: ast.AST, where: str = "") -> Iterator[tuple[str, ast.Func
 
 # ── running tests ───────────────────────────────────────────────────────────────────────────────────────────────────
 
-MARKER = """
-import os
-entered = set()
-_file = os.environ.get("MARS2_ENTERED")  # set for processes that a test starts
-def enter(name):
-    if name not in entered:
-        entered.add(name)
-        if _file:
-            with open(_file, "a") as file:
-                file.write(name + "\\n")
-"""
-
-
-def marked(source: str, path: str) -> str:
-    """A file whose functions say that they were entered."""
-    tree = ast.parse(source)
-    for name, node in functions_of(tree):
-        place = 1 if ast.get_docstring(node) is not None and len(node.body) > 1 else 0
-        node.body[place:place] = ast.parse(f"__import__('mars2_entered').enter({f'{path}::{name}'!r})").body
-    return ast.unparse(ast.fix_missing_locations(tree))
-
 
 class Watch:
-    """A pytest plugin: the tests asked for, in the order asked for; what each took and entered, and which failed."""
+    """A pytest plugin: only the tests asked for, the quickest first; what each took, and which failed."""
 
     def __init__(
-        self, folder: Path, keep: set[str] | None, first: set[str], seconds: dict[str, float], *, is_marked: bool
+        self, folder: Path, keep: set[str] | None, leave_out: Collection[str], seconds: dict[str, float]
     ) -> None:
-        self.folder, self.keep, self.first, self.seconds, self.is_marked = folder, keep, first, seconds, is_marked
+        self.folder, self.keep, self.leave_out, self.seconds = folder, keep, leave_out, seconds
         self.failed: list[str] = []
         self.took: dict[str, float] = {}
-        self.entered: dict[str, set[str]] = {}
-        self.last = "collection"
 
     def pytest_collection_modifyitems(self, items: list[Any]) -> None:
-        items[:] = [item for item in items if self.keep is None or item.nodeid in self.keep]
-        items.sort(key=lambda item: (item.nodeid not in self.first, self.seconds.get(item.nodeid, 0.0)))
+        items[:] = [i for i in items if (self.keep is None or i.nodeid in self.keep) and i.nodeid not in self.leave_out]
+        items.sort(key=lambda item: self.seconds.get(item.nodeid, 0.0))
 
     def pytest_collectreport(self, report: Any) -> None:
         if report.failed:
             self.failed.append(report.nodeid)
 
     def pytest_runtest_logstart(self, nodeid: str) -> None:
-        self.last = nodeid
         (self.folder / "last").write_text(nodeid)
 
     def pytest_runtest_logreport(self, report: Any) -> None:
@@ -240,21 +216,8 @@ class Watch:
         if report.failed:
             self.failed.append(report.nodeid)
 
-    def pytest_runtest_logfinish(self, nodeid: str) -> None:
-        if self.is_marked:
-            import mars2_entered  # pyright: ignore[reportMissingImports]: written by `learn`
-
-            started = Path(os.environ["MARS2_ENTERED"])
-            lines = started.read_text().split("\n")[:-1] if started.exists() else []
-            self.entered.setdefault(nodeid, set()).update(mars2_entered.entered, lines)
-            mars2_entered.entered.clear()
-            started.unlink(missing_ok=True)
-
     def pytest_sessionfinish(self) -> None:
-        entered = {test: sorted(names) for test, names in self.entered.items()}
-        (self.folder / "result.json").write_text(
-            json.dumps({"failed": self.failed, "took": self.took, "entered": entered})
-        )
+        (self.folder / "result.json").write_text(json.dumps({"failed": self.failed, "took": self.took}))
 
 
 class Lane:
@@ -280,24 +243,32 @@ class Lane:
         self.pid = 0
         self.started = self.deadline = 0.0
 
-    def write(self, path: str, content: bytes, *, is_original: bool) -> None:
-        (self.root / path).write_bytes(content)
-        if is_original:
-            os.utime(self.root / path, (LONG_AGO, LONG_AGO))
+    def plant(self, faults: Sequence[Fault], originals: Path) -> None:
+        """Plant faults that do not overlap."""
+        for fault in sorted(faults, key=lambda f: -f.start):  # from the end: places before stay what they are
+            now = (self.root / fault.path).read_bytes() if len(faults) > 1 else (originals / fault.path).read_bytes()
+            (self.root / fault.path).write_bytes(fault.plant(now))
+
+    def restore(self, path: str, originals: Path) -> None:
+        shutil.copy(originals / path, self.root / path)
+        os.utime(self.root / path, (LONG_AGO, LONG_AGO))
 
     def start(
         self,
         tests: Sequence[str],
         *,
         keep: set[str] | None = None,
-        first: set[str],
-        seconds: dict[str, float],
-        limit_s: float,
-        test_limit_s: int,
+        leave_out: Collection[str] = (),
+        seconds: dict[str, float] | None = None,
+        limit_s: float = 240,
+        test_limit_s: int = 60,
         options: Sequence[str] = ("-x",),
-        is_marked: bool = False,
+        is_first: bool = False,
     ) -> None:
-        """Run `tests`, of them only those in `keep` (None: all), in a child."""
+        """Run `tests` in a child: those in `keep` (None: all) and not in `leave_out`.
+
+        The first run leaves compiled tests for the others.
+        """
         for name in ("result.json", "last"):
             (self.folder / name).unlink(missing_ok=True)
         self.started = time.monotonic()
@@ -314,16 +285,13 @@ class Lane:
             sys.path.insert(0, str(self.root / "src"))
             sys.argv = ["pytest"]
             os.environ |= {"PYTHONPATH": str(self.root / "src"), "OMP_NUM_THREADS": "1"}
-            if is_marked:
-                importlib.import_module("mars2_entered")
-                os.environ["MARS2_ENTERED"] = str(self.folder / "entered")
-            else:
+            if not is_first:  # compiled faults must not be found by the next run
                 sys.dont_write_bytecode = True
                 os.environ["PYTHONDONTWRITEBYTECODE"] = "1"
             resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
             import pytest
 
-            watch = Watch(self.folder, keep, first, seconds, is_marked=is_marked)
+            watch = Watch(self.folder, keep, leave_out, seconds or {})
             code = pytest.main(
                 ["-q", "-p", "no:cacheprovider", f"--timeout={test_limit_s}", *options, *tests], plugins=[watch]
             )
@@ -352,57 +320,22 @@ class Lane:
         return None if is_late else os.waitstatus_to_exitcode(status), seen
 
 
-@dataclass(frozen=True, slots=True)
-class Suite:
-    """What one run of the whole ordinary suite taught."""
-
-    seconds: dict[str, float]  # test → what it took
-    entering: dict[str, list[str]]  # path::function → the tests that enter it
-    failing: list[str]  # tests that fail without any fault: they are left out
-    opaque: list[str]  # tests that pass only where nothing is marked: what they enter is not known
-
-
-def learn(lane: Lane, folder: Path, *, rooms_only: bool) -> Suite:
-    """Run the suite with functions that say when they are entered; the answer is kept for the same files."""
-    digest = hashlib.sha256(str(rooms_only).encode())
-    for path in sorted((*lane.root.glob("src/**/*.py"), *lane.root.glob("tests/**/*.py"))):
-        digest.update(path.read_bytes())
-    kept = folder / f"suite-{digest.hexdigest()[:12]}.json"
-    if kept.exists():
-        return Suite(**json.loads(kept.read_text()))
-    print("one run of the suite, to learn which test enters what …", file=sys.stderr, flush=True)
-    originals: dict[str, bytes] = {}
-    for room in ROOMS.values():
-        for path in files_of(room, lane.root) if not room.others else ():
-            name = str(path.relative_to(lane.root))
-            originals[name] = path.read_bytes()
-            lane.write(name, marked(originals[name].decode(), name).encode(), is_original=False)
-    (lane.root / "src/mars2_entered.py").write_text(MARKER)
-    tests = ["tests"]
-    if rooms_only:
-        tests = sorted({test for room in ROOMS.values() for test in tests_of(room.tests, lane.root)})
-    _, seen = _run(lane, tests, options=(), is_marked=True, limit_s=3600)
-    for name, content in originals.items():
-        lane.write(name, content, is_original=True)
+def learn(lane: Lane, kept: Path, *, again: bool) -> dict[str, float]:
+    """What each test of the rooms takes, as kept from an earlier run unless `again`. Failing tests take for ever."""
+    tests = sorted({test for room in ROOMS.values() for test in tests_of(room.tests, lane.root)})
+    if not again and kept.exists():
+        run(lane, tests, options=["--collect-only"], limit_s=3600, is_first=True)
+        return json.loads(kept.read_text())
+    _, seen = run(lane, tests, options=(), limit_s=3600, test_limit_s=300, is_first=True)
     if not seen.get("took"):
-        raise SystemExit(f"the suite did not run:\n{(lane.folder / 'output').read_text()[-3000:]}")
-    compileall.compile_dir(lane.root / "src", quiet=2)
-    suspects = sorted({test for test in seen["failed"] if "::" in test and test in seen["took"]})
-    failing: list[str] = []
-    if suspects:
-        code, again = _run(lane, suspects, options=())
-        failing = sorted(set(again["failed"]) & set(suspects)) if code else []
-    entering: dict[str, list[str]] = {}
-    for test, names in seen["entered"].items():
-        for name in names:
-            entering.setdefault(name, []).append(test)
-    suite = Suite(seen["took"], entering, failing, [test for test in suspects if test not in failing])
-    kept.write_text(json.dumps({name: getattr(suite, name) for name in Suite.__slots__}))
-    return suite
+        raise SystemExit(f"the tests did not run:\n{(lane.folder / 'output').read_text()[-3000:]}")
+    seconds = {test: 1e9 if test in seen["failed"] else took for test, took in seen["took"].items()}
+    kept.write_text(json.dumps(seconds))
+    return seconds
 
 
-def _run(lane: Lane, tests: Sequence[str], *, limit_s: float = 900, **how: Any) -> tuple[int | None, dict[str, Any]]:
-    lane.start(tests, first=set(), seconds={}, limit_s=limit_s, test_limit_s=120, **how)
+def run(lane: Lane, tests: Sequence[str], **how: Any) -> tuple[int | None, dict[str, Any]]:
+    lane.start(tests, **how)
     while (found := lane.poll()) is None:
         time.sleep(0.05)
     return found
@@ -417,80 +350,82 @@ class Trial:
 
     room: str
     fault: Fault
-    stage: str = "room"  # then "everything"
+    caught_by: str = ""  # a test
+    is_caught_late: bool = False  # not by a test of its room
     seconds: float = 0.0
 
-
-def tests_for(trial: Trial, suite: Suite, root: Path) -> tuple[set[str], set[str]]:
-    """The tests of a trial's stage, and those among them that come first."""
-    room, every = ROOMS[trial.room], set(suite.seconds) - set(suite.failing)
-    files = set(tests_of(room.tests, root))
-    own = {test for test in every if _file(test) in files}
-    quick = {test for test in own if suite.seconds[test] <= SLOW_S}
-    entering = set(suite.entering.get(f"{trial.fault.path}::{trial.fault.where}", ()))
-    if trial.stage == "room":
-        return quick, entering
-    if room.others:
-        others = set(tests_of(room.others, root))
-        return own - quick | {test for test in every if _file(test) in others}, entering
-    if not entering:  # not in a function, so it is carried out on import
-        return every - quick, entering
-    return (own | entering | set(suite.opaque)) & every - quick, entering
+    @property
+    def outcome(self) -> str:
+        return ("everything" if self.is_caught_late else "room") if self.caught_by else "survived"
 
 
-def _file(test: str) -> str:
-    return test.split("::")[0]
-
-
-def try_all(trials: list[Trial], lanes: list[Lane], suite: Suite, out: Path, *, everything: bool) -> None:
-    """Every trial through its stages, `lanes` at a time; a line of JSON for each."""
-    waiting, under_way, num_done = list(trials), dict[int, Trial](), 0
+def try_rooms(
+    trials: Sequence[Trial], lanes: Sequence[Lane], originals: Path, seconds: dict[str, float]
+) -> Iterator[Trial]:
+    """Every fault against its room's tests, as many at a time as there are lanes."""
+    waiting, under_way = list(trials), dict[int, Trial]()
     while waiting or under_way:
         for number, lane in enumerate(lanes):
-            trial = under_way.get(number)
-            if trial is None:
-                if not waiting:
+            if number in under_way:
+                found = lane.poll()
+                if found is None:
                     continue
+                trial = under_way.pop(number)
+                trial.seconds = time.monotonic() - lane.started
+                trial.caught_by = found[1]["failed"][0] if found[0] != 0 else ""
+                lane.restore(trial.fault.path, originals)
+                yield trial
+            if waiting:
                 trial = under_way[number] = waiting.pop(0)
-            elif (found := lane.poll()) is None:
-                continue
-            else:
-                del under_way[number]
-                code, seen = found
-                trial.seconds += time.monotonic() - lane.started
-                lane.write(trial.fault.path, (ROOT_COPY / trial.fault.path).read_bytes(), is_original=True)
-                is_caught = code != 0
-                if not is_caught and trial.stage == "room" and everything:
-                    trial.stage = "everything"
-                    waiting.append(trial)  # after every fault has met its room
-                    continue
-                num_done += 1
-                report(trial, is_caught, code, seen["failed"][0], out, f"{num_done}/{len(trials)}")
-                continue
-            source = (ROOT_COPY / trial.fault.path).read_bytes()
-            tests, first = tests_for(trial, suite, lane.root)
-            if not tests:
-                del under_way[number]
-                num_done += 1
-                report(trial, False, 0, "", out, f"{num_done}/{len(trials)}")
-                continue
-            lane.write(trial.fault.path, trial.fault.plant(source), is_original=False)
-            files = sorted({_file(test) for test in tests})
-            limit_s = 240 if trial.stage == "room" else 900
-            lane.start(files, keep=tests, first=first, seconds=suite.seconds, limit_s=limit_s, test_limit_s=60)
+                files = tests_of(ROOMS[trial.room].tests, lane.root)
+                slow = {test for test, took in seconds.items() if took > SLOW_S}
+                lane.plant([trial.fault], originals)
+                lane.start(files, leave_out=slow, seconds=seconds)
         time.sleep(0.02)
 
 
-def report(trial: Trial, is_caught: bool, code: int | None, test: str, out: Path, progress: str) -> None:
+def try_together(survivors: Sequence[Trial], lane: Lane, originals: Path) -> Iterator[Trial]:
+    """All survivors at once against the whole ordinary suite, then each alone against the tests that failed."""
+    together, apart = [], []
+    for trial in survivors:
+        overlaps = any(
+            trial.fault.path == t.fault.path and trial.fault.start < t.fault.end and t.fault.start < trial.fault.end
+            for t in together
+        )
+        (apart if overlaps else together).append(trial)
+    lane.plant([trial.fault for trial in together], originals)
+    code, seen = run(lane, ["tests"], options=(), limit_s=3600)
+    for trial in together:
+        lane.restore(trial.fault.path, originals)
+    failed = {test for test in seen["failed"] if "::" in test} if code else set[str]()
+    print(f"planted together, {len(together)} survivors make {len(failed)} tests fail", flush=True)
+    if failed:
+        _, clean = run(lane, _files(failed), keep=failed, options=(), limit_s=1800)
+        failed -= set(clean["failed"])
+    for trial in (*together, *apart):
+        if failed:
+            lane.plant([trial.fault], originals)
+            code, seen = run(lane, _files(failed), keep=failed, limit_s=900)
+            lane.restore(trial.fault.path, originals)
+            trial.caught_by, trial.is_caught_late = (seen["failed"][0] if code != 0 else ""), True
+        yield trial
+    if apart:
+        yield from try_together(apart, lane, originals)
+
+
+def _files(tests: set[str]) -> list[str]:
+    return sorted({test.split("::")[0] for test in tests})
+
+
+def report(trial: Trial, out: Path, commit: str) -> None:
     fault = trial.fault
-    outcome = trial.stage if is_caught else "survived"
     line = {
         "id": fault.id,
         "room": trial.room,
-        "outcome": outcome,
-        "test": test if is_caught else "",
-        "code": code,
+        "outcome": trial.outcome,
+        "test": trial.caught_by,
         "seconds": round(trial.seconds, 1),
+        "commit": commit,
         "path": fault.path,
         "line": fault.line,
         "where": fault.where,
@@ -500,8 +435,7 @@ def report(trial: Trial, is_caught: bool, code: int | None, test: str, out: Path
     }
     with out.open("a", encoding="utf-8") as file:
         file.write(json.dumps(line, ensure_ascii=False) + "\n")
-    mark = {"room": "caught", "everything": "caught late", "survived": "SURVIVED"}[outcome]
-    print(f"{progress} {mark} {trial.seconds:.1f} s {fault.id} {fault.path}:{fault.line} {fault.operator}", flush=True)
+    print(f"{trial.outcome} {trial.seconds:.1f} s {fault.id} {fault.path}:{fault.line} {fault.operator}", flush=True)
 
 
 # ── tables ──────────────────────────────────────────────────────────────────────────────────────────────────────────
@@ -542,11 +476,7 @@ def _short(text: str) -> str:
     return text if len(text) <= 90 else f"{text[:60]} … {text[-25:]}"
 
 
-ROOT_COPY = ROOT
-
-
 def main() -> int:
-    global ROOT_COPY
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--only", choices=ROOMS, action="append", help="these rooms only")
     parser.add_argument("--count", type=int, default=240, help="how many faults over all rooms, about")
@@ -554,7 +484,8 @@ def main() -> int:
     parser.add_argument("--faults", nargs="+", default=[], metavar="ID", help="only these of all that can be planted")
     parser.add_argument("--out", type=Path, default=Path("runs/planted_faults.jsonl"), help="lines of JSON are added")
     parser.add_argument("--resume", action="store_true", help="leave out faults that --out holds")
-    parser.add_argument("--room-only", action="store_true", help="do not try survivors against everything")
+    parser.add_argument("--room-only", action="store_true", help="do not try survivors against the whole suite")
+    parser.add_argument("--kept", action="store_true", help="trust what an earlier run measured of the tests")
     parser.add_argument("--lanes", type=int, default=1, help="faults tried at a time")
     parser.add_argument("--explain", type=Path, default=EXPLAINED, help="Markdown that explains survivors")
     parser.add_argument("--list", action="store_true", help="print the faults and stop")
@@ -585,10 +516,20 @@ def main() -> int:
     lanes = [Lane(args.work / str(number)) for number in range(args.lanes)]
     for name in PRELOADED:
         importlib.import_module(name)
-    suite = learn(lanes[0], args.work, rooms_only=args.room_only)
-    original = Lane(args.work / "original")
-    ROOT_COPY = original.root
-    try_all(trials, lanes, suite, args.out, everything=not args.room_only)
+    original = Lane(args.work / "original").root
+    commit = subprocess.run(
+        ["git", "rev-parse", "--short", "HEAD"], cwd=ROOT, capture_output=True, text=True
+    ).stdout.strip()
+    print("the tests of the rooms, without a fault …", file=sys.stderr, flush=True)
+    seconds = learn(lanes[0], args.work / "seconds.json", again=not args.kept)
+    survivors: list[Trial] = []
+    for trial in try_rooms(trials, lanes, original, seconds):
+        if trial.caught_by or args.room_only:
+            report(trial, args.out, commit)
+        else:
+            survivors.append(trial)
+    for trial in try_together(survivors, lanes[0], original) if survivors else ():
+        report(trial, args.out, commit)
     tried = {trial.fault.id for trial in trials}
     lines = [json.loads(line) for line in args.out.read_text().splitlines()]
     last = {line["id"]: line for line in lines if args.resume or line["id"] in tried}

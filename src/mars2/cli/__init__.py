@@ -1,1 +1,1 @@
-"""The command line: ``mars2 train | evaluate | solve | report | check``. Loads no torch until a command needs it."""
+"""The command line: one file a command. It loads no torch until a command needs it."""

@@ -1,4 +1,4 @@
-"""``mars2 check``: is this configuration right, will it fit, how long will it take, and what do the agents say?"""
+"""``mars2 check``: is a configuration valid, does it fit into memory, how long will it take, what do agents answer?"""
 
 from __future__ import annotations
 
@@ -110,7 +110,7 @@ async def _check(config: RunConfig) -> dict[str, Any]:
 
 
 async def _measure(agent: Any, prompt: Any, batch: int) -> _Speed:
-    """Time a full batch of answers, and one that only reads the prompts."""
+    """Time a full batch of answers, and a batch that only reads the prompts."""
     started = time.monotonic()
     completions = await asyncio.gather(
         *(agent.backend.generate(prompt, replace(agent.sampling, seed=seed)) for seed in range(batch))

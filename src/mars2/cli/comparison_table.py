@@ -1,4 +1,4 @@
-"""What `mars2 evaluate` prints: results at full budget, costs, the curve on the way there, paired differences."""
+"""What `mars2 evaluate` prints: results at full budget, costs, the curve over smaller budgets, paired differences."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ USAGE = {
     "num_failed_calls": "failed calls",
     "num_cancelled": "given up",
 }
-WIDTH = 140  # where there is no terminal to ask
+WIDTH = 140  # if there is no terminal to ask
 
 
 def print_comparison(console: Console, summary: Mapping[str, Any]) -> None:

@@ -15,7 +15,7 @@ from mars2.reports.evaluations import interval as interval_of
 
 T = TypeVar("T")
 
-# Problems, programs and servers say things like [/INST], :x: and [v2]: they are shown, not obeyed.
+# Texts of problems, programs and servers, such as [/INST], :x: and [v2], are printed as they are: they are no markup.
 PLAIN: Mapping[str, Any] = {"markup": False, "emoji": False, "highlight": False}
 
 stdout = Console(**PLAIN)
@@ -23,7 +23,7 @@ stderr = Console(stderr=True, **PLAIN)
 
 
 def write(text: str) -> None:
-    """Programs, prompts and statements on stdout, as they are: rich would expand their tabs."""
+    """Print programs, prompts and statements on stdout without rich, which would expand their tabs."""
     sys.stdout.write(text if text.endswith("\n") else f"{text}\n")
 
 
@@ -33,7 +33,7 @@ def print_json(data: Mapping[str, Any]) -> None:
 
 
 def say(text: str) -> None:
-    """A line for people, on stderr."""
+    """Print a line for people, on stderr."""
     stderr.print(text, soft_wrap=True)
 
 

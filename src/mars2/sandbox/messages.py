@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from mars2.core.errors import CheckerError, SandboxUnavailable, UserError
-from mars2.core.problem import AssertTest, CallTest, Checker, Comparison, Limits, StdioTest, Test
+from mars2.core.problem import AssertTest, CallTest, Checker, Comparison, Limits, StdioTest, Suite, Test
 from mars2.core.verdict import Status, TestResult, Verdict
 from mars2.sandbox.worker import wire
 
@@ -122,7 +122,7 @@ class Judging:
 
     program: str
     tests: EncodedTests
-    options: tuple[Any, ...]  # the remaining fields of `worker.judgement.Request`, in order
+    options: dict[str, Any]  # see `options`
 
     @property
     def key(self) -> bytes:
@@ -151,19 +151,20 @@ def check(limits: Limits) -> None:
             raise UserError(f"limits.{field} must be above 0 and at most {most:g}, got {value}; set it within that")
 
 
-def options(limits: Limits, comparison: Comparison, stop_at_first_failure: bool, hermetic: bool) -> tuple[Any, ...]:
-    """Fields of `worker.judgement.Request` after program and tests."""
-    return (
-        float(limits.cpu_s),
-        float(limits.effective_wall_s),
-        int(limits.memory_mib),
-        int(limits.stdout_kib) * 1024,
-        int(limits.stderr_kib) * 1024,
-        "exact" if isinstance(comparison, Checker) else comparison,
-        stop_at_first_failure,
-        hermetic,
-        comparison.source if isinstance(comparison, Checker) else None,
-    )
+def options(suite: Suite, stop_at_first_failure: bool, hermetic: bool) -> dict[str, Any]:
+    """The fields of `worker.supervisor.request.Request` but program and tests."""
+    limits, comparison = suite.limits, suite.comparison
+    return {
+        "cpu_s": float(limits.cpu_s),
+        "wall_s": float(limits.effective_wall_s),
+        "memory_mib": int(limits.memory_mib),
+        "stdout_bytes": int(limits.stdout_kib) * 1024,
+        "stderr_bytes": int(limits.stderr_kib) * 1024,
+        "comparison": "exact" if isinstance(comparison, Checker) else comparison,
+        "stop_at_first_failure": stop_at_first_failure,
+        "hermetic": hermetic,
+        "checker": comparison.source if isinstance(comparison, Checker) else None,
+    }
 
 
 def checker_error(comparison: Comparison, why: str) -> CheckerError:
@@ -189,7 +190,7 @@ def refusal(program: str | None, limits: Limits) -> TestResult | None:
 
 def verdict_of(answer: dict[str, Any], num_tests: int, mode: str) -> Verdict:
     """The verdict in a worker's answer."""
-    results = tuple(TestResult(_STATUS[status], *others) for status, *others in answer["outcomes"])
+    results = tuple(TestResult(**{**fields, "status": _STATUS[fields["status"]]}) for fields in answer["outcomes"])
     if len(results) != max(1, num_tests) and not (num_tests == 0 and not results):
         raise SandboxUnavailable(f"a worker answered {len(results)} results for {num_tests} tests")
     return verdict_from(results, num_tests, answer["tier"], mode)

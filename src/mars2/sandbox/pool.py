@@ -25,7 +25,7 @@ from mars2.sandbox.messages import (
     verdict_from,
     verdict_of,
 )
-from mars2.sandbox.worker.checker import WALL_S as CHECKER_WALL_S
+from mars2.sandbox.worker.program.checker import WALL_S as CHECKER_WALL_S
 from mars2.sandbox.worker_process import WorkerLost, WorkerProcess, WorkerSettings, contained
 
 _log = logging.getLogger(__name__)
@@ -88,7 +88,7 @@ class ZygoteSandbox:
         if program is None or refused is not None:
             assert refused is not None
             return verdict_from((refused,) * max(1, len(tests)), len(tests), self.tier, self.mode)
-        wanted = options(limits, comparison, stop_at_first_failure, self.mode == "hermetic")
+        wanted = options(suite, stop_at_first_failure, self.mode == "hermetic")
         judging = Judging(program, await self._encode(tests), wanted)
         key = judging.key
         if key in self._cache:

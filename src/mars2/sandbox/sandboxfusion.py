@@ -23,9 +23,9 @@ from mars2.core.protocols import SandboxFacts
 from mars2.core.verdict import Status, TestResult, Verdict
 from mars2.sandbox.messages import checker_error, refusal, verdict_from
 from mars2.sandbox.remote.driver import STARTED
-from mars2.sandbox.worker import checker as checking
-from mars2.sandbox.worker.comparison import brief, outputs_equal, printable, shorten, values_equal
 from mars2.sandbox.worker.encoding import EncodingError, decode, encode
+from mars2.sandbox.worker.program import checker as checking
+from mars2.sandbox.worker.supervisor.comparison import brief, outputs_equal, printable, shorten, values_equal
 
 _HERE = Path(__file__).resolve().parent
 _ATTEMPTS = 3
@@ -52,8 +52,8 @@ class SandboxFusion:
         self._timeout_s, self._retry_wait_s = timeout_s, retry_wait_s
         self._threads = ThreadPoolExecutor(workers, thread_name_prefix="sandboxfusion")
         self._files = {"mars2_remote/__init__.py": ""} | {
-            f"mars2_remote/{name}": _base64((_HERE / "worker" / name).read_bytes())
-            for name in ("encoding.py", "checker.py")
+            f"mars2_remote/{path}": _base64((_HERE / "worker" / path).read_bytes())
+            for path in ("encoding.py", "program/__init__.py", "program/checker.py")
         }
         self._driver = (_HERE / "remote" / "driver.py").read_text(encoding="utf-8")
         self._closed = False

@@ -1,4 +1,4 @@
-"""The HTTP server: uvicorn, which first gives every search under way an end that its client can read."""
+"""The HTTP server: uvicorn. When it stops, it first sends every client with a search under way a readable answer."""
 
 from __future__ import annotations
 

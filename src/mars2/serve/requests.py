@@ -1,4 +1,4 @@
-"""The border of the endpoint: what a request may say, checked, and the problem that it stands for."""
+"""Checks a request to the endpoint and turns it into a problem."""
 
 from __future__ import annotations
 
@@ -19,11 +19,11 @@ REFUSED = {
     "logprobs": "log-probabilities are not given",
     "stop": "stop sequences are not kept",
 }
-"""Fields whose silent neglect would mislead a client, and why they are refused. Other unknown fields are ignored."""
+"""Fields that are refused, and why: to ignore them would mislead a client. Other unknown fields are ignored."""
 
 
 _NO_TEST = {"input": "", "output": ""}
-"""In place of tests where a request brings none: everything else is checked as in a problem file."""
+"""Stands for the tests of a request without any, so that the rest can be checked as in a problem file."""
 
 
 class RequestError(UserError):
@@ -36,7 +36,7 @@ class RequestError(UserError):
 
 
 def _as_text(content: Any) -> str:
-    """The text of a message's content; null, as an assistant's may be, is none."""
+    """The text of a message's content. The content of an assistant's message may be null, which is no text."""
     match content:
         case None:
             return ""
@@ -80,7 +80,7 @@ class SearchOptions(BaseModel):
 
 
 class ChatRequest(BaseModel):
-    """What is read of a chat completion request."""
+    """The fields of a chat completion request that are read."""
 
     model: str
     messages: Annotated[list[ChatMessage], Field(min_length=1)]
@@ -125,7 +125,7 @@ def problem_of(request: ChatRequest, name: str) -> Problem:
     """The last user message is the statement; what came before it is put above it.
 
     Raises:
-        RequestError: names the field: a key of `mars2` that no problem file could have, or no user message.
+        RequestError: names the field: a wrong key of `mars2`, or a missing user message.
     """
     *earlier, last = request.messages
     if last.role != "user":

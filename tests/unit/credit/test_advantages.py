@@ -32,6 +32,11 @@ def test_leave_one_out_by_hand() -> None:
     assert leave_one_out(TREE, SHAPED) == pytest.approx(expected)
 
 
+def test_leave_one_out_of_two_nodes_is_their_difference_and_of_one_is_nothing() -> None:
+    assert leave_one_out(build([(None, "a")] * 2), {0: 1.0, 1: 0.25}) == {0: 0.75, 1: -0.75}
+    assert leave_one_out(build([(None, "a")]), {0: 1.0}) == {0: 0.0}
+
+
 def test_per_agent_by_hand() -> None:
     # agent a has nodes 0, 2, 4 (0, 1, .5: mean .5, variance 1/6), agent b has 1, 3 (1, 0: mean .5, std .5)
     std_a = sqrt(1 / 6)

@@ -38,9 +38,15 @@ def test_a_completion_of_another_policy_is_refused() -> None:
         samples_of(TREE, a="policy-z")
 
 
-def test_missing_values_are_refused() -> None:
-    with pytest.raises(ValueError, match="advantage missing for nodes"):
-        make_samples(TREE, rewards=VALUES, shaped=VALUES, advantages={0: 1.0}, policy_of_agent={})
+@pytest.mark.parametrize(
+    ("name", "what"), [("rewards", "reward"), ("shaped", "shaped reward"), ("advantages", "advantage")]
+)
+def test_missing_values_and_values_of_unknown_nodes_are_refused(name: str, what: str) -> None:
+    whole = {"rewards": VALUES, "shaped": VALUES, "advantages": VALUES}
+    with pytest.raises(ValueError, match=rf"run/7: {what} missing for nodes \[1, 2\]"):
+        make_samples(TREE, **(whole | {name: {0: 1.0}}), policy_of_agent={})
+    with pytest.raises(ValueError, match=rf"run/7: {what} given for unknown nodes \[7, 9\]"):
+        make_samples(TREE, **(whole | {name: VALUES | {9: 1.0, 7: 1.0}}), policy_of_agent={})
 
 
 def test_a_tree_of_equal_rewards_is_not_informative() -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import ast
 import importlib
 import re
+import tomllib
 from pathlib import Path
 from typing import Any
 
@@ -110,3 +111,12 @@ def test_examples_in_python_compile_and_what_they_import_exists(page: Path) -> N
             if isinstance(node, ast.Attribute) and isinstance(node.value, ast.Name) and node.value.id == "mars2":
                 missing += [] if hasattr(importlib.import_module("mars2"), node.attr) else [f"mars2.{node.attr}"]
     assert missing == []
+
+
+def test_every_extra_that_is_named_exists() -> None:
+    """In the pages and in the messages of the code: `pip install 'mars2[NAME]'`."""
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
+    known = set(project["optional-dependencies"]) | {"extra"}  # "mars2[extra]" stands for any in `core.optional`
+    for file in [*PAGES, *(ROOT / "src").rglob("*.py")]:
+        named = re.findall(r"mars2\[([\w,]+)\]", file.read_text(encoding="utf-8"))
+        assert {extra for names in named for extra in names.split(",")} <= known, file

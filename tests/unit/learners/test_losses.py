@@ -54,11 +54,21 @@ class TestClippedObjective:
         close(bounded, [[-1.6, -1.7, -2.0, -2.5, -6.0]])
         positive = clipped_objective(self.ratio, torch.tensor([[2.0]]), 0.2, 0.3, 3.0)
         close(positive, [[1.0, 1.7, 2.0, 2.5, 2.6]])
+        # 3 · 0.5 would be more than each of these: 0.5 · (0.5, 0.85, 1, 1.25, 1.3)
+        small = clipped_objective(self.ratio, torch.tensor([[0.5]]), 0.2, 0.3, 3.0)
+        close(small, [[0.25, 0.425, 0.5, 0.625, 0.65]])
 
     @pytest.mark.parametrize("dual_clip", [None, 3.0])
-    def test_is_clipped_says_where_the_gradient_is_gone(self, dual_clip: float | None) -> None:
+    def test_without_an_advantage_nothing_is_gained_and_nothing_clipped(self, dual_clip: float | None) -> None:
+        zero = torch.tensor([[0.0]])
+        assert clipped_objective(self.ratio, zero, 0.2, 0.3, dual_clip).tolist() == [[0.0] * 5]
+        assert not is_clipped(self.ratio, zero, 0.2, 0.3, dual_clip).any()
+
+    @pytest.mark.parametrize("size", [0.5, 2.0])
+    @pytest.mark.parametrize("dual_clip", [None, 3.0])
+    def test_is_clipped_says_where_the_gradient_is_gone(self, dual_clip: float | None, size: float) -> None:
         ratio = self.ratio.expand(2, -1).clone().requires_grad_()
-        advantages = torch.tensor([[2.0], [-2.0]])
+        advantages = torch.tensor([[size], [-size]])
         clipped_objective(ratio, advantages, 0.2, 0.3, dual_clip).sum().backward()
         assert ratio.grad is not None
         clipped = is_clipped(ratio, advantages, 0.2, 0.3, dual_clip)

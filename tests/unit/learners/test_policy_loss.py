@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import itertools
 import math
+from dataclasses import replace
 
 import pytest
 import torch
@@ -192,6 +193,19 @@ def test_diagnostics_by_hand() -> None:
     assert (float(total), count) == (pytest.approx(math.sqrt(2) + 0.5), 2)
     total, count = by_sequence.sums["clip_fraction"]
     assert (float(total), count) == (2.0, 2)
+
+
+def test_diagnostics_hold_no_gradient_even_where_the_old_log_probs_do() -> None:
+    tokens = random_tokens(0)
+    part = policy_loss(
+        ClipObjectiveConfig(tis_cap=2.0, kl_beta=0.1),
+        replace(tokens, old_logprobs=tokens.old_logprobs.clone().requires_grad_()),
+        num_sequences=len(tokens.mask),
+        num_tokens=int(tokens.mask.sum()),
+    )
+    assert part.loss.requires_grad
+    assert not any(value.requires_grad for value in part.maxima.values())
+    assert not any(total.requires_grad for total, _ in part.sums.values())
 
 
 def test_missing_log_probs_are_refused() -> None:

@@ -15,7 +15,7 @@ from mars2.prompting.chat import ChatPrompter
 from mars2.runs.growing.grow_tree import TreeGrower
 from mars2.runs.growing.team import Agent, Price
 from mars2.sandbox import ScriptedSandbox
-from mars2.sandbox.worker.comparison import values_equal
+from mars2.sandbox.worker.supervisor.comparison import values_equal
 from mars2.search.ab_mcts import AbMcts
 
 RIGHT = "```python\ndef f(x):\n    return x + 1\n```"

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from team_of_scripts import HALF, NOTHING, PROBLEM, RIGHT, WRONG, grower
+from team_of_scripts import HALF, NOTHING, PROBLEM, RIGHT, WRONG, grower, scripted
 from virtual_time import SlowBackend, run_virtually
 
 from mars2.core.serial import tree_hash
@@ -154,3 +154,51 @@ def test_a_cancelled_request_gives_its_slot_back() -> None:
         return await asyncio.wait_for(last, 3)
 
     assert run_virtually(work())
+
+
+def test_a_request_that_is_cancelled_while_it_waits_frees_no_slot_that_it_never_had() -> None:
+    async def work() -> int:
+        slots, tree = Slots({"p": 1}), Tree("t", "p")
+        under_way, most = 0, 0
+
+        async def request() -> None:
+            nonlocal under_way, most
+            async with slots.slot("p", tree):
+                under_way += 1
+                most = max(most, under_way)
+                await asyncio.sleep(1)
+                under_way -= 1
+
+        holder, waiter = asyncio.create_task(request()), asyncio.create_task(request())
+        await asyncio.sleep(0.5)
+        waiter.cancel()
+        await asyncio.gather(holder, request(), request(), waiter, return_exceptions=True)
+        return most
+
+    assert run_virtually(work()) == 1
+
+
+def test_a_request_that_is_cancelled_in_the_moment_it_is_served_gives_its_slot_back() -> None:
+    async def work() -> bool:
+        slots, tree = Slots({"p": 1}), Tree("t", "p")
+
+        async def wait_for_a_slot() -> None:
+            async with slots.slot("p", tree):
+                raise AssertionError("it was cancelled before")
+
+        async with slots.slot("p", tree):
+            waiter = asyncio.create_task(wait_for_a_slot())
+            await asyncio.sleep(1)
+        waiter.cancel()  # the slot is its own since the line before, and it has not run since
+        await asyncio.gather(waiter, return_exceptions=True)
+        async with asyncio.timeout(5), slots.slot("p", tree):
+            return True
+
+    assert run_virtually(work())
+
+
+def test_told_as_they_come_what_comes_at_one_moment_is_told_in_order_of_choice() -> None:
+    tree = Tree("t", PROBLEM.id)
+    team = grower(scripted("a", ("", [HALF]), latency_s=1.0), order="arrival", expansions_in_flight=4, max_nodes=4)
+    run_virtually(team.grow(tree, PROBLEM))
+    assert [node.expansion_id for node in tree] == [0, 1, 2, 3]

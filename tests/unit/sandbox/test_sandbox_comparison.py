@@ -11,7 +11,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from mars2.sandbox.worker.comparison import brief, outputs_equal, shorten, values_equal
+from mars2.sandbox.worker.supervisor.comparison import brief, outputs_equal, shorten, values_equal
 
 
 @pytest.mark.parametrize(

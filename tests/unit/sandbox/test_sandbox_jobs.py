@@ -14,8 +14,8 @@ from mars2.core.problem import AssertTest, CallTest, Limits, StdioTest, Suite
 from mars2.core.verdict import Status
 from mars2.sandbox import ZygoteSandbox
 from mars2.sandbox.worker import wire
-from mars2.sandbox.worker.candidate import IN_FILES, LAST, MORE, RECORD, VOID
-from mars2.sandbox.worker.jailed import _records
+from mars2.sandbox.worker.protocol import IN_FILES, LAST, MORE, RECORD, VOID
+from mars2.sandbox.worker.records import read_records
 
 pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="the sandbox needs Linux")
 LIMITS = Limits(cpu_s=0.4, wall_s=3.0, memory_mib=128)
@@ -30,22 +30,22 @@ async def sandbox() -> AsyncIterator[ZygoteSandbox]:
 def test_records_are_read_until_the_last() -> None:
     more = RECORD.pack(MORE, 1, 2, 1, 0.5, math.nan) + b"roue"
     last = RECORD.pack(LAST, 1, IN_FILES, IN_FILES, -1.0, math.inf) + b"s"
-    records, ended = _records(more + last, 5)
+    records, ended = read_records(more + last, 5)
     assert ended
     assert [(r.report, r.stdout, r.stderr) for r in records] == [(b"r", b"ou", b"e"), (b"s", None, None)]
     assert [(r.cpu_s, r.wall_s) for r in records] == [(0.5, 0.0), (0.0, 1e9)]
-    assert _records(more, 5) == (records[:1], False)
-    assert _records(more + last[:-1], 5) == (records[:1], False)
-    assert _records(more + RECORD.pack(VOID, 0, 0, 0, 0.0, 0.0), 5) == (records[:1], True)
-    assert len(_records(more * 9, 3)[0]) == 3
+    assert read_records(more, 5) == (records[:1], False)
+    assert read_records(more + last[:-1], 5) == (records[:1], False)
+    assert read_records(more + RECORD.pack(VOID, 0, 0, 0, 0.0, 0.0), 5) == (records[:1], True)
+    assert len(read_records(more * 9, 3)[0]) == 3
 
 
 def test_records_of_random_bytes_do_no_harm() -> None:
     rng = random.Random(0)
     for _ in range(500):
-        _records(rng.randbytes(rng.randrange(200)), 4)
+        read_records(rng.randbytes(rng.randrange(200)), 4)
         sizes = [rng.choice([0, 3, 2**31, IN_FILES]) for _ in range(3)]
-        _records(struct.pack("<BIIIdd", rng.randrange(4), *sizes, 0.0, 0.0) + rng.randbytes(20), 4)
+        read_records(struct.pack("<BIIIdd", rng.randrange(4), *sizes, 0.0, 0.0) + rng.randbytes(20), 4)
 
 
 async def test_each_test_has_the_whole_limit(sandbox: ZygoteSandbox) -> None:

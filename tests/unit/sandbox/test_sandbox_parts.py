@@ -15,10 +15,11 @@ import pytest
 from mars2.core.problem import CallTest, Limits, StdioTest, Suite
 from mars2.core.verdict import Status, TestResult, Verdict
 from mars2.sandbox import ScriptedSandbox, messages
-from mars2.sandbox.worker import libc, seccomp, wire
-from mars2.sandbox.worker.clock import Clock
-from mars2.sandbox.worker.judgement import Outcome
-from mars2.sandbox.worker.syscalls import ARCHITECTURES
+from mars2.sandbox.worker import wire
+from mars2.sandbox.worker.jail import libc, seccomp
+from mars2.sandbox.worker.jail.syscalls import ARCHITECTURES
+from mars2.sandbox.worker.supervisor.clock import Clock
+from mars2.sandbox.worker.supervisor.verdicts import Outcome
 from mars2.sandbox.worker.wire import HeldTests
 
 _ALLOW = 0x7FFF0000
@@ -166,8 +167,14 @@ def test_long_tests_travel_in_parts() -> None:
     ]
 
 
-def test_an_outcome_has_the_fields_of_a_result_in_their_order() -> None:
-    assert [field.name for field in fields(Outcome)] == [field.name for field in fields(TestResult)]
+def test_what_an_outcome_sends_are_fields_of_a_result() -> None:
+    """Each under its own name; those at their default are left out, and what is for a checker is not sent."""
+    assert {field.name for field in fields(Outcome)} - {"answer"} == {field.name for field in fields(TestResult)}
+    for field in fields(TestResult):
+        if field.name != "status":
+            assert field.default == Outcome.__dataclass_fields__[field.name].default
+    sent = Outcome("WA", cpu_s=0.5, actual="4", exit_code=0, answer="4").fields()
+    assert sent == {"status": "WA", "cpu_s": 0.5, "actual": "4", "exit_code": 0}
 
 
 async def test_scripted_sandbox() -> None:

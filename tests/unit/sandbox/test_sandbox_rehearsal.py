@@ -17,16 +17,17 @@ _HEADER = f"import fcntl, os, sys\nsys.path.insert(0, {str(_PARENT)!r})\nkept = 
 _WORKER = """
 import marshal, socket
 from functools import partial
-from worker import nursery
+from worker.supervisor import nursery
 settings = dict(namespaces=True, landlock=True, seccomp=True, numpy_folder=None, allow_unsafe=True, safe_tiers=["A"])
 nest = nursery.Nursery(partial(nursery.start_zygote, settings))
-from worker import jailed, supervisor
+from worker.supervisor import process, supervisor
 tests, zygotes = supervisor._Tests(), supervisor._Zygotes(settings, nest)
 ours, theirs = socket.socketpair()
 def statuses(program, cpu_s, hermetic):
-    options = (cpu_s, 0.5, 256, 1 << 20, 1 << 16, "exact", True, hermetic, None)
+    options = dict(cpu_s=cpu_s, wall_s=0.5, memory_mib=256, stdout_bytes=1 << 20, stderr_bytes=1 << 16)
+    options |= dict(comparison="exact", stop_at_first_failure=True, hermetic=hermetic, checker=None)
     answer = supervisor._answer(marshal.dumps((program, b"key", None, options)), tests, zygotes, theirs)
-    return [outcome[0] for outcome in answer["outcomes"]] if "outcomes" in answer else [str(answer)]
+    return [outcome["status"] for outcome in answer["outcomes"]] if "outcomes" in answer else [str(answer)]
 """
 
 
@@ -48,7 +49,7 @@ def test_the_interpreter_moves_to_huge_pages_unchanged() -> None:
     answer = run(
         """
 import ctypes, hashlib, json, re
-from worker import huge_pages
+from worker.zygote import huge_pages
 code = ctypes.cast(ctypes.pythonapi.PyErr_Occurred, ctypes.c_void_p).value
 start, end = huge_pages._read_only_around(code)
 def digest():
@@ -72,7 +73,8 @@ os.write(kept, repr((moved, before == digest(), huge >= 2048, works, writable)).
 def test_nothing_is_moved_where_there_is_no_collapsing() -> None:
     answer = run(
         """
-from worker import huge_pages, libc
+from worker.jail import libc
+from worker.zygote import huge_pages
 def refuse(*_):
     raise OSError(22, "madvise")
 libc.advise_memory = refuse
@@ -88,7 +90,7 @@ os.write(kept, repr((moved, gone)).encode())
 def test_a_rehearsal_leaves_a_process_ready_for_a_program() -> None:
     answer = run(
         """
-from worker import rehearsal
+from worker.zygote import rehearsal
 ready = rehearsal.rehearse()
 left = [number for number in range(100) if os.path.exists(f"/proc/self/fd/{number}")]
 main = sys.modules["__main__"]
@@ -97,19 +99,24 @@ os.write(kept, repr((ready.is_ready, left, main is ready.main, sorted(vars(main)
 """
     )
     names = ["__builtins__", "__doc__", "__file__", "__loader__", "__name__", "__package__", "__spec__"]
-    assert answer == repr((True, [], True, names, False, 1021, 0, True))
+    assert answer == repr((True, [], True, names, False, 1022, 0, True))
 
 
 def test_a_rehearsal_ends_on_a_machine_that_stands_still() -> None:
     """With its slices of time used up, a process asks for its next request; there is none."""
-    code = "from worker import rehearsal\nrehearsal._NO_SLICE_S = 0.0\nrehearsal.rehearse()\nos.write(kept, b'over')"
+    code = """
+from worker.zygote import rehearsal
+rehearsal._NO_SLICE_S = 0.0
+rehearsal.rehearse()
+os.write(kept, b'over')
+"""
     assert run(code, 30.0) == "over"
 
 
 def test_after_filling_small_objects_lie_at_the_start_of_a_pool() -> None:
     answer = run(
         """
-from worker import rehearsal
+from worker.zygote import rehearsal
 rehearsal.fill_pools()
 made = [bytes(size - sys.getsizeof(b"")) for size in range(96, 513, 32)]
 at_start = sum(id(thing) % rehearsal._POOL_BYTES < 4096 for thing in made)
@@ -123,9 +130,11 @@ def test_a_zygote_refuses_a_request_without_all_descriptors() -> None:
     answer = run(
         """
 import array, socket
-from worker import forkserver, isolation
-connection, held = forkserver.start(isolation.Layers())
-request = forkserver.FORK.pack(2, 1 << 28, 1 << 20)
+from worker import protocol
+from worker.jail import isolation
+from worker.zygote import zygote
+connection, held = zygote.start(isolation.Layers())
+request = protocol.FORK.pack(2, 1 << 28, 1 << 20)
 two = array.array("i", [os.open(os.devnull, os.O_RDWR)] * 2)
 connection.sendmsg([request], [(socket.SOL_SOCKET, socket.SCM_RIGHTS, two)])
 connection.settimeout(20)
@@ -140,7 +149,7 @@ def test_a_child_is_found_with_and_without_a_list_of_children(listed: bool) -> N
     answer = run(
         _WORKER
         + f"""
-jailed._children_are_listed = lambda: {listed}
+process._children_are_listed = lambda: {listed}
 tests.loaded[b"key"] = [("stdio", "1", "1")]
 programs = ["print(1)", "import time\\ntime.sleep(0.05)\\nprint(1)", "import os\\nos._exit(3)"]
 programs += ["while True: pass", "import time\\ntime.sleep(9)", "print(1)"]

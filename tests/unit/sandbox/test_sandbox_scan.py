@@ -13,10 +13,10 @@ from typing import Annotated
 
 import pytest
 
-from mars2.sandbox.worker import compiling
-from mars2.sandbox.worker.compiling import compiled
-from mars2.sandbox.worker.scan import modules_if_stateless
-from mars2.sandbox.worker.sentinels import PURE, Sentinels, in_reach
+from mars2.sandbox.worker.program import compiling
+from mars2.sandbox.worker.program.compiling import compiled
+from mars2.sandbox.worker.reuse.scan import modules_if_stateless
+from mars2.sandbox.worker.reuse.sentinels import PURE, Sentinels, in_reach
 
 
 @pytest.mark.parametrize(

@@ -1,1 +1,1 @@
-"""Measures what trees amount to."""
+"""Measures trees: outcomes, figures, differences, tables."""

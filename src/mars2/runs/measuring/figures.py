@@ -15,7 +15,7 @@ Column = tuple[float | None, ...]
 
 @dataclass(frozen=True, slots=True)
 class Scores:
-    """What one agent, or the team, reached; () for what was not asked for."""
+    """The scores of one agent or of the team; () for a score that was not asked for."""
 
     pass_at_1: Column = ()  # share of right first attempts
     pass_at_1_mcts: Column = ()  # is the chosen program right?
@@ -48,7 +48,7 @@ class Figures:
     num_failed_calls: int
 
     def payload(self) -> dict[str, Any]:
-        """As the run's event log keeps them."""
+        """The figures as the run's event log keeps them."""
         return {
             "label": self.label,
             "agents": {name: scores.summary() for name, scores in self.agents.items()},

@@ -1,4 +1,4 @@
-"""What one tree amounts to at every budget on the way: was the chosen program right, was any, and what it cost."""
+"""The outcome of one tree at every budget up to its own: is the chosen program right, is any, and what did it cost?"""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ Choose = Callable[[Tree, Problem], Awaitable[int | None]]
 
 @dataclass(frozen=True, slots=True)
 class Outcome:
-    """The first `budget` nodes of one tree (all of them where the search stopped earlier)."""
+    """The outcome of the first `budget` nodes of one tree (of all nodes, if the search stopped earlier)."""
 
     budget: int
     num_nodes: int

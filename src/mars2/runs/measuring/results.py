@@ -89,8 +89,7 @@ class Difference:
 
 
 def rows_of(series: Series) -> list[Row]:
-    """Every score and cost at every budget; a score that nothing was measured of (an agent made no first attempt) is
-    left out."""
+    """Every score and cost at every budget. A score that was not measured (no first attempts) is left out."""
     num_seeds = len(next(iter(series.outcomes.values())))
     measured: dict[tuple[int, str], list[float]] = {}
     for i, budget in enumerate(series.budgets):
@@ -110,9 +109,9 @@ def rows_of(series: Series) -> list[Row]:
 
 
 def differences(all_series: Sequence[Series]) -> list[Difference]:
-    """Of every two strategies grown by the same agents, and of the team and each agent alone under one strategy.
+    """Differences of every two strategies of the same agents, and of the team and each agent alone with one strategy.
 
-    The later-named of two strategies comes first: "t_plus − best_of_n". At every budget that both have.
+    The strategy that was named later comes first: "t_plus − best_of_n". There is one for every budget that both have.
     """
     keys: list[tuple[tuple[str, str], tuple[str, str], int, str]] = []
     values: list[list[float]] = []

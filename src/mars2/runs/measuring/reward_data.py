@@ -1,4 +1,4 @@
-"""Labelled programs from the trees of finished runs, and problems dealt out to training, validation and tests."""
+"""Labelled programs from the trees of finished runs, and the split of problems into training, validation and tests."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ PARTS: tuple[Part, ...] = ("train", "valid", "calibration", "test")
 
 
 def label(node: Node, problem: Problem) -> bool | None:
-    """Whether a node's program is right; None where nobody knows.
+    """Whether a node's program is right; None if it is not known.
 
     Right: every public and hidden test passed. A failed public test is enough to be wrong. Unknown: no program, or the
     hidden tests were never run (as by `mars2 solve`), or there are none.
@@ -40,8 +40,7 @@ def labelled_programs(trees: Iterable[Tree], problems: Mapping[str, Problem]) ->
 
 
 def split_problems(problem_ids: Iterable[str], shares: Sequence[float], seed: int) -> dict[Part, list[str]]:
-    """Every problem in one of train, valid, calibration and test, by a hash of its id: a problem never changes sides
-    when others come or go.
+    """Each problem goes to train, valid, calibration or test by a hash of its id, so the other problems do not matter.
 
     Args:
         shares: of valid, calibration and test; training has the rest.

@@ -1,4 +1,4 @@
-"""What a reward model is worth when the answer is chosen: the same trees, with and without its weights."""
+"""How much a reward model improves the choice of the answer: the same trees, with and without its weights."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ class SelectionGain:
 
     num_problems: int
     num_trees: int
-    num_open_trees: int  # trees whose finalists are partly right and partly wrong: only there can choosing matter
+    num_open_trees: int  # trees with right and wrong finalists: only in these can the choice matter
     by_public_tests: Estimate
     by_reward_model: Estimate
     gain: Estimate
@@ -39,7 +39,7 @@ class SelectionGain:
 
 
 def selection_gain(trees: Sequence[Tree], problems: Mapping[str, Problem], model: RewardModel) -> SelectionGain | None:
-    """Of each tree: is the earliest finalist right, and is the one that the model likes most? None without trees.
+    """For each tree: is the earliest finalist right, and is the one with the best score right? None without trees.
 
     Trees with a finalist of unknown label are left out.
     """

@@ -56,7 +56,7 @@ def summarise_comparison(results: Results, *, agents: Sequence[str], **facts: An
 
 
 def _gain(before: Scores, after: Scores, name: str) -> dict[str, Any]:
-    """Paired by problem; nothing where a side was not measured."""
+    """Gains, paired by problem; empty if a side was not measured."""
     columns = getattr(before, name), getattr(after, name)
     if not all(any(value is not None for value in column) for column in columns):
         return {}

@@ -13,7 +13,7 @@ METRIC = "validation_pass_at_1"
 
 @dataclass(frozen=True, slots=True)
 class Validation:
-    """First attempts of every agent. Its trees are counted and forgotten; the same seeds every time."""
+    """First attempts of every agent, with the same seeds every time. The trees are counted but not kept."""
 
     evaluation: Evaluation
     agents: Sequence[str]

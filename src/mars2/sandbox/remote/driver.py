@@ -73,7 +73,8 @@ def run_child(request: dict[str, Any]) -> None:
         (2, "err.bin", os.O_WRONLY),
     ):
         os.dup2(os.open(name, flags | os.O_APPEND if standard else flags), standard)
-    from mars2_remote import checker, encoding  # type: ignore[import-not-found]
+    from mars2_remote import encoding  # type: ignore[import-not-found]
+    from mars2_remote.program import checker  # type: ignore[import-not-found]
 
     set_limits(request)
     report = checker.run(request["body"]) if request["kind"] == "check" else run_program(request, encoding)

@@ -18,4 +18,4 @@ def _load_package() -> str:
 if __name__ == "__main__":
     import importlib
 
-    importlib.import_module(_load_package() + ".startup").main(int(sys.argv[1]))
+    importlib.import_module(_load_package() + ".supervisor.startup").main(int(sys.argv[1]))

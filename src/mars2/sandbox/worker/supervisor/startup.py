@@ -9,7 +9,9 @@ import socket
 import sys
 from functools import partial
 
-from . import huge_pages, libc, wire
+from .. import wire
+from ..jail import libc
+from ..zygote import huge_pages
 from .nursery import Nursery, start_zygote
 
 _STACK_BYTES = 1 << 30  # room for deep recursion in candidates; address space only

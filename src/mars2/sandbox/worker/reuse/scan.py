@@ -12,7 +12,7 @@ import builtins
 import importlib
 import re
 
-from .bindings import Tree, names_given
+from .names import Tree, names_given
 from .sentinels import PURE
 
 _STAR_IMPORTED = frozenset(  # what `*` brings is known

@@ -13,21 +13,10 @@ import os
 import socket
 import sys
 
-from . import libc
-from .candidate import (
-    BOX,
-    CONTROL,
-    NUM_DESCRIPTORS,
-    PROGRAM_NAME,
-    RUN_CALL,
-    RUN_STDIO,
-    STDERR,
-    STDIN,
-    STDOUT,
-    Candidate,
-    Job,
-    serve,
-)
+from ..jail import libc
+from ..program.candidate import Candidate
+from ..protocol import BOX, CONTROL, NUM_DESCRIPTORS, PROGRAM_NAME, RUN_CALL, RUN_STDIO, STDERR, STDIN, STDOUT, Job
+from .child import serve
 
 _SMALLEST, _LARGEST, _POOL_BYTES = 16, 512, 1 << 14  # of the interpreter's allocator
 _FILLERS: list[object] = []
@@ -51,7 +40,7 @@ def rehearse() -> Candidate:
     gc.freeze()  # each test ends with a collection, which then need not look at all of the library
     for job in _jobs() * TIMES:
         os.ftruncate(BOX, 0)
-        os.pwrite(BOX, marshal.dumps((*job, True)), 0)
+        os.pwrite(BOX, job.pack(), 0)
         started = _started(_INPUT)
         started.leave = _stay
         serve(started)
@@ -101,8 +90,9 @@ def _jobs() -> list[Job]:
     for source in _PROGRAMS:
         packed = marshal.dumps(compile(source, PROGRAM_NAME, "exec", dont_inherit=True))
         test = (RUN_CALL, _CALL, b"") if "Solution" in source else (RUN_STDIO, b"", _INPUT)
-        jobs.append((packed, source.encode(), None, True, _NO_SLICE_S, _NO_SLICE_S, [test], False))
-        jobs.append((packed, source.encode(), _MODULES, True, _NO_SLICE_S, _NO_SLICE_S, [test] * 3, False))
+        jobs.append(Job(packed, source.encode(), tests=[test], stay=False))
+        slices = (_NO_SLICE_S, _NO_SLICE_S)
+        jobs.append(Job(packed, source.encode(), _MODULES, True, *slices, [test] * 3, stay=False))
     return jobs
 
 

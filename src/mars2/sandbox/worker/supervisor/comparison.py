@@ -12,7 +12,7 @@ from collections.abc import Sequence
 from decimal import Decimal, InvalidOperation
 from typing import Any
 
-from .encoding import EncodingError, Opaque, refuse_collisions
+from ..encoding import EncodingError, Opaque, refuse_collisions
 
 TOLERANCE = 1e-6  # absolute or relative, whichever is kinder
 _NUMBER = re.compile(

@@ -14,10 +14,12 @@ from collections.abc import Callable
 from contextlib import suppress
 from typing import Any
 
-from . import forkserver, libc
-from .isolation import ChildLock, Isolation, Layers, start_with_connection
+from ..jail import libc
+from ..jail.isolation import ChildLock, Isolation, Layers, start_with_connection
+from ..zygote import zygote
 
 _MOST_BYTES = 1 << 16  # of a message
+_WORKER = __name__.split(".supervisor.")[0]  # the package of all rooms
 
 Start = Callable[[str], tuple[socket.socket, Isolation]]  # makes a zygote of a kind; raises OSError
 
@@ -32,25 +34,25 @@ def start_zygote(settings: dict[str, Any], kind: str) -> tuple[socket.socket, Is
         return start_with_connection(layers, socket.SOCK_STREAM, _rehearse_compiler, _serve_compiler)
     match kind:
         case "larger":
-            return forkserver.start(layers, forkserver.LARGER)
+            return zygote.start(layers, zygote.LARGER)
         case "tester":
-            return forkserver.start(layers, f"{__package__}.tester")
+            return zygote.start(layers, f"{_WORKER}.tester.tester")
         case "numpy":
             folder = settings["numpy_folder"]
             layers = layers._replace(library_folders=(f"{folder}/numpy", f"{folder}/numpy.libs"))
-            return forkserver.start(layers, f"{forkserver.LARGER} numpy", folder)
+            return zygote.start(layers, f"{zygote.LARGER} numpy", folder)
         case _:
-            return forkserver.start(layers)
+            return zygote.start(layers)
 
 
 def _rehearse_compiler() -> int:
-    from . import compiling
+    from ..program import compiling
 
     return compiling.rehearse()
 
 
 def _serve_compiler(connection: socket.socket, held: Isolation, lock: ChildLock, base_bytes: int) -> None:
-    from . import compiling
+    from ..program import compiling
 
     compiling.serve(connection, lock, base_bytes)
 

@@ -17,8 +17,10 @@ from fractions import Fraction
 from functools import lru_cache
 from typing import Any
 
-from . import candidate, exchange, unseen
-from .encoding import EncodingError, decode
+from .. import protocol
+from ..encoding import EncodingError, decode
+from ..program.run_program import assertion_message
+from . import by_value, stand_in
 
 _MODULES = frozenset(
     {"cmath", "collections", "functools", "itertools", "math", "operator", "random", "re", "string", "sys"}
@@ -136,7 +138,7 @@ def _calls(node: ast.AST, names: set[str]) -> bool:
 
 def run(code: str, names: tuple[str, ...]) -> Any:
     """Run a test in the tester's process. The report is ("done",), ("error", …), ("candidate",) or ("weak",)."""
-    unseen.forget()
+    stand_in.forget()
     call, refused = _call, list[str]()
     namespace: dict[str, Any] = {"__name__": "__main__", "__builtins__": builtins}
     for name in _MODULES:
@@ -144,28 +146,28 @@ def run(code: str, names: tuple[str, ...]) -> Any:
     for name in names:
         namespace[name] = _proxy(call, name, refused)
     try:
-        exec(compile(code, candidate.TEST_NAME, "exec", dont_inherit=True), namespace)
+        exec(compile(code, protocol.TEST_NAME, "exec", dont_inherit=True), namespace)
         report: Any = ("done",)
     except BaseException as error:
-        if hasattr(error, exchange.FROM_CANDIDATE):
+        if hasattr(error, by_value.FROM_CANDIDATE):
             report = ("candidate",)
         else:
-            report = ("error", type(error).__name__, candidate.assertion_message(error, code), "")
-    if question := unseen.asked():  # even if the test caught what it raised
+            report = ("error", type(error).__name__, assertion_message(error, code), "")
+    if question := stand_in.asked():  # even if the test caught what it raised
         return ("error", "AssertionError", f"needs more than a plain value: {question}", "")
     return ("weak",) if refused else report  # and so here
 
 
 def _call(body: bytes) -> Any:
     """Ask for a call of the candidate's, and wait for what comes of it."""
-    os.ftruncate(candidate.BOX, 0)
-    candidate.write_all(candidate.BOX, body)
-    os.write(candidate.CONTROL, candidate.REPLY.pack(candidate.CALLING, len(body), 0))
-    request = os.read(candidate.CONTROL, 64)
+    os.ftruncate(protocol.BOX, 0)
+    protocol.write_all(protocol.BOX, body)
+    os.write(protocol.CONTROL, protocol.REPLY.pack(protocol.CALLING, len(body), 0))
+    request = os.read(protocol.CONTROL, 64)
     try:
-        return decode(os.pread(candidate.BOX, int.from_bytes(request[1:9], "little"), 0))
+        return decode(os.pread(protocol.BOX, int.from_bytes(request[1:9], "little"), 0))
     except EncodingError as error:
-        unseen.fail(f"an answer: {error}")
+        stand_in.fail(f"an answer: {error}")
 
 
 def _proxy(call: Callable[[bytes], Any], name: str, refused: list[str]) -> Callable[..., Any]:
@@ -173,24 +175,24 @@ def _proxy(call: Callable[[bytes], Any], name: str, refused: list[str]) -> Calla
 
     def proxy(*args: Any, **kwargs: Any) -> Any:
         try:
-            passed = exchange.containers((args, kwargs))
-            body = exchange.pack_call(name, args, kwargs, passed)
+            passed = by_value.containers((args, kwargs))
+            body = by_value.pack_call(name, args, kwargs, passed)
         except EncodingError as error:
-            unseen.fail(f"an argument: {error}")
-        except exchange.Uncarriable:
+            stand_in.fail(f"an argument: {error}")
+        except by_value.Uncarriable:
             refused.append(name)
             raise
         match call(body):
             case ("value", bytes(data)):
                 try:
-                    return exchange.unpack_result(data, passed)
+                    return by_value.unpack_result(data, passed)
                 except Exception as error:  # it may be anything
-                    unseen.fail(f"a returned value: {error}")
+                    stand_in.fail(f"a returned value: {error}")
             case ("error", str(kind), str(message), _, str(base), bytes(data)):
-                raised = exchange.unpack_error(kind, message, base, data)
+                raised = by_value.unpack_error(kind, message, base, data)
             case _:
                 raised = SystemExit(1)
-                setattr(raised, exchange.FROM_CANDIDATE, True)
+                setattr(raised, by_value.FROM_CANDIDATE, True)
         raise raised
 
     proxy.__name__ = name

@@ -14,7 +14,6 @@ import random
 import re
 import signal
 import socket
-import struct
 import sys
 from array import array
 from collections.abc import Callable
@@ -30,8 +29,12 @@ from resource import (
 )
 from typing import NamedTuple
 
-from . import candidate, libc, namespaces, sentinels
-from .isolation import READY, ChildLock, Isolation, Layers, address_space_bytes, start_with_connection
+from .. import reuse
+from ..jail import libc, namespaces
+from ..jail.isolation import READY, ChildLock, Isolation, Layers, address_space_bytes, start_with_connection
+from ..program.candidate import Candidate, install_exit_builtins, install_stack_size
+from ..protocol import EXITED, FORK, NUM_DESCRIPTORS, PROGRAM_NAME, SPENT_AT, USAGE_AT
+from .child import serve
 from .rehearsal import TIMES, fill_pools, rehearse
 
 _PRELOADED = """
@@ -39,11 +42,8 @@ __future__ abc array bisect cmath collections copy decimal enum fractions functo
 operator random re string struct threading time types typing
 """
 LARGER = "ast dataclasses datetime hashlib inspect statistics textwrap traceback"  # not for every child to copy
-FORK = struct.Struct("<QQQ")  # CPU limit in s, memory in bytes over the base, largest file in bytes
-EXITED = struct.Struct("=ib3x4qq104x")  # status, 1 if the zygote is spent; user s and µs, system s and µs, peak KiB
-_SPENT_AT, _USAGE_AT = 4, 8  # the latter is a struct rusage
 _OPEN_FILES = 256
-_DESCRIPTORS = array("i", range(candidate.NUM_DESCRIPTORS)).tobytes()
+_DESCRIPTORS = array("i", range(NUM_DESCRIPTORS)).tobytes()
 _THREADS = 512  # of a candidate
 _MOST_KINDS = 64  # of limits to keep a child's first steps ready for
 _COUNTS_PER_NAMESPACE = (5, 14)  # the kernel since which a user namespace has a count of threads to itself
@@ -55,7 +55,7 @@ class _Prepared(NamedTuple):
     """What a zygote has before its jail closes."""
 
     base_bytes: int  # its own size
-    candidate: candidate.Candidate  # what each child starts from
+    candidate: Candidate  # what each child starts from
 
 
 def _serve(connection: socket.socket, isolation: Isolation, lock: ChildLock, prepared: _Prepared) -> None:
@@ -67,13 +67,13 @@ def _serve(connection: socket.socket, isolation: Isolation, lock: ChildLock, pre
     os.closerange(0, libc.FIRST_OUT_OF_THE_WAY)  # so that what is received has the numbers of a candidate's descriptors
     steps_for: dict[bytes, tuple[Step, ...]] = {}
     aim = lock.filter.aim if lock.filter is not None and lock.filter.needs_aim else None
-    serve, ready = candidate.serve, prepared.candidate
+    ready = prepared.candidate
     # The calls of each round are made ready: what changes in this process while it shares its memory is copied.
     descriptors, report, blank = _DESCRIPTORS, bytearray(EXITED.size), bytes(EXITED.size)
     receive = partial(connection.recvmsg, FORK.size, socket.CMSG_SPACE(len(descriptors)))
     fork = libc.prepared("fork")  # without Python's at-fork handlers, which touch some 180 pages; there is one thread
-    drop_descriptors = partial(os.closerange, 0, candidate.NUM_DESCRIPTORS)
-    wait = libc.prepared("wait4", -1, libc.address_in(report), 0, libc.address_in(report, _USAGE_AT))
+    drop_descriptors = partial(os.closerange, 0, NUM_DESCRIPTORS)
+    wait = libc.prepared("wait4", -1, libc.address_in(report), 0, libc.address_in(report, USAGE_AT))
     kill_all = libc.prepared("kill", -1, signal.SIGKILL)
     scratch = namespaces.ScratchWatch() if isolation.namespaces else None
     send_report = partial(connection.send, report)
@@ -122,7 +122,7 @@ def _serve(connection: socket.socket, isolation: Isolation, lock: ChildLock, pre
             if scratch.forget_times() == -1 or scratch.look() == -1:
                 raise OSError("no scratch folder")
             if scratch.now != scratch.empty:
-                report[_SPENT_AT] = not namespaces.clean_scratch()
+                report[SPENT_AT] = not namespaces.clean_scratch()
                 scratch.look()
         send_report()
         report[:] = blank  # the next child shall not read it
@@ -130,7 +130,7 @@ def _serve(connection: socket.socket, isolation: Isolation, lock: ChildLock, pre
 
 def _first_steps(lock: ChildLock, base_bytes: int, cpu_s: int, memory_bytes: int, file_bytes: int) -> tuple[Step, ...]:
     """What a child does before it runs a candidate, made ready by the zygote: its domain, group, limits, filter."""
-    steps = [libc.prepared("setpgid", 0, 0), partial(os.closerange, candidate.NUM_DESCRIPTORS, _OPEN_FILES)]
+    steps = [libc.prepared("setpgid", 0, 0), partial(os.closerange, NUM_DESCRIPTORS, _OPEN_FILES)]
     for limit, most in (
         (RLIMIT_CPU, cpu_s),
         (RLIMIT_AS, base_bytes + memory_bytes),
@@ -178,13 +178,13 @@ def _preload(modules: str = "", folder: str = "") -> _Prepared:
     """Import what programs use, before the jail closes so that what must stay readable is known."""
     for name in _PRELOADED.split():
         importlib.import_module(name)
-    candidate.install_exit_builtins()
-    candidate.install_stack_size()
-    sentinels.remember_all()
+    install_exit_builtins()
+    install_stack_size()
+    reuse.remember_all()
     ready = rehearse()
     random.seed(0)  # programs that draw without a seed draw the same every time: verdicts repeat
-    sys.argv = [candidate.PROGRAM_NAME]
-    sys.orig_argv = ["python3", candidate.PROGRAM_NAME]
+    sys.argv = [PROGRAM_NAME]
+    sys.orig_argv = ["python3", PROGRAM_NAME]
     sys.path[:] = [path for path in sys.path if path]
     if folder:
         sys.path.append(folder)

@@ -9,11 +9,12 @@ import socket
 import warnings
 from contextlib import suppress
 
-from . import isolation, wire
-from .candidate import PROGRAM_NAME, message_of
-from .encoding import encode
-from .isolation import ChildLock
-from .scan import modules_if_stateless
+from .. import reuse, wire
+from ..encoding import encode
+from ..jail import isolation
+from ..jail.isolation import ChildLock
+from ..protocol import PROGRAM_NAME
+from .run_program import message_of
 
 MEMORY_BYTES = 512 * 2**20
 _SPENT_KIB = 192 * 2**10  # a process that has grown beyond this is replaced
@@ -53,7 +54,7 @@ def compiled(source: bytes, scan: bool) -> tuple[str, bytes, tuple[str, ...] | N
     modules = None
     if tree is not None:
         with suppress(Exception):  # a program that the scan cannot take in is not wrong for it
-            modules = modules_if_stateless(tree)
+            modules = reuse.may_share(tree)
     return ("compiled", packed, None if modules is None else tuple(sorted(modules)))
 
 

@@ -16,14 +16,17 @@ from contextlib import suppress
 from dataclasses import dataclass
 from functools import cache
 
-from . import candidate, forkserver, libc
-from .clock import Clock
+from .. import protocol
+from ..jail import libc
+from ..protocol import Job
+from ..records import Record, read_records
+from .clock import Clock, run_delay_s
 
 _MIB = 2**20
 _LONG_TURN_MS = 20
+_LOOK_AFTER_S = 0.01  # of wall time: it is not worth the look after each call of a test that makes many
 _FIRST_PAUSE_MS = 10  # a process that is to end by itself is not looked at before
 _PATIENCE_S = 60.0
-IDLE: candidate.Job = (b"", b"", None, True, 0.0, 0.0, [], True)
 _CREDENTIALS = struct.Struct("=iII")  # struct ucred
 _SO_PASSPIDFD, _SCM_PIDFD = 76, 4
 
@@ -58,10 +61,10 @@ class Cancelled(Exception):
 
 
 @dataclass(frozen=True, slots=True)
-class Ended:
-    """How a step ended. `reply` is None if the process died or was killed."""
+class Reply:
+    """What came back from a step. `kind` is None if the process died or was killed."""
 
-    reply: int | None  # first byte of the message
+    kind: int | None  # first byte of the message
     report: bytes  # what the process wrote about it
     reusable: bool
     cpu_s: float
@@ -87,17 +90,6 @@ class Exit:
 
 
 @dataclass(frozen=True, slots=True)
-class Record:
-    """What a process wrote of one test it ran by itself. `stdout` and `stderr` are None if they are in their files."""
-
-    report: bytes
-    stdout: bytes | None
-    stderr: bytes | None
-    cpu_s: float  # as the process says
-    wall_s: float
-
-
-@dataclass(frozen=True, slots=True)
 class Ran:
     """What came of tests that a process ran by itself."""
 
@@ -106,11 +98,20 @@ class Ran:
     reusable: bool  # it is alive and clean
     cpu_s: float  # of all of them
     wall_s: float
-    limit: str  # as in `Ended`
+    limit: str  # as in `Reply`
 
 
-class Jailed:
-    """A forked child, from its start to its reaping."""
+class Process:
+    """A forked child, from its start to its reaping.
+
+    It runs the tests of a job by itself (`wait_for_job`, `run_tests`), or a test in steps that the supervisor asks for
+    (`begin_test`, `next_step`). The steps of a test are held to its limits together: each gets what those before it
+    have left.
+    """
+
+    cpu_s = wall_s = 0.0  # spent on the steps of the test so far
+    _waited_s = _waited_before_s = 0.0  # for a processor: on this test, and until it began
+    _looked_at_s = 0.0  # of the test's wall time, when it was last looked at how long the process waited
 
     def __init__(
         self,
@@ -121,7 +122,7 @@ class Jailed:
         cpu_s: float,
         memory_mib: int,
         file_bytes: int,
-        job: candidate.Job = IDLE,
+        job: Job = protocol.IDLE,
         stdin: bytes = b"",
     ) -> None:
         self._zygote, self._zygote_pid, self._trainer = zygote, zygote_pid, trainer
@@ -131,8 +132,7 @@ class Jailed:
         self._is_loose = False  # whether it may leave its zygote's processor
         self._has_ended = False  # whether the zygote is known to have reported its end
         self._pid, self._pidfd = 0, -1
-        *_, tests, stay = job
-        is_alone = len(tests) == 1 and not stay and _children_are_listed()  # nothing is said, neither way
+        is_alone = len(job.tests) == 1 and not job.stay and _children_are_listed()  # nothing is said, neither way
         self._control = theirs = None
         if not is_alone:  # not by `socket.socketpair`, which asks the kernel what it has made
             self._control, theirs = _socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
@@ -141,10 +141,10 @@ class Jailed:
         self._box, self._stdin, self._stdout, self._stderr = files = [os.memfd_create(name) for name in names]
         for descriptor in (self._stdout, self._stderr):
             fcntl.fcntl(descriptor, fcntl.F_SETFL, os.O_APPEND)
-        _write_all(self._box, marshal.dumps((*job, not is_alone)))
+        protocol.write_all(self._box, job._replace(is_heard=not is_alone).pack())
         if stdin:
-            _write_all(self._stdin, stdin)
-        request = forkserver.FORK.pack(int(cpu_s) + 2, memory_mib * _MIB, file_bytes)
+            protocol.write_all(self._stdin, stdin)
+        request = protocol.FORK.pack(int(cpu_s) + 2, memory_mib * _MIB, file_bytes)
         try:
             standard = (self._stdin, self._stdout, self._stderr)
             control = self._stdin if theirs is None else theirs.fileno()
@@ -171,7 +171,7 @@ class Jailed:
             message, ancillary, _, _ = self._control.recvmsg(64, 128)
         except OSError as error:
             raise ZygoteLost(f"the child did not start: {error}") from error
-        if not message or message[0] != candidate.HELLO:
+        if not message or message[0] != protocol.HELLO:
             raise ZygoteLost("the child died before it started")
         for level, kind, data in ancillary:
             if level == socket.SOL_SOCKET and kind == socket.SCM_CREDENTIALS:
@@ -209,33 +209,33 @@ class Jailed:
 
     def run_tests(
         self,
-        tests: candidate.Tests,
+        tests: protocol.Tests,
         stay: bool,
         stdin: bytes,
         cpu_limit_s: float,
         wall_limit_s: float,
         stdout_bytes: int,
     ) -> Ran:
-        """Have a process that waits for requests run more tests by itself; see `candidate.Job`."""
+        """Have a process that waits for requests run more tests by itself; see `protocol.Job`."""
         self._greet()
         body = marshal.dumps((tests, stay))
         self._fill(body, stdin)
         clock = Clock(self._pid, cpu_limit_s, wall_limit_s)
         limit = ""
-        if self._send(candidate.RUN_TESTS, body):
+        if self._send(protocol.RUN_TESTS, body):
             limit = self._wait(self._poll(self._control, self._zygote), clock, stdout_bytes)
         return self._ran(clock, limit, len(tests))
 
     def _ran(self, clock: Clock, limit: str, num_tests: int) -> Ran:
         reply = b"" if limit else self._reply()
-        if not reply or reply[0] != candidate.DONE:  # it ended itself, or has to be ended
+        if not reply or reply[0] != protocol.DONE:  # it ended itself, or has to be ended
             exited = self.finish()
             cpu_s = max(0.0, exited.cpu_s - clock.start_cpu_s)
         else:
             cpu_s = clock.used_s()
         wall_s = clock.wall_s()
         size = os.fstat(self._box).st_size
-        records, ended = _records(_read(self._box, min(size, self._file_bytes), 0), num_tests)
+        records, ended = read_records(_read(self._box, min(size, self._file_bytes), 0), num_tests)
         reusable = reply[-1:] == b"\1"
         return Ran(records, ended, reusable, cpu_s, wall_s, limit)
 
@@ -249,7 +249,50 @@ class Jailed:
             message = self._control.recv(64)
         except OSError:
             return b""
-        return message if len(message) == candidate.REPLY.size else b""
+        return message if len(message) == protocol.REPLY.size else b""
+
+    def begin_test(self) -> None:
+        """From here on time counts for another test."""
+        self._greet()
+        self.cpu_s = self.wall_s = self._waited_s = self._looked_at_s = 0.0
+        self._waited_before_s = run_delay_s(self._pid)
+
+    def begin_again(self) -> None:
+        """The same test is run anew: with all of its CPU time, and with what is left of its wall time."""
+        self.cpu_s = 0.0
+
+    @property
+    def counted_wall_s(self) -> float:
+        """Of the test so far, without waiting for a processor."""
+        return self.wall_s - self._waited_s
+
+    def next_step(
+        self,
+        request: int,
+        body: bytes,
+        stdin: bytes | None,
+        cpu_limit_s: float,
+        wall_limit_s: float,
+        stdout_bytes: int,
+    ) -> Reply:
+        """One request, under what is left of the test's limits; the times of the result are those of the test."""
+        reply = self.step(
+            request,
+            body,
+            stdin=stdin,
+            cpu_limit_s=max(0.0, cpu_limit_s - self.cpu_s),
+            wall_limit_s=max(0.0, wall_limit_s - self.counted_wall_s),
+            stdout_bytes=stdout_bytes,
+        )
+        self.cpu_s += reply.cpu_s
+        self.wall_s += reply.wall_s
+        if self.exit is None and self.wall_s - self._looked_at_s > _LOOK_AFTER_S:
+            self._looked_at_s = self.wall_s
+            self._waited_s = max(0.0, run_delay_s(self._pid) - self._waited_before_s)
+        limit = reply.limit
+        if reply.kind is not None and self.counted_wall_s > wall_limit_s + _LOOK_AFTER_S:
+            limit = limit or "wall"
+        return Reply(reply.kind, reply.report, reply.reusable, self.cpu_s, self.wall_s, limit)
 
     def step(
         self,
@@ -260,7 +303,7 @@ class Jailed:
         cpu_limit_s: float,
         wall_limit_s: float,
         stdout_bytes: int,
-    ) -> Ended:
+    ) -> Reply:
         """Send one request and wait for its answer, a limit, or the process's death."""
         self._greet()
         self._fill(body, stdin)
@@ -275,19 +318,19 @@ class Jailed:
         cpu = clock.cpu_s()
         if not message or cpu is None:
             return self._died(clock, "")
-        reply, length, reusable = candidate.REPLY.unpack(message)
+        kind, length, reusable = protocol.REPLY.unpack(message)
         report = os.pread(self._box, min(length, self._file_bytes), 0)
         used_s = cpu - clock.start_cpu_s
-        return Ended(reply, report, bool(reusable), used_s, wall_s, "cpu" if used_s > cpu_limit_s else "")
+        return Reply(kind, report, bool(reusable), used_s, wall_s, "cpu" if used_s > cpu_limit_s else "")
 
     def _fill(self, body: bytes, stdin: bytes | None) -> None:
         """Put a request into the box and, unless None, a new standard input beside empty outputs."""
         os.ftruncate(self._box, 0)
-        _write_all(self._box, body)
+        protocol.write_all(self._box, body)
         if stdin is not None:
             for descriptor in (self._stdin, self._stdout, self._stderr):
                 os.ftruncate(descriptor, 0)
-            _write_all(self._stdin, stdin)
+            protocol.write_all(self._stdin, stdin)
 
     def _send(self, request: int, body: bytes) -> bool:
         """Whether a request could be sent: not to a dead process."""
@@ -333,10 +376,10 @@ class Jailed:
                 os.sched_setaffinity(self._pid, processors())
                 libc.set_turn(self._pid, _LONG_TURN_MS)
 
-    def _died(self, clock: Clock, limit: str) -> Ended:
+    def _died(self, clock: Clock, limit: str) -> Reply:
         wall_s = clock.wall_s()
         exited = self.finish()
-        return Ended(None, b"", False, max(0.0, exited.cpu_s - clock.start_cpu_s), wall_s, limit)
+        return Reply(None, b"", False, max(0.0, exited.cpu_s - clock.start_cpu_s), wall_s, limit)
 
     def stdout(self) -> tuple[bytes, int]:
         """What was printed (up to the largest file) and how much."""
@@ -376,12 +419,12 @@ class Jailed:
             if not self._is_dead(1000 * _PATIENCE_S):
                 raise ZygoteLost(f"the zygote did not report within {_PATIENCE_S:g} s")
             try:
-                message = self._zygote.recv(forkserver.EXITED.size + 1, socket.MSG_DONTWAIT)
+                message = self._zygote.recv(protocol.EXITED.size + 1, socket.MSG_DONTWAIT)
             except OSError as error:
                 raise ZygoteLost(f"the zygote did not report: {error}") from error
-            if len(message) != forkserver.EXITED.size:
+            if len(message) != protocol.EXITED.size:
                 raise ZygoteLost("the zygote died")
-            status, spent, user_s, user_us, system_s, system_us, peak_kib = forkserver.EXITED.unpack(message)
+            status, spent, user_s, user_us, system_s, system_us, peak_kib = protocol.EXITED.unpack(message)
             self.zygote_is_spent = bool(spent)
             self.exit = Exit(status, user_s + system_s + (user_us + system_us) / 1e6, peak_kib / 1024)
         return self.exit
@@ -394,40 +437,6 @@ class Jailed:
             if descriptor >= 0:
                 os.close(descriptor)
         self._box = self._stdin = self._stdout = self._stderr = self._pidfd = -1
-
-
-def _records(data: bytes, most: int) -> tuple[list[Record], bool]:
-    """The whole records at the start of `data`, whoever wrote it, and whether the last of them says so."""
-    records: list[Record] = []
-    position = 0
-    while len(records) < most and position + candidate.RECORD.size <= len(data):
-        kind, *sizes, cpu_s, wall_s = candidate.RECORD.unpack_from(data, position)
-        if kind == candidate.VOID:
-            return records, True
-        position += candidate.RECORD.size
-        in_files = kind != candidate.MORE
-        ends = [position + sizes[0]]
-        if not in_files:
-            ends += [ends[0] + sizes[1], ends[0] + sizes[1] + sizes[2]]
-        if ends[-1] > len(data):
-            break
-        texts = (None, None) if in_files else (data[ends[0] : ends[1]], data[ends[1] : ends[2]])
-        records.append(Record(data[position : ends[0]], *texts, _seconds(cpu_s), _seconds(wall_s)))
-        if in_files:
-            return records, True
-        position = ends[-1]
-    return records, False
-
-
-def _seconds(said: float) -> float:
-    """A duration, whatever a hostile process says; NaN is 0."""
-    return min(max(said, 0.0), 1e9) if said == said else 0.0
-
-
-def _write_all(descriptor: int, data: bytes) -> None:
-    written = os.pwrite(descriptor, data, 0)
-    while written < len(data):
-        written += os.pwrite(descriptor, memoryview(data)[written:], written)
 
 
 def _read(descriptor: int, count: int, offset: int) -> bytes:

@@ -15,17 +15,20 @@ from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any
 
-from . import forkserver, libc, wire
-from .checker import CheckerFailed
-from .isolation import Isolation
-from .jailed import Cancelled, ZygoteLost, processors
-from .judgement import Judgement, Request
+from .. import wire
+from ..jail import libc
+from ..jail.isolation import Isolation
+from ..program.checker import CheckerFailed
+from ..zygote import zygote
+from .judgement import Judgement
 from .nursery import Nursery
+from .process import Cancelled, ZygoteLost, processors
+from .request import Request
 
 _RECYCLE_AFTER = 5_000  # judgements per zygote
 _STAY_S = 0.05  # on one processor
-_NEEDS_NUMPY = re.compile(r"\bnumpy\b")  # in vain is better than not: there are many ways to import it
-_NEEDS_LARGER = re.compile(rf"\b(?:{'|'.join(forkserver.LARGER.split())})\b")
+_NEEDS_NUMPY = re.compile(r"\bnumpy\b")  # there are many ways to import it; to find it in vain does no harm
+_NEEDS_LARGER = re.compile(rf"\b(?:{'|'.join(zygote.LARGER.split())})\b")
 
 
 class _Zygotes:
@@ -157,7 +160,7 @@ def _answer(payload: bytes, tests: _Tests, zygotes: _Zygotes, trainer: socket.so
     program, key, num_pieces, options = marshal.loads(payload)  # written by the trainer
     if num_pieces is not None:
         tests.add(key, [wire.receive(trainer) for _ in range(num_pieces)])
-    request = Request(program, tests.loaded[key], *options)
+    request = Request(program, tests.loaded[key], **options)
     kind = "larger" if _NEEDS_LARGER.search(program) else "plain"
     if _NEEDS_NUMPY.search(program) and zygotes.can_numpy():
         kind = "numpy"

@@ -19,9 +19,9 @@ from fractions import Fraction
 from time import process_time
 from typing import Any
 
-from . import encoding
-from .encoding import EncodingError, Opaque, Special
-from .unseen import Unseen, fail, type_name_of
+from .. import encoding
+from ..encoding import EncodingError, Opaque, Special
+from .stand_in import Unseen, fail, type_name_of
 
 FROM_CANDIDATE = "_raised_by_candidate"  # attribute of an exception that came out of a call
 _MOST_ITEMS, _MOST_ITEM_BYTES, _MOST_ITEM_S = 100_000, 1 << 19, 0.5  # taken from an iterator, which may be endless

@@ -9,7 +9,7 @@ import builtins
 import sys
 from typing import Any
 
-from .encoding import EncodingError, decode, encode
+from ..encoding import EncodingError, decode, encode
 
 CPU_S, WALL_S, MEMORY_MIB = 6.0, 13.0, 1024  # of one call of a checker
 CHECKER_NAME = "<checker>"

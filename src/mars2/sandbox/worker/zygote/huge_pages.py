@@ -9,7 +9,7 @@ from __future__ import annotations
 import ctypes
 from collections.abc import Iterator
 
-from . import libc
+from ..jail import libc
 
 _HUGE = 2 << 20
 

@@ -9,12 +9,12 @@ from __future__ import annotations
 import select
 import socket
 from dataclasses import dataclass
-from typing import Protocol
 
-from . import wire
+from .. import wire
+from ..encoding import EncodingError, decode
 from .clock import Clock
-from .encoding import EncodingError, decode
-from .jailed import Cancelled, ZygoteLost
+from .process import Cancelled, ZygoteLost
+from .request import Zygote
 
 CPU_S, WALL_S = 6.0, 13.0
 _MOST_ANSWER_BYTES = 2**26
@@ -36,23 +36,6 @@ class Refused:
     error_type: str
     error_message: str
     cpu_s: float = 0.0
-
-
-class Zygote(Protocol):
-    """Where the compiling process comes from."""
-
-    @property
-    def pid(self) -> int:
-        """Process id of the live one."""
-        ...
-
-    def connect(self) -> socket.socket:
-        """The connection to a live one."""
-        ...
-
-    def discard(self) -> None:
-        """End it; the next `connect` starts another."""
-        ...
 
 
 def compile_program(source: bytes, scan: bool, zygote: Zygote, trainer: socket.socket) -> Program | Refused:

@@ -1,0 +1,1 @@
+"""What runs inside the jail: compiling a program, running it, and running a problem's checker."""

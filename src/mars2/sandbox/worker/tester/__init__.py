@@ -1,0 +1,1 @@
+"""Assertion tests in a jail of their own, which call the candidate by value."""

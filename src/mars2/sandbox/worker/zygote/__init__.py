@@ -1,0 +1,1 @@
+"""The process that candidates are forked from, and what makes its children cheap."""

@@ -1,0 +1,100 @@
+"""What a zygote's child does once it is in its jail: it runs the tests of its job, answers requests, and leaves.
+
+It is a candidate, or for requests of tests and checkers of the problem's author their process.
+"""
+
+from __future__ import annotations
+
+import marshal
+import os
+import sys
+from typing import Any
+
+from .. import reuse
+from ..encoding import encode
+from ..program import checker
+from ..program.candidate import Candidate
+from ..program.run_program import carried, exit_code
+from ..protocol import (
+    BEGIN,
+    BOX,
+    CHECK,
+    CONTROL,
+    DONE,
+    HELLO,
+    REPLY,
+    RUN_TESTER,
+    RUN_TESTS,
+    SERVE_CALL,
+    Job,
+)
+from ..records import write_report
+from ..tester import by_value
+
+_TRUSTED_RECURSION = 10_000  # of tests and checkers in a process of their own
+_GREETING = REPLY.pack(HELLO, 0, 0)
+
+
+def serve(candidate: Candidate) -> None:
+    """Run the tests of the job that lies in the box, then answer requests, then leave."""
+    job = Job.unpack(os.pread(BOX, os.lseek(BOX, 0, os.SEEK_END), 0))
+    if job.is_heard:
+        os.write(CONTROL, _GREETING)  # now the box and the files are free for requests
+    candidate.take(job)
+    tests, stay = job.tests, job.stay
+    while True:
+        if len(tests) == 1 and not stay:
+            kind, body, _ = tests[0]
+            candidate.run_last(kind, body)
+            return candidate.leave(0)
+        if tests:
+            clean = reuse.run_tests(candidate, job._replace(tests=tests, stay=stay))
+            if not clean and not stay:
+                return candidate.leave(0)
+            os.write(CONTROL, REPLY.pack(DONE, 0, clean))
+        request = os.read(CONTROL, 64)
+        if not request:
+            return candidate.leave(0)
+        kind, body = request[0], os.pread(BOX, int.from_bytes(request[1:9], "little"), 0)
+        if kind == RUN_TESTS:
+            tests, stay = marshal.loads(body)
+        else:
+            tests = []
+            _answer(candidate, kind, body)
+
+
+def _answer(candidate: Candidate, kind: int, body: bytes) -> None:
+    """One step of a test, or one by itself whose report the supervisor waits for."""
+    if kind in (RUN_TESTER, CHECK):
+        sys.setrecursionlimit(_TRUSTED_RECURSION)
+    if kind == RUN_TESTER:
+        from ..tester import tester  # preloaded where it is used, see `nursery`
+
+        report, reusable = tester.run(*marshal.loads(body)), True
+    elif kind == CHECK:
+        report, reusable = checker.run(body), False
+    elif kind == BEGIN:
+        report, reusable = candidate.step(kind, body), True
+    elif kind == SERVE_CALL:
+        report, reusable = _serve_call(candidate, body), True
+    else:
+        report = candidate.run(kind, body)
+        reusable = candidate.reset()
+    os.write(CONTROL, REPLY.pack(DONE, write_report(BOX, encode(report)), reusable))
+
+
+def _serve_call(candidate: Candidate, body: bytes) -> Any:
+    """One call by a tester in another process; see `by_value`."""
+    try:
+        name, args, kwargs, passed = by_value.unpack_call(body)
+        try:
+            value = candidate.function(name)(*args, **kwargs)
+            return carried(lambda: by_value.pack_result(value, passed))
+        except SystemExit:
+            raise
+        except BaseException as error:
+            return (*candidate.error(error), *by_value.pack_error(error))
+    except SystemExit as error:
+        return ("exit", exit_code(error))
+    except BaseException as error:
+        return candidate.error(error)
