@@ -21,7 +21,9 @@ from mars2.core.protocols import (
 )
 from mars2.core.seeds import derive_seed
 from mars2.credit import advantages
+from mars2.credit.advantages import Stateless
 from mars2.credit.assignment import Credit
+from mars2.credit.moving_baseline import MovingBaseline
 from mars2.runs.recorder import Recorder, Tracker
 from mars2.runs.training.checkpoints import Checkpoints
 from mars2.runs.training.train import Trainer
@@ -61,13 +63,15 @@ def build_estimator(config: RunConfig) -> AdvantageEstimator:
     assert config.training is not None
     match config.training.advantage:
         case "tree_group":
-            return advantages.tree_group
+            return Stateless(advantages.tree_group)
         case "no_std":
-            return advantages.no_std
+            return Stateless(advantages.no_std)
         case "leave_one_out":
-            return advantages.leave_one_out
+            return Stateless(advantages.leave_one_out)
         case "per_agent":
-            return advantages.per_agent
+            return Stateless(advantages.per_agent)
+        case "moving_baseline":
+            return MovingBaseline(config.training.moving_baseline)
         case _:
             assert_never(config.training.advantage)
 

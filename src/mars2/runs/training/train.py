@@ -67,7 +67,7 @@ class Trainer:
         self.recorder = recorder
         self.checkpoints = checkpoints
         self.validation = validation
-        self.progress = Progress()
+        self.progress = Progress(credit=credit.estimator.initial())
         self.is_async = training.schedule == "async" and training.max_staleness > 0
         self._lost: list[int] = []  # trees under way at the last checkpoint: to be grown anew
         self._locks = {name: asyncio.Lock() for name in learners}  # held while a policy updates
@@ -221,7 +221,7 @@ class Trainer:
 
     def _receive(self, growth: Growth) -> CreditedTree:
         """Credit a finished tree, write it down, and route its samples to the policies' buffers."""
-        credited = self.credit(growth.tree)
+        credited, self.progress.credit = self.credit(growth.tree, self.progress.credit)
         for name, buffer in self.buffers.items():
             buffer.add(s for s in credited.samples if s.policy == name)
         self.recorder.tree(credited.tree, phase=PHASE, step=self.progress.rounds + 1, annotations=credited.annotations)
