@@ -38,7 +38,7 @@ import numpy as np
 
 from cpu_clock import CpuClockLoop
 from mars2 import build
-from mars2.config import load_config
+from mars2.config.load import load_config
 from mars2.core.completion import Completion, Prompt, Sampling
 from mars2.core.protocols import Backend, Sandbox, SandboxFacts
 from mars2.core.statistics import paired_gain_ci
@@ -138,7 +138,7 @@ async def run_one(schedule: str, seed: int, steps: int, target: float, folder: P
     settings = SETTINGS | {"training.steps": steps, "training.schedule": schedule}
     config = load_config(CONFIG, [f"{key}={value}" for key, value in settings.items()])
     models = build.resolve_models(config)  # the warm start of the configured seed; only training differs between seeds
-    config = config.model_copy(update={"seed": seed})
+    config = replace(config, seed=seed)
     with RunStore.create(folder, config=config.as_dict()) as store:
         learners = build.build_learners(config, models)
         team = build.build_team(config, models)

@@ -22,6 +22,7 @@ from typing import Any, Literal
 
 import numpy as np
 
+from mars2.config.search import AbMctsConfig
 from mars2.core.completion import Completion
 from mars2.core.protocols import Choice
 from mars2.core.tree import Node, Result, Tree
@@ -59,7 +60,7 @@ def grow_timed(
     posterior: Posterior, agents: list[str], num_nodes: int, score: Score, seed: int
 ) -> tuple[Tree, list[float]]:
     """A tree grown by the project, and ms of every choose + tell."""
-    tree, search = Tree("tree", "problem"), AbMcts(agents, posterior=posterior)
+    tree, search = Tree("tree", "problem"), AbMcts(agents, AbMctsConfig(posterior=posterior))
     rng = np.random.default_rng(seed)
     spent: list[float] = []
     for _ in range(num_nodes):

@@ -26,6 +26,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from mars2.config.search import AbMctsConfig, DepthGuidedConfig, TPlusConfig, TreeQuestConfig
 from mars2.core.completion import Completion
 from mars2.core.protocols import Choice, Search
 from mars2.core.tree import Expansion, Result, Tree
@@ -67,23 +68,23 @@ STRATEGIES: dict[str, Entry] = {
     "refine_best": Entry(RefineBest),
     "mcts": Entry(Mcts),
     "ab_mcts": Entry(AbMcts),
-    "ab_mcts:gaussian": Entry(partial(AbMcts, posterior="gaussian")),
-    "ab_mcts:stack": Entry(partial(AbMcts, order="stack")),
-    "ab_mcts:ucb1": Entry(partial(AbMcts, agent_choice="ucb1")),
-    "ab_mcts:cap1": Entry(partial(AbMcts, max_pending_per_node=1)),
+    "ab_mcts:gaussian": Entry(partial(AbMcts, options=AbMctsConfig(posterior="gaussian"))),
+    "ab_mcts:stack": Entry(partial(AbMcts, options=AbMctsConfig(order="stack"))),
+    "ab_mcts:ucb1": Entry(partial(AbMcts, options=AbMctsConfig(agent_choice="ucb1"))),
+    "ab_mcts:cap1": Entry(partial(AbMcts, options=AbMctsConfig(max_pending_per_node=1))),
     "depth_guided": Entry(DepthGuided),
-    "depth_guided:gaussian": Entry(partial(DepthGuided, posterior="gaussian")),
+    "depth_guided:gaussian": Entry(partial(DepthGuided, options=DepthGuidedConfig(posterior="gaussian"))),
     "t_plus": Entry(TPlus),
-    "t_plus:gaussian": Entry(partial(TPlus, posterior="gaussian")),
+    "t_plus:gaussian": Entry(partial(TPlus, options=TPlusConfig(posterior="gaussian"))),
     "t_plus:rm_score": Entry(TPlus, reward_model_share=0.2),
     "t_plus:no_feedback": Entry(TPlus, feedback=False),
-    "t_plus:depth_scope": Entry(partial(TPlus, slope=0.1, count_scope="depth")),
-    "t_plus:no_depth": Entry(partial(TPlus, gamma=1.0, slope=0.0)),
-    "t_plus:no_own_score": Entry(partial(TPlus, own_score_weight=0.0)),
-    "t_plus:back_up_score": Entry(partial(TPlus, back_up="score")),
-    "t_plus:go_on_arm": Entry(partial(TPlus, go_on="arm")),
-    "treequest:beta": Entry(partial(TreeQuestSearch, dist_type="beta")),
-    "treequest:gaussian": Entry(partial(TreeQuestSearch, dist_type="gaussian")),
+    "t_plus:depth_scope": Entry(partial(TPlus, options=TPlusConfig(slope=0.1, count_scope="depth"))),
+    "t_plus:no_depth": Entry(partial(TPlus, options=TPlusConfig(gamma=1.0, slope=0.0))),
+    "t_plus:no_own_score": Entry(partial(TPlus, options=TPlusConfig(own_score_weight=0.0))),
+    "t_plus:back_up_score": Entry(partial(TPlus, options=TPlusConfig(back_up="score"))),
+    "t_plus:go_on_arm": Entry(partial(TPlus, options=TPlusConfig(go_on="arm"))),
+    "treequest:beta": Entry(partial(TreeQuestSearch, options=TreeQuestConfig(options={"dist_type": "beta"}))),
+    "treequest:gaussian": Entry(partial(TreeQuestSearch, options=TreeQuestConfig(options={"dist_type": "gaussian"}))),
 }
 DEFAULT = ["best_of_n", "sequential", "refine_best", "mcts", "ab_mcts", "ab_mcts:gaussian", "depth_guided", "t_plus"]
 

@@ -19,6 +19,7 @@ from transformers import AutoModelForCausalLM, LlamaConfig, LlamaForCausalLM
 
 from mars2.backends.in_process import TransformersBackend
 from mars2.cli.main import run
+from mars2.config.policies import TransformersPolicyConfig
 from mars2.core.completion import Message, Sampling
 from mars2.lab.tokenizer import build_tokenizer
 
@@ -85,7 +86,9 @@ async def test_a_tiny_model_learns_its_answers_by_heart(here: Path, mars2: Mars2
     assert summary["validation_loss"] < 0.05
     assert not (here / "out" / "checkpoints").exists()
     assert list((here / "out" / "tensorboard").iterdir())
-    backend = TransformersBackend("p", here / "out", device="cpu")  # the folder is a model at once
+    backend = TransformersBackend(
+        "p", TransformersPolicyConfig(model=str(here / "out"), device="cpu")
+    )  # the folder is a model at once
     for question, answer in ANSWERS.items():
         found = await backend.generate((Message("user", question),), Sampling(temperature=0.0, max_tokens=64, seed=0))
         assert (found.text, found.finish_reason) == (answer, "stop")

@@ -10,7 +10,7 @@ from typer.testing import CliRunner, Result
 
 from mars2.cli import train as command
 from mars2.cli.main import app
-from mars2.config import RunConfig
+from mars2.config.run import RunConfig
 from mars2.core.errors import ConfigError
 from mars2.recipes import FOLDER
 from mars2.store.run_store import RunStore
@@ -111,7 +111,7 @@ def test_a_bad_value_names_key_and_value(tmp_path: Path, started: list[RunConfig
 
 def test_more_held_out_problems_than_there_are(tmp_path: Path) -> None:
     from mars2 import build
-    from mars2.config import load_config
+    from mars2.config.load import load_config
 
     few = ["problems.num_train=20", "training.evaluate_every=5"]
     config = load_config(CONFIG, [*few, "training.evaluate_problems=20"])

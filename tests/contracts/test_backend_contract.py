@@ -14,6 +14,7 @@ from transformers import AutoModelForCausalLM
 from mars2.backends.in_process import TransformersBackend
 from mars2.backends.openai_http import OpenAIBackend
 from mars2.backends.scripted import ScriptedBackend, load_script
+from mars2.config.policies import OpenAIPolicyConfig, TransformersPolicyConfig, VllmPolicyConfig
 from mars2.core.completion import Message, Sampling
 from mars2.core.protocols import Backend, Snapshot, TrainableBackend
 from openai_server import openai_server
@@ -36,10 +37,10 @@ async def backend(
         script.write_text("rules: [{match: write, answers: ['abc', 'def f(x): pass', 'ghi'], latency_s: 0.001}]")
         made: Backend = ScriptedBackend("p", load_script(script))
     elif request.param == "transformers":
-        made = TransformersBackend("p", tiny_model, device="cpu")
+        made = TransformersBackend("p", TransformersPolicyConfig(model=str(tiny_model), device="cpu"))
     elif request.param == "openai":
         with openai_server() as server:
-            made = OpenAIBackend("p", "m", base_url=server.url)
+            made = OpenAIBackend("p", OpenAIPolicyConfig(model="m", base_url=server.url))
             yield made
             await made.close()
         return
@@ -47,7 +48,9 @@ async def backend(
         pytest.importorskip("vllm")
         from mars2.backends.vllm_engine import VllmBackend
 
-        made = VllmBackend("p", tiny_model, dtype="float32", max_model_len=256, engine=SMALL_ENGINE)
+        made = VllmBackend(
+            "p", VllmPolicyConfig(model=str(tiny_model), dtype="float32", max_model_len=256, engine=SMALL_ENGINE)
+        )
     yield made
     await made.close()
 

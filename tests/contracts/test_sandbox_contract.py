@@ -10,6 +10,7 @@ import pytest
 import pytest_asyncio
 from fake_sandboxfusion import service
 
+from mars2.config.sandbox import SandboxFusionConfig
 from mars2.core.problem import AssertTest, CallTest, Limits, StdioTest, Suite, Test
 from mars2.core.protocols import Sandbox
 from mars2.core.verdict import Status
@@ -38,7 +39,7 @@ def _make(kind: str, url: str = "") -> Sandbox:
     if kind == "bubblewrap":
         return ZygoteSandbox(1, launcher=_available(Bubblewrap(), bubblewrap.unavailable()))
     if kind == "sandboxfusion":
-        return SandboxFusion(url, 2)
+        return SandboxFusion(SandboxFusionConfig(url=url, workers=2))
     if kind == "docker":
         return ZygoteSandbox(1, launcher=_available(Docker(), docker.unavailable()))
     return ZygoteSandbox(1, mode="hermetic" if kind == "hermetic" else "batch", allow_unsafe=True)

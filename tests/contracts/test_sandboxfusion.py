@@ -11,6 +11,7 @@ from collections.abc import Iterator
 import pytest
 from fake_sandboxfusion import FakeService, service
 
+from mars2.config.sandbox import SandboxFusionConfig
 from mars2.core.errors import CheckerError, SandboxUnavailable
 from mars2.core.problem import AssertTest, CallTest, Checker, Limits, StdioTest, Suite
 from mars2.core.verdict import Status
@@ -30,7 +31,7 @@ def server() -> Iterator[FakeService]:
 
 @pytest.fixture
 def sandbox(server: FakeService) -> SandboxFusion:
-    return SandboxFusion(server.url, 2, timeout_s=20, retry_wait_s=0.01)
+    return SandboxFusion(SandboxFusionConfig(url=server.url, workers=2, timeout_s=20), retry_wait_s=0.01)
 
 
 async def test_what_is_expected_is_never_sent(server: FakeService, sandbox: SandboxFusion) -> None:
@@ -61,7 +62,7 @@ async def test_a_refused_request_is_not_repeated(server: FakeService, sandbox: S
 
 
 async def test_no_service_is_an_error_of_one_line() -> None:
-    sandbox = SandboxFusion("http://127.0.0.1:9", retry_wait_s=0.01)
+    sandbox = SandboxFusion(SandboxFusionConfig(url="http://127.0.0.1:9"), retry_wait_s=0.01)
     with pytest.raises(SandboxUnavailable, match=r"sandboxfusion: http://127.0.0.1:9/run_code failed: .*refused") as e:
         await sandbox.judge(ADD, Suite(TEST, LIMITS))
     assert "\n" not in str(e.value)
@@ -72,7 +73,7 @@ async def test_no_service_is_an_error_of_one_line() -> None:
 
 async def test_a_service_that_never_answers_is_given_up(server: FakeService, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("mars2.sandbox.sandboxfusion._SPARE_S", 0.0)
-    sandbox = SandboxFusion(server.url, timeout_s=0.1, retry_wait_s=0.01)
+    sandbox = SandboxFusion(SandboxFusionConfig(url=server.url, timeout_s=0.1), retry_wait_s=0.01)
     server.faults = ["hang"] * 3
     with pytest.raises(SandboxUnavailable, match="timed out"):
         await sandbox.judge(ADD, Suite(TEST, Limits(cpu_s=0.1, wall_s=0.1)))

@@ -8,6 +8,7 @@ from collections.abc import Callable
 import numpy as np
 import pytest
 
+from mars2.config.search import AbMctsConfig, DepthGuidedConfig, RefineBestConfig, TPlusConfig, TreeQuestConfig
 from mars2.core.completion import Completion
 from mars2.core.protocols import Choice, Stop
 from mars2.core.tree import Expansion, Node, Result, Tree
@@ -28,18 +29,20 @@ OURS: dict[str, Make] = {
     "best_of_n": BestOfN,
     "sequential": Sequential,
     "refine_best": RefineBest,
-    "refine_best-3": lambda agents: RefineBest(agents, num_first_attempts=3),
+    "refine_best-3": lambda agents: RefineBest(agents, RefineBestConfig(num_first_attempts=3)),
     "mcts": Mcts,
     "ab_mcts": AbMcts,
-    "ab_mcts-gaussian": lambda agents: AbMcts(agents, posterior="gaussian"),
-    "ab_mcts-stack": lambda agents: AbMcts(agents, order="stack"),
-    "ab_mcts-ucb1": lambda agents: AbMcts(agents, agent_choice="ucb1"),
-    "ab_mcts-cap": lambda agents: AbMcts(agents, max_pending_per_node=1),
+    "ab_mcts-gaussian": lambda agents: AbMcts(agents, AbMctsConfig(posterior="gaussian")),
+    "ab_mcts-stack": lambda agents: AbMcts(agents, AbMctsConfig(order="stack")),
+    "ab_mcts-ucb1": lambda agents: AbMcts(agents, AbMctsConfig(agent_choice="ucb1")),
+    "ab_mcts-cap": lambda agents: AbMcts(agents, AbMctsConfig(max_pending_per_node=1)),
     "depth_guided": DepthGuided,
-    "depth_guided-node-gaussian": lambda agents: DepthGuided(agents, count_scope="node", posterior="gaussian"),
+    "depth_guided-node-gaussian": lambda agents: DepthGuided(
+        agents, DepthGuidedConfig(count_scope="node", posterior="gaussian")
+    ),
     "t_plus": TPlus,
-    "t_plus-stack-gaussian": lambda agents: TPlus(agents, order="stack", posterior="gaussian"),
-    "t_plus-arm-cap": lambda agents: TPlus(agents, go_on="arm", max_pending_per_node=1),
+    "t_plus-stack-gaussian": lambda agents: TPlus(agents, TPlusConfig(order="stack", posterior="gaussian")),
+    "t_plus-arm-cap": lambda agents: TPlus(agents, TPlusConfig(go_on="arm", max_pending_per_node=1)),
 }
 
 needs_treequest = pytest.mark.skipif(
@@ -48,7 +51,7 @@ needs_treequest = pytest.mark.skipif(
 
 
 def treequest(algorithm: str) -> Make:
-    return lambda agents: TreeQuestSearch(agents, algorithm=algorithm)
+    return lambda agents: TreeQuestSearch(agents, TreeQuestConfig(algorithm=algorithm))
 
 
 THEIRS: dict[str, Make] = {f"treequest:{name}": treequest(name) for name in ALGORITHMS if name != "ABMCTSM"}

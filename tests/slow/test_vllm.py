@@ -29,6 +29,7 @@ from transformers import AutoConfig, AutoModelForCausalLM, AutoTokenizer  # noqa
 from mars2.backends.vllm_engine import VllmBackend  # noqa: E402
 from mars2.backends.vllm_server import VllmServerBackend  # noqa: E402
 from mars2.config.optimizer import OptimizerConfig  # noqa: E402
+from mars2.config.policies import VllmPolicyConfig, VllmServerPolicyConfig  # noqa: E402
 from mars2.core.completion import Completion, Message, Sampling  # noqa: E402
 from mars2.core.errors import BackendError  # noqa: E402
 from mars2.core.protocols import Snapshot, TrainableBackend  # noqa: E402
@@ -147,7 +148,9 @@ async def follow_one_step(backend: TrainableBackend, model: Path) -> None:
 
 @pytest_asyncio.fixture(scope="module", loop_scope="module")
 async def engine(chat_model: Path) -> AsyncIterator[VllmBackend]:
-    backend = VllmBackend("p", chat_model, dtype="float32", max_model_len=256, sleeps=True, engine=ENGINE)
+    backend = VllmBackend(
+        "p", VllmPolicyConfig(model=str(chat_model), dtype="float32", max_model_len=256, sleeps=True, engine=ENGINE)
+    )
     yield backend
     await backend.close()
 
@@ -236,7 +239,7 @@ async def test_weights_that_do_not_fit_are_an_error_not_an_answer(engine: VllmBa
 
 
 async def test_a_trained_step_reaches_a_server(chat_model: Path, server: str) -> None:
-    backend = VllmServerBackend("p", "tiny", base_url=server, folder=chat_model)
+    backend = VllmServerBackend("p", VllmServerPolicyConfig(model="tiny", base_url=server, folder=str(chat_model)))
     try:
         await follow_one_step(backend, chat_model)
         # As after a restart of the server: other weights, and no label of ours.
@@ -262,7 +265,9 @@ def engines_among(pids: Sequence[int]) -> list[int]:
 
 
 async def test_an_engine_that_dies_or_sleeps_comes_back_with_its_weights(tied_model: Path) -> None:
-    backend = VllmBackend("p", tied_model, dtype="float32", max_model_len=256, sleeps=True, engine=ENGINE)
+    backend = VllmBackend(
+        "p", VllmPolicyConfig(model=str(tied_model), dtype="float32", max_model_len=256, sleeps=True, engine=ENGINE)
+    )
     sampling = replace(SAMPLING, seed=5)
     try:
         weights = perturbed(tied_model, 3)

@@ -14,6 +14,7 @@ import torch
 from transformers import AutoModelForCausalLM, AutoTokenizer
 from transformers.cache_utils import DynamicCache
 
+from mars2.config.policies import TransformersPolicyConfig
 from mars2.core.completion import Completion, Prompt, Sampling
 from mars2.core.errors import BackendError
 from mars2.core.protocols import Snapshot
@@ -36,28 +37,25 @@ class TransformersBackend:
     def __init__(
         self,
         policy: str,
-        model: str | Path,
+        options: TransformersPolicyConfig,
+        model: str | Path | None = None,
         *,
-        device: str = "auto",
-        dtype: str = "auto",
-        max_batch: int = 64,
         max_context: int | None = None,
     ) -> None:
-        """Load `model` (a folder or a Hugging Face id).
+        """Load the weights.
 
         Args:
-            device: "auto" is the first GPU if there is one, else the CPU.
-            dtype: "auto" is bfloat16 on a GPU and the checkpoint's own dtype elsewhere.
-            max_batch: sequences generated together.
+            model: where they are (a folder or a Hugging Face id), if not at `options.model`.
             max_context: prompt + output tokens; None: what the model's configuration says.
         """
         self.policy = policy
-        self.max_batch = max_batch
+        self.max_batch = options.max_batch
+        model, device, dtype = str(model or options.model), options.device, options.dtype
         self.device = torch.device(("cuda" if torch.cuda.is_available() else "cpu") if device == "auto" else device)
         wanted = ("bfloat16" if self.device.type == "cuda" else "auto") if dtype == "auto" else dtype
-        self.tokenizer: Any = AutoTokenizer.from_pretrained(str(model))
+        self.tokenizer: Any = AutoTokenizer.from_pretrained(model)
         self.model: Any = AutoModelForCausalLM.from_pretrained(
-            str(model), dtype=wanted if wanted == "auto" else getattr(torch, wanted)
+            model, dtype=wanted if wanted == "auto" else getattr(torch, wanted)
         )
         self.model.to(self.device).eval()
         config = self.model.config

@@ -12,7 +12,7 @@ import json
 import logging
 import os
 import sys
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
@@ -26,6 +26,7 @@ else:
     except ImportError:
         import httpx
 
+from mars2.config.policies import OpenAIPolicyConfig, VllmServerPolicyConfig
 from mars2.core.completion import Completion, Prompt, Sampling
 from mars2.core.errors import BackendError, ConfigError
 
@@ -59,51 +60,30 @@ class OpenAIBackend:
     left out of `Completion.text` (its tokens are counted); reasoning inside the text is the prompter's to remove.
     """
 
-    def __init__(
-        self,
-        policy: str,
-        model: str,
-        *,
-        base_url: str | None = None,
-        api_key_env: str = "OPENAI_API_KEY",
-        concurrency: int | None = 16,
-        timeout_s: float = 600.0,
-        max_retries: int = 5,
-        omit: Sequence[str] = (),
-        extra_body: Mapping[str, Any] | None = None,
-    ) -> None:
-        """
-        Args:
-            base_url: such as ``http://127.0.0.1:8000/v1``; None: OpenAI's own.
-            api_key_env: environment variable with the key; may be unset for a server that wants none.
-            concurrency: requests under way at once; None: any number.
-            timeout_s: of one request, from its start to the end of its answer.
-            max_retries: of one request, on connection errors, time-outs, 408, 409, 429 and 5xx.
-            omit: request fields that this model refuses, such as ``temperature`` and ``seed``.
-            extra_body: further fields of every request, such as ``{"reasoning_effort": "low"}``.
-        """
+    def __init__(self, policy: str, options: OpenAIPolicyConfig | VllmServerPolicyConfig) -> None:
         self.policy = policy
-        self.model = model
-        self._where = base_url or "https://api.openai.com/v1"
+        self.model = options.model
+        self._where = options.base_url or "https://api.openai.com/v1"
         is_openai = urlsplit(self._where).hostname == "api.openai.com"
-        key = os.environ.get(api_key_env, "").strip()
+        key = os.environ.get(options.api_key_env, "").strip()
         if not (key.isascii() and key.isprintable()):
             raise ConfigError(
-                f"policies.{policy}: {api_key_env} holds control or non-ASCII characters; export the key alone"
+                f"policies.{policy}: {options.api_key_env} holds control or non-ASCII characters; export the key alone"
             )
         if not key and is_openai:
-            raise ConfigError(f"policies.{policy}: {api_key_env} is not set; export it, or name a base_url")
-        self._api_key_env, self._key = api_key_env, key
+            raise ConfigError(f"policies.{policy}: {options.api_key_env} is not set; export it, or name a base_url")
+        self._api_key_env, self._key = options.api_key_env, key
         self._max_tokens_field = "max_completion_tokens" if is_openai else "max_tokens"
-        self._omit = frozenset(omit)
-        self._extra_body = dict(extra_body or {})
-        self._slots = asyncio.Semaphore(concurrency or sys.maxsize)
-        self._timeout_s = timeout_s
+        is_general = isinstance(options, OpenAIPolicyConfig)
+        self._omit = frozenset(options.omit if is_general else ())
+        self._extra_body = dict(options.extra_body if is_general else {})
+        self._slots = asyncio.Semaphore(options.concurrency or sys.maxsize)
+        self._timeout_s = options.timeout_s
         self._client = openai.AsyncOpenAI(
             api_key=key or NO_KEY,
             base_url=self._where,
-            timeout=timeout_s,
-            max_retries=max_retries,
+            timeout=options.timeout_s,
+            max_retries=options.max_retries,
             http_client=_TimedClient(),
         )
         self.num_retries = 0  # requests sent again, in total

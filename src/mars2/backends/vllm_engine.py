@@ -12,12 +12,13 @@ import itertools
 import multiprocessing
 import shutil
 import tempfile
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
 from mars2.backends.engine_guard import EngineGuard
 from mars2.backends.snapshot_folder import snapshot_folder
+from mars2.config.policies import VllmPolicyConfig
 from mars2.core.completion import Completion, Prompt, Sampling
 from mars2.core.errors import BackendError, ConfigError
 from mars2.core.optional import need
@@ -35,26 +36,8 @@ class VllmBackend:
     completions are the labels that the engine itself puts on its tokens.
     """
 
-    def __init__(
-        self,
-        policy: str,
-        model: str | Path,
-        *,
-        dtype: str = "auto",
-        max_model_len: int | None = None,
-        tensor_parallel_size: int = 1,
-        gpu_memory_utilization: float = 0.9,
-        max_num_seqs: int = 64,
-        sleeps: bool = False,
-        engine: Mapping[str, Any] | None = None,
-    ) -> None:
-        """
-        Args:
-            max_model_len: prompt + output tokens; None: what the model allows.
-            max_num_seqs: sequences generated together.
-            sleeps: give the memory back when asked to `sleep`; False: `sleep` does nothing.
-            engine: further arguments of `vllm.AsyncEngineArgs`.
-        """
+    def __init__(self, policy: str, options: VllmPolicyConfig, model: str | Path | None = None) -> None:
+        """`model`: where the weights are, if not at `options.model`."""
         need("vllm", "vllm", f"policies.{policy}.backend vllm")
         try:
             from vllm import AsyncEngineArgs
@@ -65,27 +48,27 @@ class VllmBackend:
                 "says, or use backend: transformers"
             ) from None
         self.policy = policy
-        self._model = Path(model)
+        self._model = Path(model or options.model)
         self._is_on_cpu: bool = current_platform.is_cpu()
         arguments: dict[str, Any] = {
-            "model": str(model),
-            "dtype": dtype,
-            "max_model_len": max_model_len,
-            "tensor_parallel_size": tensor_parallel_size,
-            "gpu_memory_utilization": gpu_memory_utilization,
-            "max_num_seqs": max_num_seqs,
+            "model": str(model or options.model),
+            "dtype": options.dtype,
+            "max_model_len": options.max_model_len,
+            "tensor_parallel_size": options.tensor_parallel_size,
+            "gpu_memory_utilization": options.gpu_memory_utilization,
+            "max_num_seqs": options.max_num_seqs,
             "enable_prefix_caching": True,
             "logprobs_mode": "processed_logprobs",
             "disable_log_stats": True,
-            "enable_sleep_mode": sleeps and current_platform.is_sleep_mode_available(),
+            "enable_sleep_mode": options.sleeps and current_platform.is_sleep_mode_available(),
             **(_cpu_arguments() if self._is_on_cpu else {}),
-            **(engine or {}),
+            **options.engine,
         }
         try:
             self._arguments = AsyncEngineArgs(**arguments)
         except TypeError as error:
             raise ConfigError(f"policies.{policy}.engine: {error}; see vllm.AsyncEngineArgs") from None
-        self._sleeps = sleeps
+        self._sleeps = options.sleeps
         self._is_asleep = False
         self._engine: Any = None
         self._guard: EngineGuard | None = None

@@ -17,6 +17,7 @@ from typing import Any
 import openai
 
 from mars2.backends.openai_http import OpenAIBackend
+from mars2.config.policies import VllmServerPolicyConfig
 from mars2.core.completion import Completion, Prompt, Sampling
 from mars2.core.errors import BackendError, ConfigError
 from mars2.core.protocols import Snapshot
@@ -28,16 +29,10 @@ class VllmServerBackend(OpenAIBackend):
     """One model served by vLLM. Requests under way during a weight update finish half on either weights; the trainer
     loads between waves, and `load` waits for requests of this client to end."""
 
-    def __init__(self, policy: str, model: str, *, base_url: str, folder: str | Path | None = None, **options: Any):
-        """
-        Args:
-            model: the name under which the server offers the model.
-            folder: the model's folder, for the configuration and tokenizer of snapshots; None: `model`.
-            options: see `OpenAIBackend`.
-        """
-        super().__init__(policy, model, base_url=base_url, **options)
-        self._folder = Path(folder or model)
-        self._root = base_url.rstrip("/").removesuffix("/v1")
+    def __init__(self, policy: str, options: VllmServerPolicyConfig) -> None:
+        super().__init__(policy, options)
+        self._folder = Path(options.folder or options.model)  # configuration and tokenizer of snapshots
+        self._root = options.base_url.rstrip("/").removesuffix("/v1")
         self._version = 0
         self._weights: Path | None = None  # newest snapshot on disk, for a server that lost it
         self._name = uuid.uuid4().hex

@@ -23,9 +23,7 @@ from mars2.core.protocols import (
 )
 from mars2.runs.choose import Selection
 from mars2.runs.growing.attempt import Hidden, Retries
-from mars2.runs.growing.budget import Budget
 from mars2.runs.growing.grow_tree import TreeGrower
-from mars2.runs.growing.stopping import StopRules
 from mars2.search.ab_mcts import AbMcts
 from mars2.search.best_of_n import BestOfN
 from mars2.search.depth_guided import DepthGuided
@@ -38,25 +36,24 @@ from mars2.search.treequest_adapter import TreeQuestSearch
 
 def build_search(search: SearchConfig, agents: Sequence[str]) -> Callable[[], Search]:
     """A factory of one search per tree."""
-    options = search.model_dump(exclude={"strategy"})
     match search:
         case AbMctsConfig():
-            return lambda: AbMcts(agents, **options)
+            return lambda: AbMcts(agents, search)
         case TPlusConfig():
-            return lambda: TPlus(agents, **options)
+            return lambda: TPlus(agents, search)
         case DepthGuidedConfig():
-            return lambda: DepthGuided(agents, **options)
+            return lambda: DepthGuided(agents, search)
         case BestOfNConfig():
             return lambda: BestOfN(agents)
         case RefineBestConfig():
-            return lambda: RefineBest(agents, **options)
+            return lambda: RefineBest(agents, search)
         case SequentialConfig():
             return lambda: Sequential(agents)
         case MctsConfig():
-            return lambda: Mcts(agents, **options)
+            return lambda: Mcts(agents, search)
         case TreeQuestConfig():
-            TreeQuestSearch(agents, algorithm=search.algorithm, **search.options)  # a mistake is found now
-            return lambda: TreeQuestSearch(agents, algorithm=search.algorithm, **search.options)
+            TreeQuestSearch(agents, search)  # a mistake is found now
+            return lambda: TreeQuestSearch(agents, search)
         case _:
             assert_never(search)
 
@@ -95,8 +92,8 @@ def build_grower(
             backoff_s=config.rollout.retry_backoff_s,
             timeout_s=config.rollout.call_timeout_s,
         ),
-        budget=Budget(**config.budget.model_dump()),
-        stop_rules=StopRules(**config.stopping.model_dump()),
+        budget=config.budget,
+        stop_rules=config.stopping,
         slots=team.slots,
         guide=team.guide if guided else None,
         alpha=config.guidance.alpha if config.guidance and guided else 0.0,
@@ -110,4 +107,4 @@ def _hidden(config: RunConfig) -> Hidden:
 
 def build_selection(config: RunConfig) -> Selection:
     weighted = config.guidance is not None and config.guidance.selection
-    return Selection(**config.selection.model_dump(), weighted=weighted, seed=config.seed)
+    return Selection(**config.selection.as_dict(), weighted=weighted, seed=config.seed)

@@ -2,15 +2,6 @@
 
 from __future__ import annotations
 
-from typing import assert_never
-
-from mars2.config.policies import (
-    OpenAIPolicyConfig,
-    ScriptedPolicyConfig,
-    TransformersPolicyConfig,
-    VllmPolicyConfig,
-    VllmServerPolicyConfig,
-)
 from mars2.config.run import RunConfig
 from mars2.core.optional import need
 
@@ -22,16 +13,9 @@ def check_installed(config: RunConfig) -> None:
         MissingPackage: one line naming the key, the package and the extra that brings it.
     """
     for name, policy in config.policies.items():
-        match policy:
-            case TransformersPolicyConfig():
-                need_torch(f"policies.{name}.backend {policy.backend}")
-            case VllmPolicyConfig():
-                need("vllm", "vllm", f"policies.{name}.backend {policy.backend}")
-            case ScriptedPolicyConfig() | OpenAIPolicyConfig() | VllmServerPolicyConfig():
-                pass
-            case _:
-                assert_never(policy)
-        if getattr(policy, "lora", None) is not None:
+        for package, extra in policy.packages:
+            need(package, extra, f"policies.{name}.backend {policy.backend}")
+        if policy.adapters is not None:
             need("peft", "peft", f"policies.{name}.lora")
     if config.guidance is not None:
         need_torch("guidance.reward_model")

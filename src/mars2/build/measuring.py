@@ -7,20 +7,14 @@ from dataclasses import replace
 
 from mars2.build.growing import build_grower, build_selection
 from mars2.build.team import Team, build_problems
-from mars2.config.load import parse_config
+from mars2.config.growing import BudgetConfig, StoppingConfig
+from mars2.config.load import parse_search
 from mars2.config.run import RunConfig
-from mars2.config.search import (
-    BestOfNConfig,
-    SearchConfig,
-    TreeQuestConfig,
-)
-from mars2.config.strategies import parse_strategy
+from mars2.config.search import BestOfNConfig, SearchConfig, TreeQuestConfig
 from mars2.core.errors import ConfigError
 from mars2.core.problem import Problem
 from mars2.core.tree import Tree
 from mars2.problems.subset import seeded_subset
-from mars2.runs.growing.budget import Budget
-from mars2.runs.growing.stopping import StopRules
 from mars2.runs.measuring.evaluation import ChooseAnswer, Entrant, Evaluation, Measured, Memory
 from mars2.runs.measuring.results import TEAM
 from mars2.runs.measuring.validation import Validation
@@ -103,7 +97,7 @@ def build_strategies(config: RunConfig) -> dict[str, SearchConfig]:
         if name == own_name:
             found[name] = search
         else:
-            found[name] = parse_config(config.as_dict() | {"search": parse_strategy(name)}).search
+            found[name] = parse_search(name)
     return found
 
 
@@ -135,9 +129,9 @@ def _entrants(config: RunConfig, team: Team, strategies: Mapping[str, SearchConf
 
 def _first_attempts(config: RunConfig, team: Team, samples: int) -> Entrant:
     """Best-of-n trees in which every agent makes `samples` attempts. No rule or budget ends them early."""
-    search = BestOfNConfig(strategy="best_of_n")
+    search = BestOfNConfig()
     grower = build_grower(config, team, search=search, max_nodes=samples * len(config.agents))
-    grower = replace(grower, stop_rules=StopRules(), budget=Budget())
+    grower = replace(grower, stop_rules=StoppingConfig(), budget=BudgetConfig())
     choose = _choose(config, team, search)
     return Entrant("best_of_n", TEAM, grower, choose, is_reported=False, gives_first_attempts=True)
 

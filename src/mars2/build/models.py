@@ -4,18 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from pathlib import Path
-from typing import assert_never
 
 from mars2.build.installed import check_installed, need_torch
-from mars2.config.policies import (
-    LoraConfig,
-    OpenAIPolicyConfig,
-    PolicyConfig,
-    ScriptedPolicyConfig,
-    TransformersPolicyConfig,
-    VllmPolicyConfig,
-    VllmServerPolicyConfig,
-)
+from mars2.config.policies import LoraConfig, PolicyConfig
 from mars2.config.reward_model import RewardModelConfig
 from mars2.config.run import RunConfig
 from mars2.core.errors import ConfigError
@@ -30,7 +21,7 @@ def resolve_models(
     trained: Path | None = None,
     progress: Callable[[str, float], None] | None = None,
 ) -> dict[str, str]:
-    """Where each `transformers` policy's weights are. Lab policies are warm-started if they are not cached yet.
+    """Where the weights are of each policy that has some. Lab policies are warm-started if they are not cached yet.
 
     Args:
         trained: a checkpoint folder whose weights replace the configured ones.
@@ -41,9 +32,7 @@ def resolve_models(
         MissingPackage: the configuration needs a package that is not installed.
     """
     check_installed(config)
-    wanted = {
-        n: p.model for n, p in config.policies.items() if isinstance(p, TransformersPolicyConfig | VllmPolicyConfig)
-    }
+    wanted = {name: policy.named_after for name, policy in config.policies.items() if policy.has_weights}
     if trained is not None:
         check_not_served(config, trained)
         return {name: str(trained / name / "model") for name in wanted}
@@ -68,7 +57,7 @@ def resolve_models(
 def check_not_served(config: RunConfig, trained: Path) -> None:
     """A server's weights are its own: trained ones are served by whoever started it."""
     for name, policy in config.policies.items():
-        if isinstance(policy, VllmServerPolicyConfig):
+        if policy.trainable and not policy.has_weights:
             raise ConfigError(
                 f"policies.{name}: trained weights cannot be put into a server that others may use; run "
                 f"`vllm serve {trained / name / 'model'}` and name it with --config, or use backend: vllm"
@@ -96,7 +85,7 @@ def check_model(field: str, model: str) -> None:
 
 def prepare_torch(config: RunConfig) -> None:
     """Threads that torch may use within one operation (0 leaves its own choice); no bars for loading weights."""
-    if not any(isinstance(policy, TransformersPolicyConfig) for policy in config.policies.values()):
+    if not any(policy.in_process for policy in config.policies.values()):
         return
     _quiet_torch(config.threads)
 
@@ -129,18 +118,8 @@ def prepare_reward_training(config: RewardModelConfig) -> tuple[str, str]:
 
 
 def learner_place(policy: PolicyConfig, model: str) -> tuple[str, str, LoraConfig | None]:
-    """Device, starting weights and adapters of a policy's learner; where an engine runs is its own affair."""
-    match policy:
-        case TransformersPolicyConfig():
-            return policy.device, model, policy.lora
-        case VllmPolicyConfig():
-            return "auto", model, policy.lora
-        case VllmServerPolicyConfig():
-            return "auto", policy.folder or policy.model, policy.lora
-        case ScriptedPolicyConfig() | OpenAIPolicyConfig():
-            raise AssertionError("RunConfig refuses to train these")
-        case _:
-            assert_never(policy)
+    """Device, starting weights and adapters of a policy's learner. `model`: where the run found the weights."""
+    return policy.learner_device, policy.learner_model(model), policy.adapters
 
 
 def torch_device(device: str) -> str:

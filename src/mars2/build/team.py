@@ -10,7 +10,6 @@ from mars2.build.models import prepare_torch, torch_device
 from mars2.config.policies import (
     OpenAIPolicyConfig,
     PolicyConfig,
-    SamplingConfig,
     ScriptedPolicyConfig,
     TransformersPolicyConfig,
     VllmPolicyConfig,
@@ -20,9 +19,8 @@ from mars2.config.problems import LabProblemsConfig, ReferenceProblemsConfig
 from mars2.config.prompting import ChatPromptingConfig, LabPromptingConfig
 from mars2.config.run import RunConfig
 from mars2.config.sandbox import BubblewrapSandboxConfig, DockerSandboxConfig, SandboxFusionConfig, ZygoteSandboxConfig
-from mars2.core.completion import Sampling
 from mars2.core.errors import ConfigError, ProblemError
-from mars2.core.problem import Limits, Problem
+from mars2.core.problem import Problem
 from mars2.core.protocols import (
     Backend,
     Prompter,
@@ -33,7 +31,7 @@ from mars2.prompting.chat import ChatPrompter
 from mars2.prompting.roles import load_role
 from mars2.runs.growing.guidance import Guide
 from mars2.runs.growing.slots import Slots
-from mars2.runs.growing.team import Agent, Price
+from mars2.runs.growing.team import Agent
 
 
 @dataclass(slots=True)
@@ -68,8 +66,8 @@ def build_team(config: RunConfig, models: Mapping[str, str]) -> Team:
             agent.policy,
             backends[agent.policy],
             roles[name],
-            build_sampling(config, name),
-            build_price(config.policies[agent.policy]),
+            config.sampling_of(name),
+            config.policies[agent.policy].price,
         )
         for name, agent in config.agents.items()
     }
@@ -87,18 +85,12 @@ def build_guide(config: RunConfig) -> Guide | None:
     return Guide(model, trained_on=model.trained_on)
 
 
-def build_price(policy: PolicyConfig) -> Price | None:
-    return None if policy.price is None else Price(**policy.price.model_dump())
-
-
 def build_backend(name: str, policy: PolicyConfig, models: Mapping[str, str]) -> Backend:
     match policy:
         case TransformersPolicyConfig():
             from mars2.backends.in_process import TransformersBackend
 
-            return TransformersBackend(
-                name, models[name], device=policy.device, dtype=policy.dtype, max_batch=policy.max_batch
-            )
+            return TransformersBackend(name, policy, models[name])
         case ScriptedPolicyConfig():
             from mars2.backends.scripted import ScriptedBackend, load_script
 
@@ -106,29 +98,17 @@ def build_backend(name: str, policy: PolicyConfig, models: Mapping[str, str]) ->
         case VllmPolicyConfig():
             from mars2.backends.vllm_engine import VllmBackend
 
-            return VllmBackend(
-                name, models[name], **policy.model_dump(exclude={"backend", "model", "lora", "price", "concurrency"})
-            )
+            return VllmBackend(name, policy, models[name])
         case VllmServerPolicyConfig():
             from mars2.backends.vllm_server import VllmServerBackend
 
-            return VllmServerBackend(name, **policy.model_dump(exclude={"backend", "lora", "price"}))
+            return VllmServerBackend(name, policy)
         case OpenAIPolicyConfig():
             from mars2.backends.openai_http import OpenAIBackend
 
-            return OpenAIBackend(name, **policy.model_dump(exclude={"backend", "price"}))
+            return OpenAIBackend(name, policy)
         case _:
             assert_never(policy)
-
-
-def build_sampling(config: RunConfig, agent: str) -> Sampling:
-    settings: SamplingConfig = config.sampling_of(agent)
-    return Sampling(
-        temperature=settings.temperature,
-        top_p=settings.top_p,
-        top_k=settings.top_k,
-        max_tokens=settings.max_tokens,
-    )
 
 
 def build_role(config: RunConfig, role: str) -> str:
@@ -167,16 +147,15 @@ def build_sandbox(config: RunConfig) -> Sandbox:
         case BubblewrapSandboxConfig() as bubblewrap:
             from mars2.sandbox.bubblewrap import Bubblewrap
 
-            return ZygoteSandbox(bubblewrap.workers, launcher=Bubblewrap(bubblewrap.program))
+            return ZygoteSandbox(bubblewrap.workers, launcher=Bubblewrap(bubblewrap))
         case DockerSandboxConfig() as docker:
-            from mars2.sandbox.docker import Docker, DockerOptions
+            from mars2.sandbox.docker import Docker
 
-            options = DockerOptions(**docker.model_dump(exclude={"backend", "workers", "limits"}))
-            return ZygoteSandbox(docker.workers, launcher=Docker(options))
+            return ZygoteSandbox(docker.workers, launcher=Docker(docker))
         case SandboxFusionConfig() as service:
             from mars2.sandbox.sandboxfusion import SandboxFusion
 
-            return SandboxFusion(service.url, service.workers, timeout_s=service.timeout_s)
+            return SandboxFusion(service)
         case _:
             assert_never(config.sandbox)
 
@@ -205,5 +184,4 @@ def build_problems(config: RunConfig, split: Split) -> Sequence[Problem]:
         raise ProblemError(f"problems: the {split} split is empty; name a source with problems")
     if config.sandbox.limits is None:
         return problems
-    limits = Limits(**config.sandbox.limits.model_dump())
-    return [p.with_limits(limits) for p in problems]
+    return [p.with_limits(config.sandbox.limits) for p in problems]

@@ -12,7 +12,8 @@ import typer
 
 from mars2.cli.output import print_json, run_async, stdout, write
 from mars2.cli.progress import warm_start_progress
-from mars2.config import RunConfig, load_config
+from mars2.config.load import load_config
+from mars2.config.run import RunConfig
 
 HELP = """Check a configuration: validate it, send one prompt per agent, show the answers, estimate memory and time.
 
@@ -76,7 +77,7 @@ async def _check(config: RunConfig) -> dict[str, Any]:
         speeds: dict[str, _Speed] = {}
         for name, agent in team.agents.items():
             prompt = team.prompter.first_attempt(problem, agent.role)
-            completion = await agent.backend.generate(prompt, replace(agent.sampling, seed=config.seed))
+            completion = await agent.backend.generate(prompt, agent.sampling.seeded(config.seed))
             program = team.prompter.parse(completion.text, problem)
             verdict = await team.sandbox.judge(program, problem.public)
             agents[name] = {
@@ -113,12 +114,12 @@ async def _measure(agent: Any, prompt: Any, batch: int) -> _Speed:
     """Time a full batch of answers, and a batch that only reads the prompts."""
     started = time.monotonic()
     completions = await asyncio.gather(
-        *(agent.backend.generate(prompt, replace(agent.sampling, seed=seed)) for seed in range(batch))
+        *(agent.backend.generate(prompt, agent.sampling.seeded(seed)) for seed in range(batch))
     )
     generating = time.monotonic() - started
     started = time.monotonic()
     await asyncio.gather(
-        *(agent.backend.generate(prompt, replace(agent.sampling, seed=s, max_tokens=1)) for s in range(batch))
+        *(agent.backend.generate(prompt, replace(agent.sampling, max_tokens=1).seeded(s)) for s in range(batch))
     )
     reading = max(time.monotonic() - started, 1e-6)
     written = sum(c.output_tokens for c in completions)

@@ -15,8 +15,8 @@ import typer
 from mars2.cli.output import print_json, run_async, say, stderr, stdout
 from mars2.cli.progress import LiveView
 from mars2.cli.solve import team_config
-from mars2.config import RunConfig, load_config
-from mars2.config.load import parse_config
+from mars2.config.load import load_config, parse_config
+from mars2.config.run import RunConfig
 from mars2.core.errors import BackendError, ConfigError
 from mars2.jobs.run_folder import RUNS, commit, is_run, latest_checkpoint, open_run, open_store, set_aside
 from mars2.recipes import all_recipes
@@ -186,7 +186,7 @@ def _evaluate(config: RunConfig, folder: Path, trained: Path | None, *, resume: 
         build.build_search(search, list(config.agents))  # a mistake in a strategy is found before models are loaded
     problems = build.build_problems_to_measure(config)
     checkpoint = str(trained) if trained else None
-    sections = {name: search.model_dump(mode="json") for name, search in strategies.items()}
+    sections = {name: search.as_dict() for name, search in strategies.items()}
     goes_on = resume and RunStore.exists(folder)
     if goes_on:
         store = RunStore.open(folder)
@@ -224,7 +224,7 @@ def _evaluate(config: RunConfig, folder: Path, trained: Path | None, *, resume: 
             commit=commit(),
             seed=config.seed,
             checkpoint=checkpoint,
-            evaluation=config.evaluation.model_dump(mode="json"),
+            evaluation=config.evaluation.as_dict(),
             max_nodes=config.rollout.max_nodes,
         )
         store.put_state("strategies", {**(store.get_state("strategies") or {}), **sections})

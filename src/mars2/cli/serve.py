@@ -12,9 +12,9 @@ import typer
 from mars2.cli.addresses import is_loopback
 from mars2.cli.output import run_async, say
 from mars2.cli.solve import team_config
-from mars2.config import RunConfig
 from mars2.config.load import parse_config
-from mars2.config.strategies import parse_strategy
+from mars2.config.run import RunConfig
+from mars2.config.search import parse_strategy
 from mars2.core.errors import ConfigError
 
 if TYPE_CHECKING:

@@ -12,10 +12,10 @@ import typer
 
 from mars2.cli.output import print_json, run_async, say, stderr, write
 from mars2.cli.progress import LiveView
-from mars2.config import RunConfig, load_config
-from mars2.config.load import parse_config
-from mars2.config.models import model_name, parse_model
-from mars2.config.strategies import parse_strategy
+from mars2.config.load import load_config, parse_config
+from mars2.config.policies import PolicySettings, model_name, parse_model
+from mars2.config.run import RunConfig
+from mars2.config.search import parse_strategy
 from mars2.core.errors import ConfigError
 from mars2.core.problem import Problem
 from mars2.core.verdict import Verdict
@@ -142,7 +142,7 @@ def _ad_hoc(agents: str) -> RunConfig:
     """A team of models named on the command line."""
     from mars2.build.models import check_model
 
-    policies: dict[str, dict[str, Any]] = {}
+    policies: dict[str, PolicySettings] = {}
     for part in filter(None, (p.strip() for p in agents.split(","))):
         name, sign, model = part.partition("=")
         if not sign or not NAME.fullmatch(name):
@@ -151,8 +151,8 @@ def _ad_hoc(agents: str) -> RunConfig:
         name = name or model_name(policy)
         if name in policies:
             raise ConfigError(f"--agents: two agents are called {name!r}; name them, as in a=MODEL,b=MODEL")
-        if policy["backend"] in ("transformers", "vllm"):
-            check_model("--agents", policy["model"])
+        if policy.has_weights:
+            check_model("--agents", policy.named_after)
         policies[name] = policy
     if not policies:
         raise ConfigError("--agents: names no model; give a folder, a Hugging Face id or openai:MODEL@URL")
@@ -163,7 +163,7 @@ def _ad_hoc(agents: str) -> RunConfig:
             "policies": policies,
             "agents": {name: {"policy": name} for name in policies},
             # In waves the batches of an engine in this process repeat; with servers nobody needs to wait.
-            "rollout": {"lockstep": any(policy["backend"] in ("transformers", "vllm") for policy in policies.values())},
+            "rollout": {"lockstep": any(policy.has_weights for policy in policies.values())},
         }
     )
 

@@ -15,8 +15,8 @@ import typer
 
 from mars2.cli.output import print_json, run_async, say, stderr, stdout, summary_table
 from mars2.cli.progress import LiveView, warm_start_progress
-from mars2.config import RunConfig, load_config
-from mars2.config.load import parse_config
+from mars2.config.load import load_config, parse_config
+from mars2.config.run import RunConfig
 from mars2.core.errors import ConfigError
 from mars2.jobs.run_folder import RUNS, commit, is_begun, open_run, set_aside
 

@@ -171,7 +171,7 @@ def _train(config: RewardModelConfig, trees: Sequence[Tree], problems: Mapping[s
     }
     if config.out.exists():
         say(f"older reward model set aside: {set_aside(config.out)}")
-    model.save(config.out, {"config": config.model_dump(mode="json"), "commit": summary["commit"]})
+    model.save(config.out, {"config": config.as_dict(), "commit": summary["commit"]})
     reloaded = load_reward_model(config.out, device=device)
     if reloaded.logits(data["test"].sequences[:8]) != model.logits(data["test"].sequences[:8]):
         raise StoreError(f"{config.out} does not give the same scores when it is read back; is the disk sound?")

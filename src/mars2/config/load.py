@@ -1,49 +1,84 @@
-"""Reads a configuration file, applies ``--set`` overrides and explains mistakes in one line."""
+"""Reads options from plain data: YAML, ``--set`` texts and values given in Python; explains mistakes in one line.
+
+The only file here that knows pydantic.
+"""
 
 from __future__ import annotations
 
-import dataclasses
 import difflib
 import types
-from collections.abc import Sequence
-from copy import deepcopy
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, fields, is_dataclass
+from functools import cache
 from pathlib import Path
 from typing import Annotated, Any, TypeVar, Union, get_args, get_origin, get_type_hints
 
 import yaml
-from pydantic import BaseModel, ValidationError
+from pydantic import TypeAdapter, ValidationError
 
 from mars2.config.run import RunConfig
-from mars2.core.errors import ConfigError
+from mars2.config.search import SearchConfig, parse_strategy
+from mars2.config.values import Section
+from mars2.core.errors import ConfigError, OptionError
 from mars2.recipes import Recipe, all_recipes
 
+Options = TypeVar("Options", bound=Section)
 
-def load_config(path: Path, overrides: Sequence[str] = ()) -> RunConfig:
-    """Read `path` (YAML) and apply overrides such as ``training.steps=10``.
+
+def load_config(path: Path, overrides: Sequence[str] = (), changes: Mapping[str, Any] | None = None) -> RunConfig:
+    """`parse_config` of the YAML file `path`, or of the recipe of that name."""
+    return parse_config(read_yaml(path), overrides, changes)
+
+
+def parse_config(
+    data: Mapping[str, Any], overrides: Sequence[str] = (), changes: Mapping[str, Any] | None = None
+) -> RunConfig:
+    """Check the configuration of a run given as a mapping (a saved run's, say). `data` is left as it is.
+
+    Args:
+        overrides: texts such as ``training.steps=10``, as users write them; what follows the sign is YAML.
+        changes: dotted key → value, given by code; a value is taken as it is. Overrides win.
 
     Raises:
         ConfigError: one line naming field, value and remedy.
     """
-    return parse_config(read_yaml(path), overrides)
+    return _checked(RunConfig, RunConfig.spelled_out(_changed(data, overrides, changes or {})))
 
 
-def parse_config(data: dict[str, Any], overrides: Sequence[str] = ()) -> RunConfig:
-    """Check a configuration given as a mapping (a saved run's, say), with overrides applied."""
-    return parse_as(RunConfig, data, overrides)
+def parse_as(
+    kind: type[Options],
+    data: Mapping[str, Any],
+    overrides: Sequence[str] = (),
+    changes: Mapping[str, Any] | None = None,
+) -> Options:
+    """`parse_config` for other kinds of configuration."""
+    return _checked(kind, _changed(data, overrides, changes or {}))
 
 
-Model = TypeVar("Model", bound=BaseModel)
+def parse_search(text: str) -> SearchConfig:
+    """The search strategy that a text such as ``ab_mcts:posterior=gaussian`` names (see `parse_strategy`).
+
+    Raises:
+        ConfigError: there is no such strategy, or it has no such setting.
+    """
+    return _checked(_SearchSection, {"search": parse_strategy(text)}).search
 
 
-def parse_as(model: type[Model], data: dict[str, Any], overrides: Sequence[str] = ()) -> Model:
-    """`parse_config` for any kind of configuration. `data` is left as it is."""
-    data = deepcopy(data)
-    for override in overrides:
-        _apply(data, override)
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _SearchSection(Section):
+    search: SearchConfig
+
+
+def _checked(kind: type[Options], data: dict[str, Any]) -> Options:
     try:
-        return model.model_validate(data)
+        return _adapter(kind).validate_python(data)
     except ValidationError as error:
-        raise ConfigError(_explain(error, data, model)) from None
+        raise ConfigError(_explain(error, data, kind)) from None
+
+
+@cache
+def _adapter(kind: type[Options]) -> TypeAdapter[Options]:
+    return TypeAdapter(kind)
 
 
 def read_yaml(path: Path) -> dict[str, Any]:
@@ -80,48 +115,64 @@ def find_recipe(name: str) -> Recipe:
     raise ConfigError(f"config: no such file or recipe: {name}; {hint}")
 
 
-def _apply(data: dict[str, Any], override: str) -> None:
-    """Set ``a.b.c=value`` in place; the value is read as YAML."""
-    key, sign, text = override.partition("=")
-    if not sign or not key.strip():
-        raise ConfigError(f"--set: expected KEY=VALUE, got {override!r}; for example --set training.steps=10")
-    try:
-        value = yaml.safe_load(text)
-    except yaml.YAMLError:
-        raise ConfigError(f"--set {key}: the value is not YAML: {text!r}; quote it") from None
-    *parents, last = key.strip().split(".")
+def _changed(data: Mapping[str, Any], overrides: Sequence[str], changes: Mapping[str, Any]) -> dict[str, Any]:
+    """A copy of `data` with changes, then overrides applied."""
+    result = _copied(data)
+    for key, value in changes.items():
+        _put(result, key, value, where=key)
+    for override in overrides:
+        key, sign, text = override.partition("=")
+        key = key.strip()
+        if not sign or not key:
+            raise ConfigError(f"--set: expected KEY=VALUE, got {override!r}; for example --set training.steps=10")
+        try:
+            value = yaml.safe_load(text)
+        except yaml.YAMLError:
+            raise ConfigError(f"--set {key}: the value is not YAML: {text!r}; quote it") from None
+        _put(result, key, value, where=f"--set {key}")
+    return result
+
+
+def _copied(data: Mapping[str, Any]) -> dict[str, Any]:
+    """Sections copied; the values in them are not changed."""
+    return {key: _copied(value) if isinstance(value, Mapping) else value for key, value in data.items()}
+
+
+def _put(data: dict[str, Any], key: str, value: Any, *, where: str) -> None:
+    """Set ``a.b.c`` in place."""
+    *parents, last = key.split(".")
     place = data
     for name in parents:
-        if place.get(name) is None:
+        if isinstance(inside := place.get(name), Section):
+            place[name] = inside.as_dict()  # an object given by code; its fields can be set like others
+        elif inside is None:
             place[name] = {}
         place = place[name]
         if not isinstance(place, dict):
-            raise ConfigError(f"--set {key}: {name!r} holds a value, not a section; set it directly")
+            raise ConfigError(f"{where}: {name!r} holds a value, not a section; set it directly")
     place[last] = value
 
 
-UNKNOWN_KEY = ("extra_forbidden", "unexpected_keyword_argument")
-"""Pydantic's name for it in a model, and in a dataclass."""
-
-
-def _explain(error: ValidationError, data: dict[str, Any], model: type[BaseModel]) -> str:
+def _explain(error: ValidationError, data: dict[str, Any], kind: type[Any]) -> str:
     """The first mistake, in one line; unknown keys first, since they often cause the others."""
-    mistakes = sorted(error.errors(), key=lambda e: e["type"] not in UNKNOWN_KEY)
+    unknown = ("extra_forbidden", "unexpected_keyword_argument")
+    mistakes = sorted(error.errors(), key=lambda e: e["type"] not in unknown)
     first = mistakes[0]
-    path = _path_in_data(first["loc"], data)
+    path = _path_in_data(first["loc"], data, names_a_section=first["type"] == "value_error")
     value = first["input"]
     context = first.get("ctx", {})
     more = f" (and {len(mistakes) - 1} more)" if len(mistakes) > 1 else ""
     match first["type"]:
         case "extra_forbidden" | "unexpected_keyword_argument":
-            names = _valid_names(first["loc"], model)
+            names = _valid_names(first["loc"], kind)
             near = difflib.get_close_matches(str(first["loc"][-1]), names, n=1, cutoff=0.5)
             remedy = f"did you mean {near[0]!r}?" if near else f"valid keys here: {', '.join(names)}"
             return f"{path}: unknown key; {remedy}{more}"
         case "missing":
             return f"{path}: missing; add it{more}"
         case "value_error":
-            return str(context.get("error", first["msg"])) + more
+            reason = context.get("error", first["msg"])
+            return str(reason.under(path) if isinstance(reason, OptionError) else reason) + more
         case "union_tag_not_found":
             return f"{path}: {context['discriminator']} is missing; add it{more}"
         case "union_tag_invalid":
@@ -132,13 +183,13 @@ def _explain(error: ValidationError, data: dict[str, Any], model: type[BaseModel
             return f"{path}: got {value!r}; {message}{more}"
 
 
-def _path_in_data(loc: tuple[int | str, ...], data: Any) -> str:
-    """The dotted key as the user wrote it: pydantic's `loc` less the tags of unions."""
+def _path_in_data(loc: tuple[int | str, ...], data: Any, *, names_a_section: bool) -> str:
+    """The dotted key as the user wrote it: pydantic's `loc` less the tags of unions. The last may be missing there."""
     names: list[str] = []
     place = data
     for i, part in enumerate(loc):
-        is_last = i == len(loc) - 1
-        if isinstance(place, dict) and (part in place or is_last):
+        may_be_absent = i == len(loc) - 1 and not names_a_section
+        if isinstance(place, dict) and (part in place or may_be_absent):
             names.append(str(part))
             place = place.get(part)
         elif isinstance(place, list) and isinstance(part, int) and part < len(place):
@@ -147,28 +198,22 @@ def _path_in_data(loc: tuple[int | str, ...], data: Any) -> str:
     return ".".join(names)
 
 
-def _valid_names(loc: tuple[int | str, ...], model: type[BaseModel]) -> list[str]:
-    """Field names of the section in which `loc` ends."""
-    kinds: list[Any] = [model]
+def _valid_names(loc: tuple[int | str, ...], kind: type[Any]) -> list[str]:
+    """Names of the options of the section in which `loc` ends."""
+    kinds: list[Any] = [kind]
     for part in loc[:-1]:
         step: list[Any] = []
         for kind in kinds:
-            if options := _options(kind):
-                if part in options:
-                    step += _alternatives(options[str(part)])
-                elif any(part in get_args(annotation) for annotation in options.values()):
+            if is_dataclass(kind):
+                hints = get_type_hints(kind, include_extras=True)
+                if part in hints:
+                    step += _alternatives(hints[str(part)])
+                elif any(part in get_args(hint) for hint in hints.values()):
                     step.append(kind)  # `part` is this section's union tag
             elif get_origin(kind) is dict:
                 step += _alternatives(get_args(kind)[1])
         kinds = step
-    return [name for kind in kinds for name in _options(kind)]
-
-
-def _options(section: Any) -> dict[str, Any]:
-    """Name → type of each option of a section; {} of anything else."""
-    if isinstance(section, type) and issubclass(section, BaseModel):
-        return {name: field.annotation for name, field in section.model_fields.items()}
-    return get_type_hints(section) if dataclasses.is_dataclass(section) else {}
+    return [field.name for kind in kinds if is_dataclass(kind) for field in fields(kind)]
 
 
 def _alternatives(annotation: Any) -> list[Any]:

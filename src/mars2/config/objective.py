@@ -5,10 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Annotated, Literal
 
-from pydantic import Field
-
-from mars2.config.values import Fraction, NonNegativeFloat, PositiveFloat
-from mars2.core.errors import ConfigError
+from mars2.config.values import Fraction, NonNegativeFloat, OneOf, PositiveFloat, Section
+from mars2.core.errors import OptionError
 
 Ratio = Literal["sequence", "token"]
 Aggregation = Literal["sequence-mean", "token-mean", "constant"]
@@ -17,8 +15,8 @@ TisMode = Literal["truncate", "mask"]
 KlEstimator = Literal["k1", "k2", "k3"]
 
 
-@dataclass(frozen=True, slots=True)
-class ObjectiveSettings:
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ObjectiveSettings(Section):
     """What every loss has around it."""
 
     aggregation: Aggregation = "sequence-mean"  # how token losses become one number; constant: Dr. GRPO
@@ -30,7 +28,7 @@ class ObjectiveSettings:
     entropy_bonus: NonNegativeFloat = 0.0  # subtracts this times the mean token entropy (nats)
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, kw_only=True)
 class ClipObjectiveConfig(ObjectiveSettings):
     """The clipped ratio of PPO. The default is GSPO (arXiv:2507.18071).
 
@@ -44,17 +42,17 @@ class ClipObjectiveConfig(ObjectiveSettings):
     ratio: Ratio = "sequence"  # sequence: GSPO, arXiv:2507.18071; token: GRPO, arXiv:2402.03300, and DAPO
     clip_low: Fraction = 3e-4  # the ratio is clipped to [1 - clip_low, 1 + clip_high]
     clip_high: NonNegativeFloat = 4e-4
-    dual_clip: Annotated[float, Field(gt=1)] | None = None  # c: at A < 0 the objective is at least c·A
+    dual_clip: PositiveFloat | None = None  # c: at A < 0 the objective is at least c·A
 
-    def __post_init__(self) -> None:
+    def _check(self) -> None:
         if self.dual_clip is not None and self.dual_clip <= 1 + self.clip_high:
-            raise ConfigError(
-                f"training.objective.dual_clip must be > 1 + clip_high = {1 + self.clip_high}, got {self.dual_clip}; "
-                "use 3, or null for none"
+            raise OptionError(
+                "dual_clip",
+                f"must be > 1 + clip_high = {1 + self.clip_high}, got {self.dual_clip}; use 3, or null for none",
             )
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, kw_only=True)
 class CispoObjectiveConfig(ObjectiveSettings):
     """CISPO, arXiv:2506.13585: clips the importance weight and keeps the gradient of every token.
 
@@ -66,4 +64,4 @@ class CispoObjectiveConfig(ObjectiveSettings):
     clip_high: NonNegativeFloat = 4.0  # weights up to 5, as in arXiv:2510.13786
 
 
-ObjectiveConfig = Annotated[ClipObjectiveConfig | CispoObjectiveConfig, Field(discriminator="loss")]
+ObjectiveConfig = Annotated[ClipObjectiveConfig | CispoObjectiveConfig, OneOf("loss", default="clip")]

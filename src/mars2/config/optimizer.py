@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import Literal
 
 from mars2.config.values import Decay, NonNegativeFloat, NonNegativeInt, PositiveFloat, PositiveInt, Section
@@ -10,6 +11,7 @@ ScheduleKind = Literal["constant", "linear", "cosine"]
 Dtype = Literal["auto", "float32", "bfloat16"]
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
 class AdamWSettings(Section):
     """What reinforcement learning and supervised fine-tuning have in common."""
 
@@ -25,6 +27,7 @@ class AdamWSettings(Section):
     max_skipped_in_a_row: PositiveInt = 5  # so many non-finite updates in a row end the run
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
 class OptimizerConfig(AdamWSettings):
     """The optimizer of a training run."""
 

@@ -18,6 +18,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any, Literal
 
+from mars2.core.errors import OptionError
+
 Paradigm = Literal["grpo", "single", "homo", "heter"]
 
 ROLES = {"lab": ["solver", "checker"], "chat": ["generalist", "debugger"]}
@@ -30,7 +32,7 @@ def expand_paradigm(data: Mapping[str, Any]) -> dict[str, Any]:
     Malformed sections are left alone: validation explains them.
 
     Raises:
-        ValueError: `heter` without a policy of its own for each of at least two agents.
+        OptionError: `heter` without a policy of its own for each of at least two agents.
     """
     agents, policies = data.get("agents"), data.get("policies")
     if not (isinstance(agents, Mapping) and isinstance(policies, Mapping) and agents and policies):
@@ -52,9 +54,11 @@ def expand_paradigm(data: Mapping[str, Any]) -> dict[str, Any]:
             return _fold(rest, {role: {"policy": first, "role": role} for role in roles}, first)
         case "heter":
             if len(used) < 2 or len(set(used.values())) < len(used):
-                raise ValueError(
-                    "paradigm: heter needs at least two agents, each with a policy of its own, got "
-                    f"{', '.join(f'{agent} on {policy}' for agent, policy in used.items())}; add policies and agents"
+                raise OptionError(
+                    "paradigm",
+                    "heter needs at least two agents, each with a policy of its own, got "
+                    f"{', '.join(f'{agent} on {policy}' for agent, policy in used.items())}; add policies and agents",
+                    sign=":",
                 )
             return {**rest, "policies": {name: p for name, p in policies.items() if name in used.values()}}
         case _:

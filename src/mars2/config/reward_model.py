@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Annotated, Literal, Self
+from typing import Annotated, Literal
 
-from pydantic import Field, model_validator
+from annotated_types import MinLen
 
 from mars2.config.values import Fraction, NonNegativeFloat, NonNegativeInt, PositiveFloat, PositiveInt, Section
+from mars2.core.errors import OptionError
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
 class SplitConfig(Section):
     """Shares of the problems; the rest is for training. A problem's programs are never in two parts."""
 
@@ -17,18 +20,17 @@ class SplitConfig(Section):
     calibration: Fraction = 0.1  # makes estimates into probabilities
     test: Fraction = 0.2  # only for the report
 
-    @model_validator(mode="after")
-    def _leave_some_to_train_on(self) -> Self:
+    def _check(self) -> None:
         total = self.valid + self.calibration + self.test
         if not total < 1:
-            raise ValueError(f"split: valid + calibration + test must be < 1, got {total:g}; lower one of them")
-        return self
+            raise OptionError("valid", f"+ calibration + test must be < 1, got {total:g}; lower one of them")
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
 class RewardModelConfig(Section):
     """A reward model trained on the trees of finished runs."""
 
-    runs: Annotated[list[Path], Field(min_length=1)]  # folders of runs whose hidden tests were judged
+    runs: Annotated[tuple[Path, ...], MinLen(1)]  # folders of runs whose hidden tests were judged
     phase: str | None = None  # only these trees, such as train or evaluate; None: all
     model: str  # the backbone: a folder, a Hugging Face id, or lab:NAME
     out: Path  # the folder to make; used as guidance.reward_model

@@ -2,66 +2,60 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import Annotated, Literal
 
-from pydantic import Field
-
-from mars2.config.values import PositiveFloat, PositiveInt, Section
-
-
-class LimitsConfig(Section):
-    """What one test may use; replaces the problems' own limits."""
-
-    cpu_s: PositiveFloat = 6.0
-    wall_s: PositiveFloat | None = None  # None: 2·cpu_s + 1
-    memory_mib: PositiveInt = 512
-    stdout_kib: PositiveInt = 16 * 1024
-    stderr_kib: PositiveInt = 64
-    source_kib: PositiveInt = 256
+from mars2.config.values import OneOf, PositiveFloat, PositiveInt, Section, matches, resumable
+from mars2.core.problem import Limits
 
 
-class ZygoteSandboxConfig(Section):
+@dataclass(frozen=True, slots=True, kw_only=True)
+class JudgeSettings(Section):
+    """What every judge has."""
+
+    workers: PositiveInt = resumable("evaluate", default=2)  # programs judged at once
+    limits: Limits | None = None  # of one test; they replace the problems' own
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ZygoteSandboxConfig(JudgeSettings):
     """The judge: jails made by this process itself, on Linux, with nothing to install."""
 
     backend: Literal["zygote"] = "zygote"
-    workers: PositiveInt = 2
-    limits: LimitsConfig | None = None
     allow_unsafe: bool = False  # judge even where only weak isolation can be had
 
 
-class BubblewrapSandboxConfig(Section):
+@dataclass(frozen=True, slots=True, kw_only=True)
+class BubblewrapSandboxConfig(JudgeSettings):
     """The judge in jails made by the program `bwrap`."""
 
-    backend: Literal["bubblewrap"]
-    workers: PositiveInt = 2
-    limits: LimitsConfig | None = None
+    backend: Literal["bubblewrap"] = "bubblewrap"
     program: str = "bwrap"
 
 
-class DockerSandboxConfig(Section):
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DockerSandboxConfig(JudgeSettings):
     """The judge in containers, one for each worker; also where there is no Linux."""
 
-    backend: Literal["docker"]
-    workers: PositiveInt = 2
-    limits: LimitsConfig | None = None
+    backend: Literal["docker"] = "docker"
     image: str = "python:3.12-slim"  # any image with Python 3.11 or newer as python3; pull it first
     runtime: str | None = None  # None: the engine's default; runsc: gVisor
     memory_mib: PositiveInt = 2048  # of one container
     pids: PositiveInt = 256  # processes and threads of one container
-    program: str = "docker"
+    program: str = "docker"  # or podman
 
 
-class SandboxFusionConfig(Section):
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SandboxFusionConfig(JudgeSettings):
     """The judge on a SandboxFusion service, over HTTP."""
 
-    backend: Literal["sandboxfusion"]
-    url: Annotated[str, Field(pattern=r"^https?://\S+$")]  # such as http://localhost:8080
-    workers: PositiveInt = 8  # requests at once
-    limits: LimitsConfig | None = None
+    backend: Literal["sandboxfusion"] = "sandboxfusion"
+    url: Annotated[str, matches(r"https?://\S+", "write http://HOST:PORT")]  # such as http://localhost:8080
+    workers: PositiveInt = resumable("evaluate", default=8)  # requests at once
     timeout_s: PositiveFloat = 60.0  # beyond a test's own limits, for a service with a queue
 
 
 SandboxConfig = Annotated[
     ZygoteSandboxConfig | BubblewrapSandboxConfig | DockerSandboxConfig | SandboxFusionConfig,
-    Field(discriminator="backend"),
+    OneOf("backend", default="zygote"),
 ]

@@ -2,16 +2,22 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Self
-
-from pydantic import model_validator
 
 from mars2.config.optimizer import AdamWSettings, ScheduleKind
 from mars2.config.policies import LoraConfig
-from mars2.config.values import Fraction, NonNegativeInt, PositiveFloat, PositiveInt
+from mars2.config.values import (
+    Fraction,
+    NonNegativeInt,
+    PositiveFloat,
+    PositiveInt,
+    resumable,
+)
+from mars2.core.errors import OptionError
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
 class SftConfig(AdamWSettings):
     """One model learns the assistant's side of conversations."""
 
@@ -28,18 +34,14 @@ class SftConfig(AdamWSettings):
     lr_schedule: ScheduleKind = "cosine"
     lora: LoraConfig | None = None
     device: str = "auto"
-    threads: NonNegativeInt = 0  # torch threads; 0: as many as there are cores
+    threads: NonNegativeInt = resumable("sft", default=0)  # torch threads; 0: as many as there are cores
     seed: NonNegativeInt = 0
-    evaluate_every: PositiveInt = 50  # optimizer steps between two validation losses
-    checkpoint_every: PositiveInt = 100  # optimizer steps between two checkpoints
+    evaluate_every: PositiveInt = resumable("sft", default=50)  # optimizer steps between two validation losses
+    checkpoint_every: PositiveInt = resumable("sft", default=100)  # optimizer steps between two checkpoints
 
-    @model_validator(mode="after")
-    def _some_data_is_left_to_train_on(self) -> Self:
+    def _check(self) -> None:
         if self.validation_fraction >= 1:
-            raise ValueError(
-                f"validation_fraction must be < 1, got {self.validation_fraction}; nothing would be left to train on"
+            raise OptionError(
+                "validation_fraction",
+                f"must be < 1, got {self.validation_fraction}; nothing would be left to train on",
             )
-        return self
-
-    def as_dict(self) -> dict[str, Any]:
-        return self.model_dump(mode="json")

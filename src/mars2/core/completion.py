@@ -3,7 +3,11 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Literal
+from typing import Annotated, Literal
+
+from annotated_types import Ge, Gt, Le
+
+from mars2.core.bounds import check_bounds
 
 FinishReason = Literal["stop", "length"]
 
@@ -20,13 +24,26 @@ Prompt = tuple[Message, ...]
 
 
 @dataclass(frozen=True, slots=True)
-class Sampling:
+class SamplingOptions:
+    """How completions are drawn."""
+
+    temperature: Annotated[float, Ge(0)] = 1.0  # 0: always the likeliest token
+    top_p: Annotated[float, Gt(0), Le(1)] = 1.0
+    top_k: Annotated[int, Ge(0)] = 0  # 0: off
+    max_tokens: Annotated[int, Ge(1)] = 1024
+
+    def __post_init__(self) -> None:
+        check_bounds(self)
+
+    def seeded(self, seed: int | None) -> Sampling:
+        """For one completion."""
+        return Sampling(self.temperature, self.top_p, self.top_k, self.max_tokens, seed)
+
+
+@dataclass(frozen=True, slots=True)
+class Sampling(SamplingOptions):
     """How one completion is drawn. `seed` makes it reproducible whatever else is in the same batch."""
 
-    temperature: float = 1.0
-    top_p: float = 1.0
-    top_k: int = 0  # 0: off
-    max_tokens: int = 512
     seed: int | None = None
 
 

@@ -3,6 +3,7 @@
 Mars2Error
 ├── UserError              a mistake in what the user gave; the command line prints one line and exits with 2
 │   ├── ConfigError        a configuration key or value
+│   │   └── OptionError    a field of an options object, wherever it was made
 │   ├── MissingPackage     a package that an extra installs is not there (core/optional.py)
 │   ├── ProblemError       a problem file or problem source
 │   │   └── CheckerError   a problem's own checker failed: never a verdict, never a reward
@@ -28,8 +29,24 @@ class UserError(Mars2Error):
     """A mistake in the user's input. The message names the field, the value and the remedy, in one line."""
 
 
-class ConfigError(UserError):
+class ConfigError(UserError, ValueError):
     """A configuration key or value is wrong."""
+
+
+class OptionError(ConfigError):
+    """A field of an options object has a value that it may not have.
+
+    The object does not know in which section of a configuration it stands; whoever does calls `under`.
+    """
+
+    def __init__(self, field: str, problem: str, *, sign: str = "") -> None:
+        """`problem` follows the name of the field, such as "must be > 1, got 0; use 3"."""
+        super().__init__(f"{field}{sign} {problem}")
+        self._field, self._problem, self._sign = field, problem, sign
+
+    def under(self, section: str) -> OptionError:
+        """The same mistake with the dotted name of the section before the field."""
+        return OptionError(f"{section}.{self._field}" if section else self._field, self._problem, sign=self._sign)
 
 
 class MissingPackage(UserError):

@@ -3,7 +3,11 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field, replace
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
+
+from annotated_types import Ge, Gt
+
+from mars2.core.bounds import check_bounds
 
 NamedComparison = Literal["exact", "tolerant", "tokens", "unordered"]
 """How an output is compared: exact (LiveCodeBench's rule), tolerant (1e-6), tokens (white space ignored), unordered."""
@@ -53,14 +57,17 @@ Test = StdioTest | CallTest | AssertTest
 
 @dataclass(frozen=True, slots=True)
 class Limits:
-    """What one test may use. `wall_s=None` means 2·cpu_s + 1."""
+    """What one test may use."""
 
-    cpu_s: float = 6.0
-    wall_s: float | None = None
-    memory_mib: int = 512
-    stdout_kib: int = 16 * 1024
-    stderr_kib: int = 64
-    source_kib: int = 256
+    cpu_s: Annotated[float, Gt(0)] = 6.0
+    wall_s: Annotated[float, Gt(0)] | None = None  # None: 2·cpu_s + 1
+    memory_mib: Annotated[int, Ge(1)] = 512
+    stdout_kib: Annotated[int, Ge(1)] = 16 * 1024
+    stderr_kib: Annotated[int, Ge(1)] = 64
+    source_kib: Annotated[int, Ge(1)] = 256
+
+    def __post_init__(self) -> None:
+        check_bounds(self)
 
     @property
     def effective_wall_s(self) -> float:

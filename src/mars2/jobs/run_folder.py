@@ -6,8 +6,8 @@ import subprocess
 from pathlib import Path
 
 from mars2 import __version__
-from mars2.config import RunConfig
 from mars2.config.load import parse_config
+from mars2.config.run import RunConfig
 from mars2.core.errors import ConfigError
 from mars2.store.run_store import RunStore
 from mars2.store.schema import RunNotBegun

@@ -16,6 +16,7 @@ import sys
 import sysconfig
 from pathlib import Path
 
+from mars2.config.sandbox import BubblewrapSandboxConfig
 from mars2.core.errors import SandboxUnavailable
 from mars2.sandbox.launchers import ENVIRONMENT, PYTHON_OPTIONS, WORKER_FOLDER, LaunchedProcess
 
@@ -30,8 +31,8 @@ class Bubblewrap:
     tier = "bubblewrap"
     has_numpy = True
 
-    def __init__(self, program: str = "bwrap") -> None:
-        self._program = program
+    def __init__(self, options: BubblewrapSandboxConfig | None = None) -> None:
+        self._program = (options or BubblewrapSandboxConfig()).program
 
     def spawn(self, connection: socket.socket) -> LaunchedProcess:
         """See `Launcher.spawn`."""

@@ -12,9 +12,9 @@ import shutil
 import socket
 import subprocess
 import sys
-from dataclasses import dataclass
 from typing import Any
 
+from mars2.config.sandbox import DockerSandboxConfig
 from mars2.core.errors import SandboxUnavailable
 from mars2.sandbox.launchers import ENVIRONMENT, PYTHON_OPTIONS, WORKER_FOLDER, LaunchedProcess
 
@@ -23,24 +23,13 @@ _NOBODY = "65534:65534"
 _ASK_S = 20.0
 
 
-@dataclass(frozen=True, slots=True)
-class DockerOptions:
-    """How containers are made."""
-
-    image: str = "python:3.12-slim"
-    runtime: str | None = None  # None: the engine's default; "runsc" for gVisor
-    memory_mib: int = 2048  # of a container, all its programs together
-    pids: int = 256  # processes and threads of a container
-    program: str = "docker"  # or podman
-
-
 class Docker:
     """Starts each worker in a container of its own."""
 
     has_numpy = False
 
-    def __init__(self, options: DockerOptions | None = None) -> None:
-        self._options = options or DockerOptions()
+    def __init__(self, options: DockerSandboxConfig | None = None) -> None:
+        self._options = options or DockerSandboxConfig()
         self._is_checked = False
         self.tier = "docker" if self._options.runtime is None else f"docker+{self._options.runtime}"
 
@@ -57,7 +46,7 @@ class Docker:
 class _Container(LaunchedProcess):
     """The `docker run` of one container; the container ends with its standard input, or when this is killed."""
 
-    def __init__(self, options: DockerOptions, name: str, connection: socket.socket) -> None:
+    def __init__(self, options: DockerSandboxConfig, name: str, connection: socket.socket) -> None:
         self._remove = [options.program, "rm", "--force", name]
         super().__init__(command(options, name), stdin=connection, stdout=connection)
 
@@ -67,7 +56,7 @@ class _Container(LaunchedProcess):
         subprocess.Popen(self._remove, stdin=nothing, stdout=nothing, stderr=nothing, start_new_session=True)
 
 
-def command(options: DockerOptions, name: str) -> list[str]:
+def command(options: DockerSandboxConfig, name: str) -> list[str]:
     """The `docker run` of a worker: no network, nothing to write to, no capability, an ordinary user."""
     arguments = [options.program, "run", "--rm", "--interactive", "--name", name, "--label", "mars2=sandbox"]
     arguments += ["--pull", "never", "--log-driver", "none", "--network", "none", "--ipc", "none", "--read-only"]
@@ -82,9 +71,9 @@ def command(options: DockerOptions, name: str) -> list[str]:
     return [*arguments, "--entrypoint", "python3", options.image, *PYTHON_OPTIONS, f"{_INSIDE}/bridge.py"]
 
 
-def unavailable(options: DockerOptions | None = None) -> str:
+def unavailable(options: DockerSandboxConfig | None = None) -> str:
     """Why containers cannot be made here, in a line that names the remedy; "" if they can."""
-    options = options or DockerOptions()
+    options = options or DockerSandboxConfig()
     if sys.platform == "win32":
         return "on Windows, run mars2 inside WSL 2, with Docker's integration switched on"
     if shutil.which(options.program) is None:

@@ -17,6 +17,7 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
+from mars2.config.sandbox import SandboxFusionConfig
 from mars2.core.errors import SandboxUnavailable, UserError
 from mars2.core.problem import AssertTest, CallTest, Checker, Comparison, Limits, StdioTest, Suite, Test
 from mars2.core.protocols import SandboxFacts
@@ -42,15 +43,11 @@ class SandboxFusion:
     mode = "hermetic"
     tier = "remote"
 
-    def __init__(self, url: str, workers: int = 8, *, timeout_s: float = 60.0, retry_wait_s: float = 1.0) -> None:
-        """Args:
-        url: the service's address, such as ``http://localhost:8080``.
-        timeout_s: how long a request may take beyond the test's own limits (the service may queue it).
-        retry_wait_s: pause before the second attempt; doubled before the third.
-        """
-        self._url = url.rstrip("/")
-        self._timeout_s, self._retry_wait_s = timeout_s, retry_wait_s
-        self._threads = ThreadPoolExecutor(workers, thread_name_prefix="sandboxfusion")
+    def __init__(self, options: SandboxFusionConfig, *, retry_wait_s: float = 1.0) -> None:
+        """`retry_wait_s`: pause before the second attempt; doubled before the third."""
+        self._url = options.url.rstrip("/")
+        self._timeout_s, self._retry_wait_s = options.timeout_s, retry_wait_s
+        self._threads = ThreadPoolExecutor(options.workers, thread_name_prefix="sandboxfusion")
         self._files = {"mars2_remote/__init__.py": ""} | {
             f"mars2_remote/{path}": _base64((_HERE / "worker" / path).read_bytes())
             for path in ("encoding.py", "program/__init__.py", "program/checker.py")

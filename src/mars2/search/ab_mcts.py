@@ -12,19 +12,15 @@ from collections import Counter
 from collections.abc import Sequence, Set
 from dataclasses import dataclass
 from math import inf, log, sqrt
-from typing import Literal
 
 import numpy as np
 
-from mars2.core.errors import ConfigError
+from mars2.config.search import AbMctsConfig, TreeSettings
 from mars2.core.protocols import Choice, Stop
 from mars2.core.tree import Node, Tree
 from mars2.search.arms import NOTHING, ROOT, Gate, TreeArms, indices, node_at, site_of
 from mars2.search.posteriors import Observations, posterior_named
 from mars2.search.strategy import Strategy
-
-Order = Literal["node-then-model", "stack"]
-AgentChoice = Literal["thompson", "ucb1"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,39 +35,16 @@ class NodeArms:
 class AbMcts(Strategy):
     """Adaptive-branching Monte Carlo tree search with node aggregation, for several agents.
 
-    Args:
-        agents: names; ties go to the first.
-        posterior: "beta" (a = b = ½) or "gaussian" (NIX m=0, κ=1, ν=1, τ²=0.1), for every arm.
-        order: "node-then-model" descends first and then draws the agent from its posterior over the whole tree;
-            "stack" draws the agent at every node from that node's own posteriors and looks only at its children.
-        agent_choice: with "node-then-model", the agent by Thompson sampling or by UCB1 (exploration √2).
-        max_pending_per_node: no more than this many expansions of one node at a time; None: no cap.
+    Agents are names; ties go to the first. What each option does is said where it is declared.
     """
 
-    def __init__(
-        self,
-        agents: Sequence[str],
-        *,
-        posterior: Literal["beta", "gaussian"] = "beta",
-        order: Order = "node-then-model",
-        agent_choice: AgentChoice = "thompson",
-        max_pending_per_node: int | None = None,
-    ) -> None:
+    def __init__(self, agents: Sequence[str], options: TreeSettings | None = None) -> None:
         super().__init__(agents)
-        if order not in ("node-then-model", "stack"):
-            raise ConfigError(f"search.order must be node-then-model or stack, got {order!r}; the first is the default")
-        if agent_choice not in ("thompson", "ucb1"):
-            raise ConfigError(
-                f"search.agent_choice must be thompson or ucb1, got {agent_choice!r}; thompson is the default"
-            )
-        if max_pending_per_node is not None and max_pending_per_node < 1:
-            raise ConfigError(
-                f"search.max_pending_per_node must be >= 1 or null, got {max_pending_per_node}; null means no cap"
-            )
-        self._posterior = posterior_named(posterior)
-        self._stack = order == "stack"
-        self._ucb1 = agent_choice == "ucb1"
-        self._cap = max_pending_per_node
+        options = options or AbMctsConfig()
+        self._posterior = posterior_named(options.posterior)
+        self._stack = options.order == "stack"
+        self._ucb1 = options.agent_choice == "ucb1"
+        self._cap = options.max_pending_per_node
         self._arms = TreeArms(per_agent=self._stack)
 
     def choose(self, tree: Tree, rng: np.random.Generator) -> Choice | Stop:

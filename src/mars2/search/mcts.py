@@ -8,7 +8,7 @@ from math import log, sqrt
 
 import numpy as np
 
-from mars2.core.errors import ConfigError
+from mars2.config.search import MctsConfig
 from mars2.core.protocols import Choice, Stop
 from mars2.core.tree import Node, Tree
 from mars2.search.strategy import Strategy
@@ -23,14 +23,9 @@ class Mcts(Strategy):
     whose children are all still being written is widened further rather than waited for.
     """
 
-    def __init__(self, agents: Sequence[str], *, samples_per_agent: int = 2, exploration: float = sqrt(2.0)) -> None:
+    def __init__(self, agents: Sequence[str], options: MctsConfig | None = None) -> None:
         super().__init__(agents)
-        if samples_per_agent < 1:
-            raise ConfigError(f"search.samples_per_agent must be >= 1, got {samples_per_agent}; 2 is the default")
-        if exploration < 0:
-            raise ConfigError(f"search.exploration must be >= 0, got {exploration}; sqrt(2) is the default")
-        self._samples_per_agent = samples_per_agent
-        self._exploration = exploration
+        self._options = options or MctsConfig()
         self._visits: Counter[int | None] = Counter()  # node id -> nodes in its subtree, itself included
         self._totals: defaultdict[int | None, float] = defaultdict(float)  # node id -> sum of their scores
 
@@ -42,7 +37,7 @@ class Mcts(Strategy):
         for parent_id, count in pending_at.items():
             for ancestor in [None, *tree.path(parent_id)][:-1]:
                 pending_below[ancestor] += count
-        width = self._samples_per_agent * len(self._agents)
+        width = self._options.samples_per_agent * len(self._agents)
         node_id: int | None = None
         while (children := tree.children(node_id)) and len(children) + pending_at[node_id] >= width:
             log_visits = log(self._visits[node_id] + pending_below[node_id])
@@ -53,7 +48,7 @@ class Mcts(Strategy):
 
     def _uct(self, node_id: int, pending: int, log_parent_visits: float) -> float:
         mean = self._totals[node_id] / self._visits[node_id]
-        return mean + self._exploration * sqrt(log_parent_visits / (self._visits[node_id] + pending))
+        return mean + self._options.exploration * sqrt(log_parent_visits / (self._visits[node_id] + pending))
 
     def tell(self, tree: Tree, node: Node) -> None:
         super().tell(tree, node)

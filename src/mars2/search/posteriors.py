@@ -8,12 +8,12 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 from math import sqrt
-from typing import Protocol, TypeVar
+from typing import Protocol, TypeVar, assert_never
 
 import numpy as np
 from numpy.typing import NDArray
 
-from mars2.core.errors import ConfigError
+from mars2.config.search import PosteriorName
 from mars2.search.largest_beta import largest_beta, log_envelope
 
 MANY = 128  # Beta arms from which on not every one is drawn
@@ -95,19 +95,15 @@ class Gaussian:
         return _largest(m + np.sqrt(sigma_square / kappa) * rng.standard_normal(len(rows)))
 
 
-def posterior_named(name: str) -> Posterior:
-    """The posterior family called `name`, with its default prior.
-
-    Raises:
-        ConfigError: no such family.
-    """
+def posterior_named(name: PosteriorName) -> Posterior:
+    """The posterior family called `name`, with its default prior."""
     match name:
         case "beta":
             return Beta()
         case "gaussian":
             return Gaussian()
         case _:
-            raise ConfigError(f"search.posterior must be beta or gaussian, got {name!r}; beta is the default")
+            assert_never(name)
 
 
 def _largest(draws: Array) -> tuple[int, float]:

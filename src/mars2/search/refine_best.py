@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from mars2.core.errors import ConfigError
+from mars2.config.search import RefineBestConfig
 from mars2.core.protocols import Choice, Stop
 from mars2.core.tree import Node, Tree
 from mars2.search.strategy import Strategy
@@ -18,11 +18,9 @@ class RefineBest(Strategy):
     Agents take turns. While no attempt is finished, further choices are first attempts too.
     """
 
-    def __init__(self, agents: Sequence[str], *, num_first_attempts: int = 1) -> None:
+    def __init__(self, agents: Sequence[str], options: RefineBestConfig | None = None) -> None:
         super().__init__(agents)
-        if num_first_attempts < 1:
-            raise ConfigError(f"search.num_first_attempts must be >= 1, got {num_first_attempts}; 1 is the default")
-        self._num_first_attempts = num_first_attempts
+        self._num_first_attempts = (options or RefineBestConfig()).num_first_attempts
         self._best: Node | None = None
 
     def choose(self, tree: Tree, rng: np.random.Generator) -> Choice | Stop:

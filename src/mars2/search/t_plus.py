@@ -4,13 +4,11 @@ from __future__ import annotations
 
 from array import array
 from collections.abc import Sequence
-from typing import Literal
 
 import numpy as np
 
-from mars2.core.errors import ConfigError
+from mars2.config.search import TPlusConfig
 from mars2.core.tree import Tree
-from mars2.search.ab_mcts import AgentChoice, Order
 from mars2.search.arms import Gate, TreeArms, indices, node_at
 from mars2.search.depth_guided import DepthGuided
 
@@ -30,49 +28,18 @@ class TPlus(DepthGuided):
     With own_score_weight=0, back_up="score" and go_on="arm" it is `DepthGuided`. Differs from arXiv:2602.07848, which
     has AB-MCTS's arms; docs/search.md has what each change does.
 
-    Args:
-        agents, posterior, order, agent_choice, max_pending_per_node: see `AbMcts`.
-        gamma, slope, floor, count_scope: see `DepthGuided`; here γ falls less per level, and c counts per node.
-        own_score_weight: k, >= 0.
-        back_up: what arms hear of a new node: the "best" score on the way down to it, or its own "score".
-        go_on: what GEN is compared with: the draw of the "best-child", or of the CONT "arm".
+    Here γ falls less per level than in `DepthGuided`, and c counts per node.
     """
 
-    def __init__(
-        self,
-        agents: Sequence[str],
-        *,
-        own_score_weight: float = 100.0,
-        back_up: Literal["best", "score"] = "best",
-        go_on: Literal["best-child", "arm"] = "best-child",
-        gamma: float = 0.98,
-        slope: float = 0.02,
-        floor: float = 0.5,
-        count_scope: Literal["depth", "node"] = "node",
-        posterior: Literal["beta", "gaussian"] = "beta",
-        order: Order = "node-then-model",
-        agent_choice: AgentChoice = "thompson",
-        max_pending_per_node: int | None = None,
-    ) -> None:
-        super().__init__(
-            agents,
-            gamma=gamma,
-            slope=slope,
-            floor=floor,
-            count_scope=count_scope,
-            posterior=posterior,
-            order=order,
-            agent_choice=agent_choice,
-            max_pending_per_node=max_pending_per_node,
+    def __init__(self, agents: Sequence[str], options: TPlusConfig | None = None) -> None:
+        options = options or TPlusConfig()
+        super().__init__(agents, options)
+        self._by_child = options.go_on == "best-child"
+        self._arms = TreeArms(
+            per_agent=self._stack,
+            own_score_weight=options.own_score_weight,
+            back_up_best=options.back_up == "best",
         )
-        if own_score_weight < 0:
-            raise ConfigError(f"search.own_score_weight must be >= 0, got {own_score_weight}; 100 is the default")
-        if back_up not in ("best", "score"):
-            raise ConfigError(f"search.back_up must be best or score, got {back_up!r}; best is the default")
-        if go_on not in ("best-child", "arm"):
-            raise ConfigError(f"search.go_on must be best-child or arm, got {go_on!r}; best-child is the default")
-        self._by_child = go_on == "best-child"
-        self._arms = TreeArms(per_agent=self._stack, own_score_weight=own_score_weight, back_up_best=back_up == "best")
 
     def _descend(
         self, tree: Tree, site: int, gate: Gate, children: array[int], may_generate: bool, rng: np.random.Generator

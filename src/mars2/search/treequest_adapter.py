@@ -9,13 +9,14 @@ from typing import Any
 
 import numpy as np
 
+from mars2.config.search import TreeQuestConfig
 from mars2.core.errors import ConfigError
 from mars2.core.optional import need
 from mars2.core.protocols import Choice, Stop
 from mars2.core.tree import Node, Tree
 from mars2.search.strategy import Strategy
 
-ALGORITHMS = {
+ALGORITHMS: dict[str, str] = {
     "ABMCTSA": "treequest",
     "ABMCTSM": "treequest",
     "StandardMCTS": "treequest",
@@ -34,29 +35,24 @@ class TreeQuestSearch(Strategy):
     queue: such nodes stay in our tree, where TreeQuest never grows them. They are replayed exactly only from trees
     grown one expansion at a time; the others from any tree. The set of agents is fixed.
 
-    Args:
-        agents: names; they are TreeQuest's actions.
-        algorithm: one of `ALGORITHMS`.
-        options: keyword arguments of the algorithm, e.g. ``dist_type="beta"``.
-
     Raises:
-        ConfigError: there is no such algorithm, or it refuses the options.
+        ConfigError: the algorithm refuses the options.
         MissingPackage: TreeQuest is not installed.
     """
 
-    def __init__(self, agents: Sequence[str], *, algorithm: str = "ABMCTSA", **options: Any) -> None:
+    def __init__(self, agents: Sequence[str], options: TreeQuestConfig | None = None) -> None:
         super().__init__(agents)
-        if algorithm not in ALGORITHMS:
-            raise ConfigError(f"search.algorithm must be one of {', '.join(ALGORITHMS)}, got {algorithm!r}")
-        need("treequest", "treequest", f"search.algorithm treequest:{algorithm}")
+        options = options or TreeQuestConfig()
+        name = options.algorithm
+        need("treequest", "treequest", f"search.algorithm treequest:{name}")
         try:
-            self._algorithm: Any = getattr(import_module(ALGORITHMS[algorithm]), algorithm)(**options)
+            self._algorithm: Any = getattr(import_module(ALGORITHMS[name]), name)(**options.options)
         except ImportError as error:
             raise ConfigError(
-                f"search.algorithm treequest:{algorithm} lacks a package of its own: {error}; install it"
+                f"search.algorithm treequest:{name} lacks a package of its own: {error}; install it"
             ) from error
         except (TypeError, ValueError, AssertionError) as error:
-            raise ConfigError(f"search.options do not suit treequest:{algorithm}, got {options}; {error}") from error
+            raise ConfigError(f"search.options do not suit treequest:{name}, got {options.options}; {error}") from error
         self._state: Any = self._algorithm.init_tree()
         self._theirs: list[int | None] = []  # our node id -> TreeQuest's index; None: discarded
         self._ours: list[int] = []  # TreeQuest's index -> our node id

@@ -8,11 +8,10 @@ from dataclasses import dataclass, replace
 
 from mars2 import build
 from mars2.config.run import RunConfig
-from mars2.core.completion import Sampling
+from mars2.core.completion import SamplingOptions
 from mars2.core.problem import Problem
 from mars2.core.tree import Expansion, Failure, Node, Tree
 from mars2.runs.choose import choose
-from mars2.runs.growing.budget import Budget
 from mars2.serve.requests import ChatRequest
 
 
@@ -75,7 +74,7 @@ async def search(
         name: replace(agent, sampling=_sampling(agent.sampling, request)) for name, agent in grower.agents.items()
     }
     seconds = request.mars2.seconds if request.mars2.seconds is not None else grower.budget.seconds
-    budget = Budget(grower.budget.tokens, seconds, grower.budget.cost)
+    budget = replace(grower.budget, seconds=seconds)
     seed = config.seed if request.seed is None else request.seed & 0x7FFFFFFF
     grower = replace(grower, agents=agents, seed=seed, budget=budget)
     tree = Tree("serve", problem.id)
@@ -101,7 +100,7 @@ async def search(
     )
 
 
-def _sampling(sampling: Sampling, request: ChatRequest) -> Sampling:
+def _sampling(sampling: SamplingOptions, request: ChatRequest) -> SamplingOptions:
     limit = request.max_completion_tokens or request.max_tokens
     return replace(
         sampling,

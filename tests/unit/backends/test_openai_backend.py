@@ -13,6 +13,7 @@ import pytest
 
 from mars2.backends.openai_http import OpenAIBackend
 from mars2.backends.vllm_server import VllmServerBackend
+from mars2.config.policies import OpenAIPolicyConfig, VllmServerPolicyConfig
 from mars2.core.completion import Message, Sampling
 from mars2.core.errors import BackendError, ConfigError
 from openai_server import Script, answer, openai_server
@@ -29,7 +30,10 @@ def server(monkeypatch: pytest.MonkeyPatch) -> Iterator[Script]:
 
 
 def backend_on(server: Script, **options: object) -> OpenAIBackend:
-    return OpenAIBackend("p", "m", base_url=server.url, api_key_env="MARS2_TEST_KEY", **options)  # type: ignore[arg-type]
+    return OpenAIBackend(
+        "p",
+        OpenAIPolicyConfig(model="m", base_url=server.url, api_key_env="MARS2_TEST_KEY", **options),  # type: ignore[arg-type]
+    )
 
 
 async def test_a_request_carries_messages_sampling_and_key(server: Script) -> None:
@@ -229,7 +233,10 @@ async def test_a_server_that_is_too_slow_or_absent(server: Script) -> None:
     with pytest.raises(BackendError, match="in time"):
         await backend.generate(PROMPT, Sampling())
     await backend.close()
-    nobody = OpenAIBackend("p", "m", base_url="http://127.0.0.1:9/v1", api_key_env="MARS2_TEST_KEY", max_retries=0)
+    nobody = OpenAIBackend(
+        "p",
+        OpenAIPolicyConfig(model="m", base_url="http://127.0.0.1:9/v1", api_key_env="MARS2_TEST_KEY", max_retries=0),
+    )
     with pytest.raises(BackendError, match="cannot reach http://127"):
         await nobody.generate(PROMPT, Sampling())
     await nobody.close()
@@ -306,7 +313,7 @@ async def test_a_key_is_hidden_also_as_python_or_json_writes_it(
 def test_openai_itself_wants_a_key(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.delenv("OPENAI_API_KEY", raising=False)
     with pytest.raises(ConfigError, match="OPENAI_API_KEY is not set"):
-        OpenAIBackend("p", "gpt")
+        OpenAIBackend("p", OpenAIPolicyConfig(model="gpt"))
 
 
 async def test_vllm_is_told_every_sampling_option_that_a_model_folder_could_set(server: Script, tmp_path: Path) -> None:
@@ -315,7 +322,10 @@ async def test_vllm_is_told_every_sampling_option_that_a_model_folder_could_set(
     reply = answer({"model": "m", "max_tokens": 1}) | {"prompt_token_ids": [1, 2]}
     reply["choices"][0] |= message
     server.replies.append((200, {}, reply))
-    backend = VllmServerBackend("p", "m", base_url=server.url, folder=tmp_path, api_key_env="MARS2_TEST_KEY")
+    backend = VllmServerBackend(
+        "p",
+        VllmServerPolicyConfig(model="m", base_url=server.url, folder=str(tmp_path), api_key_env="MARS2_TEST_KEY"),
+    )
     await backend.generate(PROMPT, Sampling(seed=0))
     neutral = {"temperature": 1.0, "top_p": 1.0, "top_k": 0, "min_p": 0.0, "repetition_penalty": 1.0}
     neutral |= {"presence_penalty": 0.0, "frequency_penalty": 0.0}
@@ -331,7 +341,10 @@ async def test_malformed_logprobs_of_vllm_are_a_backend_error(server: Script, tm
     reply = answer({"model": "m"}) | {"prompt_token_ids": [1, 2]}
     reply["choices"][0].update(token_ids=[5], logprobs=logprobs)
     server.replies.append((200, {}, reply))
-    backend = VllmServerBackend("p", "m", base_url=server.url, folder=tmp_path, api_key_env="MARS2_TEST_KEY")
+    backend = VllmServerBackend(
+        "p",
+        VllmServerPolicyConfig(model="m", base_url=server.url, folder=str(tmp_path), api_key_env="MARS2_TEST_KEY"),
+    )
     with pytest.raises(BackendError, match="token ids or logprobs are malformed"):
         await backend.generate(PROMPT, Sampling(seed=0))
     await backend.close()

@@ -11,6 +11,7 @@ import pytest
 import torch
 
 from mars2.backends.in_process import TransformersBackend, sample
+from mars2.config.policies import TransformersPolicyConfig
 from mars2.core.completion import Message, Sampling
 from mars2.core.errors import BackendError
 from mars2.core.protocols import Snapshot
@@ -20,7 +21,7 @@ PROMPTS = [(Message("user", text),) for text in ("f", "sort then double each", "
 
 @pytest.fixture
 async def backend(tiny_model: Path) -> AsyncIterator[TransformersBackend]:
-    made = TransformersBackend("p", tiny_model, device="cpu", max_batch=3)
+    made = TransformersBackend("p", TransformersPolicyConfig(model=str(tiny_model), device="cpu", max_batch=3))
     yield made
     await made.close()
 

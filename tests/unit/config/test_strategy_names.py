@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from mars2.config.load import parse_config
-from mars2.config.strategies import parse_strategy
+from mars2.config.search import parse_strategy
 from mars2.core.errors import ConfigError
 
 TEAM: dict[str, Any] = {
@@ -37,7 +37,7 @@ TEAM: dict[str, Any] = {
 )
 def test_a_name_stands_for_a_search_section(text: str, section: dict[str, Any]) -> None:
     assert parse_strategy(text) == section
-    search = parse_config(TEAM | {"search": section}).search.model_dump()
+    search = parse_config(TEAM | {"search": section}).search.as_dict()
     assert section.items() <= search.items()
 
 

@@ -62,7 +62,7 @@ tests = (
 test_tuples = st.lists(tests, max_size=2).map(tuple)
 problems = st.builds(
     Problem, any_text, any_text, test_tuples, test_tuples, st.none() | st.text(), any_text,
-    st.builds(Limits, wall_s=st.none() | any_float),
+    st.builds(Limits, wall_s=st.none() | st.floats(min_value=0, exclude_min=True, allow_nan=False)),
     st.sampled_from(["exact", "unordered"]) | st.builds(Checker, any_text),
     st.dictionaries(st.text(), values, max_size=2),
 )  # fmt: skip

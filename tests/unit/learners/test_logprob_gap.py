@@ -14,6 +14,7 @@ import torch
 from mars2 import build
 from mars2.backends.in_process import TransformersBackend
 from mars2.config.load import parse_config
+from mars2.config.policies import TransformersPolicyConfig
 from mars2.config.run import RunConfig
 from mars2.core.completion import Completion, Message, Sampling
 from mars2.core.errors import ConfigError
@@ -55,7 +56,7 @@ def sampled(folder: Path, temperature: float, max_tokens: int, num: int) -> list
     """Completions of prompts of uneven length, generated in one batch."""
 
     async def generate() -> list[Completion]:
-        backend = TransformersBackend("p", folder, device="cpu", dtype="float32")
+        backend = TransformersBackend("p", TransformersPolicyConfig(model=str(folder), device="cpu", dtype="float32"))
         prompts = [(Message("user", QUESTIONS[i % len(QUESTIONS)]),) for i in range(num)]
         calls = [
             backend.generate(prompt, Sampling(temperature=temperature, max_tokens=max_tokens, seed=i))

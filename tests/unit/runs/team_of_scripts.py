@@ -7,13 +7,14 @@ from collections.abc import Callable
 from typing import Any
 
 from mars2.backends.scripted import Rule, ScriptedBackend
+from mars2.config.policies import PriceConfig
 from mars2.core.completion import Sampling
 from mars2.core.problem import CallTest, Problem, Suite
 from mars2.core.protocols import Sandbox, Search
 from mars2.core.verdict import Status, TestResult, Verdict
 from mars2.prompting.chat import ChatPrompter
 from mars2.runs.growing.grow_tree import TreeGrower
-from mars2.runs.growing.team import Agent, Price
+from mars2.runs.growing.team import Agent
 from mars2.sandbox import ScriptedSandbox
 from mars2.sandbox.worker.supervisor.comparison import values_equal
 from mars2.search.ab_mcts import AbMcts
@@ -56,7 +57,7 @@ def grower(
     max_nodes: int = 8,
     new_search: Callable[[], Search] | None = None,
     sandbox: Sandbox | None = None,
-    price: Price | None = None,
+    price: PriceConfig | None = None,
     **options: Any,
 ) -> TreeGrower:
     agents = {b.policy: Agent(b.policy, b.policy, b, "", Sampling(max_tokens=200), price) for b in backends}

@@ -8,6 +8,7 @@ from dataclasses import replace
 import pytest
 from team_of_scripts import HALF, NOTHING, PROBLEM, RIGHT, WRONG, grower, judge, look, scripted
 
+from mars2.config.growing import StoppingConfig
 from mars2.core.errors import SandboxUnavailable
 from mars2.core.problem import Problem, Suite
 from mars2.core.serial import tree_hash
@@ -18,7 +19,6 @@ from mars2.runs.growing.attempt import Hidden, Retries
 from mars2.runs.growing.grow_tree import MAX_CANCELLED_IN_A_ROW
 from mars2.runs.growing.guidance import Guide
 from mars2.runs.growing.rollout import Job, grow_trees
-from mars2.runs.growing.stopping import StopRules
 from mars2.sandbox import ScriptedSandbox
 from mars2.search.best_of_n import BestOfN
 from mars2.search.sequential import Sequential
@@ -116,14 +116,14 @@ async def test_a_fault_of_the_judge_on_hidden_tests_ends_the_tree() -> None:
 
 async def test_stop_when_solved() -> None:
     tree = Tree("t", PROBLEM.id)
-    growth = await grower(scripted("a", ("", [RIGHT])), stop_rules=StopRules(solved=1)).grow(tree, PROBLEM)
+    growth = await grower(scripted("a", ("", [RIGHT])), stop_rules=StoppingConfig(solved=1)).grow(tree, PROBLEM)
     assert (growth.stop_reason, len(tree)) == ("solved", 1)
 
 
 async def test_a_problem_without_public_tests_is_not_solved_by_the_first_program() -> None:
     tree = Tree("t", PROBLEM.id)
     problem = replace(PROBLEM, public_tests=())
-    growth = await grower(scripted("a", ANSWERS), stop_rules=StopRules(solved=1), max_nodes=4).grow(tree, problem)
+    growth = await grower(scripted("a", ANSWERS), stop_rules=StoppingConfig(solved=1), max_nodes=4).grow(tree, problem)
     assert (growth.stop_reason, len(tree)) == ("budget spent", 4)
     assert all(n.score == 0 for n in tree)
 

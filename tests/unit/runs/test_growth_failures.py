@@ -14,6 +14,7 @@ from team_of_scripts import HALF, NOTHING, PROBLEM, RIGHT, WRONG, grower, script
 from virtual_time import SlowBackend, run_virtually
 
 from mars2.backends.scripted import ScriptedBackend
+from mars2.config.search import AbMctsConfig
 from mars2.core.completion import Completion, Prompt, Sampling
 from mars2.core.errors import BackendError, ConfigError
 from mars2.core.protocols import Search
@@ -136,7 +137,7 @@ def test_several_errors_at_once_are_one_error_and_leave_nothing_behind() -> None
 
 STRATEGIES: dict[str, Callable[[list[str]], Search]] = {
     "ab_mcts": AbMcts,
-    "ab_mcts-stack": lambda agents: AbMcts(agents, order="stack"),
+    "ab_mcts-stack": lambda agents: AbMcts(agents, AbMctsConfig(order="stack")),
     "depth_guided": DepthGuided,
     "best_of_n": BestOfN,
     "refine_best": RefineBest,

@@ -10,12 +10,13 @@ from pathlib import Path
 
 import pytest
 
+from mars2.config.sandbox import DockerSandboxConfig
 from mars2.core.errors import SandboxUnavailable
 from mars2.core.problem import Checker, Limits, StdioTest, Suite
 from mars2.core.verdict import Status
 from mars2.sandbox import ZygoteSandbox, bubblewrap, docker
 from mars2.sandbox.bubblewrap import Bubblewrap
-from mars2.sandbox.docker import Docker, DockerOptions
+from mars2.sandbox.docker import Docker
 from mars2.sandbox.launchers import Launcher
 from mars2.sandbox.worker_process import WorkerSettings
 
@@ -38,7 +39,7 @@ def program(tmp_path: Path) -> str:
 @pytest.fixture(params=["bubblewrap", "docker"])
 def launcher(request: pytest.FixtureRequest, program: str) -> Launcher:
     if request.param == "docker":
-        return Docker(DockerOptions(program=program))
+        return Docker(DockerSandboxConfig(program=program))
     if reason := bubblewrap.unavailable():
         pytest.skip(reason)
     return Bubblewrap()
@@ -80,7 +81,7 @@ async def test_the_supervisor_is_out_of_reach_even_without_landlock(
     launcher: Launcher = Bubblewrap()
     if kind == "docker":
         monkeypatch.setenv("FAKE_DOCKER_JAIL", json.dumps([*bubblewrap.command(), "--"]))
-        launcher = Docker(DockerOptions(program=program))
+        launcher = Docker(DockerSandboxConfig(program=program))
     async with ZygoteSandbox(1, launcher=launcher, settings=WorkerSettings(landlock=False)) as sandbox:
         verdict = await sandbox.judge(LOOK_AROUND, Suite((StdioTest("", "?"),), LIMITS))
     assert verdict.tests[0].actual == "DENIED True []\n"  # others are seen, and closed
@@ -141,7 +142,7 @@ async def test_a_dead_worker_is_replaced_and_nothing_is_left(launcher: Launcher)
 async def test_a_killed_container_is_removed(program: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     log = tmp_path / "log"
     monkeypatch.setenv("FAKE_DOCKER_LOG", str(log))
-    async with ZygoteSandbox(1, launcher=Docker(DockerOptions(program=program))) as sandbox:
+    async with ZygoteSandbox(1, launcher=Docker(DockerSandboxConfig(program=program))) as sandbox:
         await sandbox.judge(ADD, Suite(TEST, LIMITS))
         (worker,) = sandbox._all
         worker._process.kill()
@@ -155,7 +156,7 @@ async def test_a_killed_container_is_removed(program: str, tmp_path: Path, monke
 
 
 def test_the_container_has_no_rights() -> None:
-    command = docker.command(DockerOptions(runtime="runsc", memory_mib=512, pids=9), "n")
+    command = docker.command(DockerSandboxConfig(runtime="runsc", memory_mib=512, pids=9), "n")
     pairs = list(pairwise(command))
     for pair in [
         ("--network", "none"),
@@ -177,12 +178,12 @@ def test_the_container_has_no_rights() -> None:
     assert mounts[0].endswith(",readonly")
     assert "--privileged" not in command
     assert not {"--volume", "-v", "--tmpfs"} & set(command)
-    assert "--runtime" not in docker.command(DockerOptions(), "n")
+    assert "--runtime" not in docker.command(DockerSandboxConfig(), "n")
 
 
 def test_tiers_of_runtimes() -> None:
     assert Docker().tier == "docker"
-    assert Docker(DockerOptions(runtime="runsc")).tier == "docker+runsc"
+    assert Docker(DockerSandboxConfig(runtime="runsc")).tier == "docker+runsc"
 
 
 @pytest.mark.parametrize(
@@ -194,7 +195,7 @@ def test_tiers_of_runtimes() -> None:
     ],
 )
 async def test_what_is_missing_is_said(program: str, options: dict[str, str], why: str) -> None:
-    made = DockerOptions(**({"program": program} | options))
+    made = DockerSandboxConfig(**({"program": program} | options))
     async with ZygoteSandbox(1, launcher=Docker(made)) as sandbox:
         with pytest.raises(SandboxUnavailable, match=f"sandbox.backend docker: .*{why}"):
             await sandbox.judge(ADD, Suite(TEST, LIMITS))
@@ -209,7 +210,7 @@ async def test_a_container_that_does_not_start_says_why(tmp_path: Path) -> None:
     )
     path.write_text(f"#!/bin/sh\ncase $1 in {' '.join(cases)} esac\n")
     path.chmod(0o755)
-    async with ZygoteSandbox(1, launcher=Docker(DockerOptions(program=str(path)))) as sandbox:
+    async with ZygoteSandbox(1, launcher=Docker(DockerSandboxConfig(program=str(path)))) as sandbox:
         with pytest.raises(SandboxUnavailable, match="OCI runtime error: no cgroups"):
             await sandbox.judge(ADD, Suite(TEST, LIMITS))
 
@@ -218,7 +219,7 @@ def test_no_engine_is_said(tmp_path: Path) -> None:
     path = tmp_path / "docker"
     path.write_text("#!/bin/sh\necho 'Cannot connect to the Docker daemon' >&2\nexit 1\n")
     path.chmod(0o755)
-    assert "no engine answers (Cannot connect" in docker.unavailable(DockerOptions(program=str(path)))
+    assert "no engine answers (Cannot connect" in docker.unavailable(DockerSandboxConfig(program=str(path)))
 
 
 def test_no_bubblewrap_is_said() -> None:

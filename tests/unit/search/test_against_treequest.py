@@ -14,6 +14,7 @@ import numpy as np
 import pytest
 from search_trees import add, new_tree
 
+from mars2.config.search import AbMctsConfig, DepthGuidedConfig
 from mars2.core.protocols import Choice, Search
 from mars2.core.tree import Tree
 from mars2.search.ab_mcts import AbMcts
@@ -101,7 +102,7 @@ def arms_of_both(
 def test_posteriors_are_equal_given_equal_observations(posterior: str, strategy: str) -> None:
     for seed in range(5):
         tree, state = tree_of_treequest(posterior, strategy, seed)
-        search = AbMcts(AGENTS, posterior=posterior, **OPTIONS[strategy])  # type: ignore[arg-type]
+        search = AbMcts(AGENTS, AbMctsConfig(posterior=posterior, **OPTIONS[strategy]))  # type: ignore[arg-type]
         rebuild(search, tree)
         arms = list(arms_of_both(tree, state, search, strategy == "stack"))
         assert len(arms) > NUM_NODES  # a child arm for every node, GEN and CONT for every parent
@@ -142,7 +143,7 @@ def p_values(ours: list[Tree], theirs: list[Tree]) -> dict[str, float]:
 
 def assert_same_distribution(posterior: str, strategy: str, num_trees: int) -> None:
     ours = [
-        our_tree(AbMcts(AGENTS, posterior=posterior, **OPTIONS[strategy]), seed)  # type: ignore[arg-type]
+        our_tree(AbMcts(AGENTS, AbMctsConfig(posterior=posterior, **OPTIONS[strategy])), seed)  # type: ignore[arg-type]
         for seed in range(num_trees)
     ]
     theirs = [tree_of_treequest(posterior, strategy, num_trees + seed)[0] for seed in range(num_trees)]
@@ -168,6 +169,6 @@ def test_the_comparison_notices_another_search() -> None:
     """The p-values tell plain AB-MCTS-A from a depth-guided one."""
     plain = [our_tree(AbMcts(AGENTS), seed) for seed in range(40)]
     again = [our_tree(AbMcts(AGENTS), seed) for seed in range(40, 80)]
-    other = [our_tree(DepthGuided(AGENTS, gamma=0.8), seed) for seed in range(40, 80)]
+    other = [our_tree(DepthGuided(AGENTS, DepthGuidedConfig(gamma=0.8)), seed) for seed in range(40, 80)]
     assert min(p_values(plain, again).values()) > 1e-3
     assert min(p_values(plain, other).values()) < 1e-6

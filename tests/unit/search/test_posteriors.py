@@ -7,8 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from mars2.core.errors import ConfigError
-from mars2.search.posteriors import Beta, Gaussian, Moments, posterior_named
+from mars2.search.posteriors import Beta, Gaussian, Moments
 
 SCORES = st.lists(st.floats(0, 1), min_size=0, max_size=30)
 
@@ -77,11 +76,6 @@ def test_gaussian_draws_have_the_mean_and_variance_of_the_posterior() -> None:
     draws = np.array([Gaussian().draw(*scores, rng) for _ in range(50_000)])
     assert draws.mean() == pytest.approx(m, abs=0.005)
     assert draws.var() == pytest.approx(nu * tau_square / (nu - 2) / kappa, rel=0.08)  # Student t with νₙ degrees
-
-
-def test_unknown_posterior_is_refused() -> None:
-    with pytest.raises(ConfigError, match=r"search\.posterior must be beta or gaussian, got 'cauchy'"):
-        posterior_named("cauchy")
 
 
 @given(st.lists(st.tuples(st.integers(0, 39), st.floats(0, 1)), max_size=100))

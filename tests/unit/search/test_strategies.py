@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 from search_trees import add, finish, grow, new_tree
 
+from mars2.config.search import DepthGuidedConfig, MctsConfig, RefineBestConfig
 from mars2.core.errors import ConfigError
 from mars2.core.protocols import Choice, Search, Stop
 from mars2.core.tree import Node, Tree
@@ -67,7 +68,7 @@ def test_refine_best_writes_first_attempts_until_one_is_finished() -> None:
 
 
 def test_refine_best_makes_the_asked_number_of_first_attempts() -> None:
-    tree, search = new_tree(), RefineBest(["a"], num_first_attempts=3)
+    tree, search = new_tree(), RefineBest(["a"], RefineBestConfig(num_first_attempts=3))
     assert [step(search, tree, score)[0] for score in (0.1, 0.9, 0.2, 0.3, 0.95, 0.0)] == [None, None, None, 1, 1, 4]
 
 
@@ -81,7 +82,7 @@ def test_sequential_is_a_chain_and_waits_for_its_end() -> None:
 
 
 def test_mcts_widens_every_node_before_it_descends() -> None:
-    tree, search = new_tree(), Mcts(["a", "b"], samples_per_agent=1)
+    tree, search = new_tree(), Mcts(["a", "b"], MctsConfig(samples_per_agent=1))
     assert step(search, tree, 0.0) == (None, "a")
     assert step(search, tree, 1.0) == (None, "b")
     assert step(search, tree, 0.0) == (1, "a")  # the better child
@@ -92,7 +93,7 @@ def test_mcts_widens_every_node_before_it_descends() -> None:
 
 
 def test_mcts_counts_pending_expansions_as_visits() -> None:
-    tree, search = new_tree(), Mcts(["a"], samples_per_agent=2, exploration=1.0)
+    tree, search = new_tree(), Mcts(["a"], MctsConfig(samples_per_agent=2, exploration=1.0))
     step(search, tree, 0.6)
     step(search, tree, 0.5)
     assert chosen(search, tree) == (0, "a")
@@ -103,14 +104,14 @@ def test_mcts_counts_pending_expansions_as_visits() -> None:
 
 
 def test_mcts_widens_further_rather_than_wait() -> None:
-    tree, search = new_tree(), Mcts(["a", "b"], samples_per_agent=1)
+    tree, search = new_tree(), Mcts(["a", "b"], MctsConfig(samples_per_agent=1))
     for expected in [(None, "a"), (None, "b"), (None, "a")]:
         assert chosen(search, tree) == expected
         tree.expand(*expected)
 
 
 def test_depth_guided_decay_by_hand() -> None:
-    search = DepthGuided(["a"], gamma=0.9, slope=0.2, floor=0.4)
+    search = DepthGuided(["a"], DepthGuidedConfig(gamma=0.9, slope=0.2, floor=0.4))
     assert [search.decay(d) for d in range(5)] == pytest.approx([0.9, 0.7, 0.5, 0.4, 0.4])
 
 
@@ -118,8 +119,8 @@ def test_depth_guided_counts_the_children_of_a_depth_or_of_a_node() -> None:
     tree = new_tree()
     for parent_id in [None, None, 0, 0, 1]:
         add(tree, parent_id, "a", 0.5)
-    by_depth = DepthGuided(["a"], gamma=0.9, slope=0.2, floor=0.4)
-    by_node = DepthGuided(["a"], gamma=0.9, slope=0.2, floor=0.4, count_scope="node")
+    by_depth = DepthGuided(["a"], DepthGuidedConfig(gamma=0.9, slope=0.2, floor=0.4))
+    by_node = DepthGuided(["a"], DepthGuidedConfig(gamma=0.9, slope=0.2, floor=0.4, count_scope="node"))
     rebuild(by_depth, tree)
     rebuild(by_node, tree)
     for parent_id, depth_factor, node_factor in [
@@ -135,7 +136,7 @@ def test_depth_guided_counts_the_children_of_a_depth_or_of_a_node() -> None:
 def test_depth_guided_lowers_negative_draws_too() -> None:
     tree = new_tree()
     add(tree, None, "a", 0.5)
-    search = DepthGuided(["a"], gamma=0.9, posterior="gaussian")
+    search = DepthGuided(["a"], DepthGuidedConfig(gamma=0.9, posterior="gaussian"))
     rebuild(search, tree)
     assert search.scale_generation(tree, None, -0.5) == pytest.approx(-0.55)
     assert search.scale_generation(tree, None, 0.0) == 0.0
@@ -149,7 +150,7 @@ def grown_with(make: Callable[[], Search], seed: int) -> list[Node]:
 
 def test_depth_guided_without_decay_is_ab_mcts() -> None:
     plain = grown_with(lambda: AbMcts(["a", "b"]), 0)
-    without = grown_with(lambda: DepthGuided(["a", "b"], gamma=1.0, slope=0.0), 0)
+    without = grown_with(lambda: DepthGuided(["a", "b"], DepthGuidedConfig(gamma=1.0, slope=0.0)), 0)
     assert [(n.parent_id, n.agent) for n in without] == [(n.parent_id, n.agent) for n in plain]
 
 
@@ -167,13 +168,22 @@ def test_depth_guided_goes_deeper() -> None:
         (lambda: BestOfN(["a", "b", "a"]), r"search\.agents has 'a' 2 times"),
         (lambda: BestOfN(["a"]).add_agent("a"), r"search\.agents has 'a' already"),
         (lambda: BestOfN(["a"]).remove_agent("b"), r"search\.agents has no 'b' to remove; it has a"),
-        (lambda: RefineBest(["a"], num_first_attempts=0), r"search\.num_first_attempts must be >= 1, got 0"),
-        (lambda: Mcts(["a"], samples_per_agent=0), r"search\.samples_per_agent must be >= 1, got 0"),
-        (lambda: Mcts(["a"], exploration=-1.0), r"search\.exploration must be >= 0, got -1\.0"),
-        (lambda: DepthGuided(["a"], gamma=1.5), r"search\.gamma must be in \(0, 1\], got 1\.5"),
-        (lambda: DepthGuided(["a"], slope=-0.1), r"search\.slope must be >= 0, got -0\.1"),
-        (lambda: DepthGuided(["a"], floor=0.99), r"search\.floor must be in \(0, gamma = 0\.98\], got 0\.99"),
-        (lambda: DepthGuided(["a"], count_scope="tree"), r"search\.count_scope must be depth or node, got 'tree'"),  # type: ignore[arg-type]
+        (
+            lambda: RefineBestConfig(num_first_attempts=0),
+            "num_first_attempts: got 0; must be >= 1",
+        ),
+        (lambda: MctsConfig(samples_per_agent=0), "samples_per_agent: got 0; must be >= 1"),
+        (lambda: MctsConfig(exploration=-1.0), r"exploration: got -1\.0; must be >= 0"),
+        (lambda: DepthGuidedConfig(gamma=1.5), r"gamma: got 1\.5; must be <= 1"),
+        (lambda: DepthGuidedConfig(slope=-0.1), r"slope: got -0\.1; must be >= 0"),
+        (
+            lambda: DepthGuidedConfig(floor=0.99),
+            r"floor must be in \(0, gamma = 0\.98\], got 0\.99",
+        ),
+        (
+            lambda: DepthGuidedConfig(count_scope="tree"),
+            "count_scope: got 'tree'; must be 'depth' or 'node'",
+        ),  # type: ignore[arg-type]
     ],
 )
 def test_bad_options_are_refused(make: Any, message: str) -> None:

@@ -89,7 +89,7 @@ class Attempter:
     async def _generate(self, tree: Tree, expansion: Expansion, prompt: Prompt, number: int) -> Completion:
         """Call number `number` for this expansion. Raises BackendError, whatever went wrong with it."""
         agent = self.agents[expansion.agent]
-        sampling = replace(agent.sampling, seed=derive_seed(self.seed, "generate", tree.tree_id, expansion.id, number))
+        sampling = agent.sampling.seeded(derive_seed(self.seed, "generate", tree.tree_id, expansion.id, number))
         try:
             async with self.slots.slot(agent.policy, tree), asyncio.timeout(self.retries.timeout_s):
                 completion = await agent.backend.generate(prompt, sampling)

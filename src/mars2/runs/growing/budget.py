@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 
+from mars2.config.growing import BudgetConfig
 from mars2.core.completion import Completion, Prompt
 from mars2.core.protocols import CountsTokens
 from mars2.core.tree import Tree
@@ -14,19 +14,10 @@ CHAT_TEMPLATE_TOKENS = 64
 """Reserved per message, and once more per prompt, for what a chat template adds."""
 
 
-@dataclass(frozen=True, slots=True)
-class Budget:
-    """Limits for one tree beside its number of nodes; None: no limit."""
-
-    tokens: int | None = None  # prompt and output
-    seconds: float | None = None  # of growing; the time between an interruption and its resume is left out
-    cost: float | None = None  # in the currency of the price table
-
-
 class Ledger:
     """Tokens and money of one tree: spent by its nodes, and reserved for its pending expansions."""
 
-    def __init__(self, budget: Budget, agents: Mapping[str, Agent]) -> None:
+    def __init__(self, budget: BudgetConfig, agents: Mapping[str, Agent]) -> None:
         self._budget = budget
         self._agents = agents
         self._tokens = 0

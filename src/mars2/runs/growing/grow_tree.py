@@ -14,9 +14,10 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Awaitable, Callable, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from typing import Literal, Protocol
 
+from mars2.config.growing import BudgetConfig, StoppingConfig
 from mars2.core.completion import Prompt
 from mars2.core.errors import ConfigError
 from mars2.core.problem import Problem
@@ -24,8 +25,8 @@ from mars2.core.protocols import Search, Stop
 from mars2.core.seeds import stream
 from mars2.core.tree import Expansion, Failure, Node, Tree
 from mars2.runs.growing.attempt import Attempt, Attempter
-from mars2.runs.growing.budget import Budget, Ledger
-from mars2.runs.growing.stopping import Stopping, StopRules
+from mars2.runs.growing.budget import Ledger
+from mars2.runs.growing.stopping import Stopping
 from mars2.search.strategy import Strategy, rebuild
 
 MAX_CANCELLED_IN_A_ROW = 3
@@ -91,8 +92,8 @@ class TreeGrower(Attempter):
     max_nodes: int
     expansions_in_flight: int = 1  # chosen and not yet told
     order: Order = "expansion"  # without lockstep
-    budget: Budget = field(default_factory=Budget)
-    stop_rules: StopRules = field(default_factory=StopRules)
+    budget: BudgetConfig = BudgetConfig()
+    stop_rules: StoppingConfig = StoppingConfig()
 
     async def grow(
         self,

@@ -3,31 +3,16 @@
 from __future__ import annotations
 
 from collections import Counter
-from dataclasses import dataclass
 
+from mars2.config.growing import StoppingConfig
 from mars2.core.tree import Node
 from mars2.search.selection import program_key
-
-
-@dataclass(frozen=True, slots=True)
-class StopRules:
-    """Each rule is off when None. A problem without public tests is never solved and has no consensus."""
-
-    solved: int | None = None
-    """Stop once so many distinct programs (equal up to layout, comments and docstrings: one) pass all public tests."""
-
-    consensus_margin: int | None = None
-    """Stop once one of the programs that pass all public tests was written so many times more often than any other of
-    them: first to be ahead by k."""
-
-    patience: int | None = None
-    """Stop once the best fraction of public tests passed has not risen for so many nodes."""
 
 
 class Stopping:
     """The rules at work on one tree. Tell it every node, in id order."""
 
-    def __init__(self, rules: StopRules) -> None:
+    def __init__(self, rules: StoppingConfig) -> None:
         self._rules = rules
         self._votes: Counter[str] = Counter()  # program key → nodes, of programs that pass all public tests
         self._best = -1.0

@@ -4,19 +4,9 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from mars2.core.completion import Sampling
+from mars2.config.policies import PriceConfig
+from mars2.core.completion import SamplingOptions
 from mars2.core.protocols import Backend
-
-
-@dataclass(frozen=True, slots=True)
-class Price:
-    """What a policy's tokens cost, per million, in any one currency."""
-
-    input_per_million: float
-    output_per_million: float
-
-    def cost(self, num_prompt: int, num_output: int) -> float:
-        return (num_prompt * self.input_per_million + num_output * self.output_per_million) / 1e6
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,5 +17,5 @@ class Agent:
     policy: str
     backend: Backend
     role: str
-    sampling: Sampling
-    price: Price | None = None  # None: unknown, or free
+    sampling: SamplingOptions
+    price: PriceConfig | None = None  # None: unknown, or free
