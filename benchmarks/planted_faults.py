@@ -133,13 +133,19 @@ def tests_of(globs: Sequence[str], root: Path) -> list[str]:
     return sorted(str(path.relative_to(root)) for path in found)
 
 
-def choose_faults(root: Path, count: int, seed: int) -> dict[str, list[Fault]]:
-    """`count` faults: half in equal parts, half by how many can be planted in a room; few of them on one line."""
+def choose_faults(root: Path, count: int, seed: int, wanted_ids: Collection[str] = ()) -> dict[str, list[Fault]]:
+    """`count` faults: half in equal parts, half by how many can be planted in a room; few of them on one line.
+
+    Or, of all that can be planted, those with these ids.
+    """
     sources = {path: path.read_bytes() for room in ROOMS.values() for path in files_of(room, root)}
     possible = {
         name: [f for path in files_of(room, root) for f in faults_of(str(path.relative_to(root)), sources[path])]
         for name, room in ROOMS.items()
     }
+    if wanted_ids:
+        possible = {name: [*named_faults(name, root, sources), *faults] for name, faults in possible.items()}
+        return {name: [f for f in faults if f.id in wanted_ids] for name, faults in possible.items()}
     total = sum(map(len, possible.values()))
     chosen: dict[str, list[Fault]] = {}
     for name, faults in possible.items():
@@ -495,15 +501,13 @@ def main() -> int:
     lines = [json.loads(line) for line in args.out.read_text().splitlines()] if args.out.exists() else []
     if args.table:
         return not print_tables(list({line["id"]: line for line in lines}.values()), explanations(args.explain))
-    count = 10**9 if args.faults else args.count
-    chosen = choose_faults(ROOT, count, args.seed)
+    chosen = choose_faults(ROOT, args.count, args.seed, args.faults)
     done = {line["id"] for line in lines} if args.resume else set[str]()
     trials = [
         Trial(room, fault)
         for room, faults in chosen.items()
         for fault in faults
         if (not args.only or room in args.only) and fault.id not in done
-        if not args.faults or fault.id in args.faults
     ]
     if args.list:
         for trial in trials:

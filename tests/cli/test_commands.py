@@ -91,7 +91,7 @@ def test_help_has_an_example(command: str, tmp_path: Path) -> None:
         (["train-reward", "reward.yaml", "--set", "split.test=0.9"], "valid + calibration + test must be < 1"),
         (["solve", "problem.md", "--config", "config.yaml", "--reward-model", "."], "no reward model in ."),
         (["solve", "problem.md", "--config", "config.yaml", "--select", "x"], "selection.rule"),
-        (["solve", "problem.md"], "give exactly one of --agents, --config and --run, got nothing"),
+        (["solve", "problem.md"], "give exactly one of agents, config and run, got nothing"),
         (["solve", "problem.md", "--config", "config.yaml", "--budget", "-3"], "rollout.max_nodes: got -3"),
         (["solve", "problem.md", "--config", "config.yaml", "--strategy", "x"], "search.strategy must be one of"),
         (["solve", "malformed.md", "--config", "config.yaml"], "malformed.md"),
@@ -339,9 +339,11 @@ def test_doctor_names_the_tier(tmp_path: Path) -> None:
     assert report["tier"] in ("A", "B", "C", "D", "")
 
 
-def test_the_command_line_loads_no_torch() -> None:
-    code = "import sys, mars2.cli.main; sys.exit('torch' in sys.modules or 'transformers' in sys.modules)"
-    assert subprocess.run([sys.executable, "-c", code], check=False, timeout=60).returncode == 0
+def test_the_command_line_loads_no_heavy_package() -> None:
+    heavy = {"torch", "transformers", "tokenizers", "tensorboard", "fastapi", "openai", "vllm"}
+    code = f"import sys, mars2.cli.main; sys.exit(', '.join({heavy} & set(sys.modules)) or None)"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False, timeout=60)
+    assert done.stderr == ""
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="the sandbox needs Linux")

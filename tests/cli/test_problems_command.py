@@ -111,7 +111,7 @@ def test_a_problem_set_with_a_team(here: Path) -> None:
             ["evaluate", "problem.md", "--config", "config.yaml", "--problems", "x"],
             "--problems: the problems",
         ),
-        (["evaluate", "problem.md", "--config", "config.yaml", "--run", "x"], "give exactly one of --agents"),
+        (["evaluate", "problem.md", "--config", "config.yaml", "--run", "x"], "give exactly one of agents"),
     ],
     ids=lambda value: " ".join(value[:3]) if isinstance(value, list) else "",
 )

@@ -20,6 +20,7 @@ from mars2.build.models import (
     resolve_models,
     torch_device,
 )
+from mars2.build.sandbox import local_sandbox
 from mars2.build.team import (
     Team,
     build_backend,
@@ -59,6 +60,7 @@ __all__ = [
     "check_model",
     "check_not_served",
     "learner_place",
+    "local_sandbox",
     "need_torch",
     "prepare_reward_training",
     "prepare_torch",

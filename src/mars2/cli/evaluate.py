@@ -14,11 +14,11 @@ import typer
 
 from mars2.cli.output import print_json, run_async, say, stderr, stdout
 from mars2.cli.progress import LiveView
-from mars2.cli.solve import team_config
 from mars2.config.load import load_config, parse_config
 from mars2.config.run import RunConfig
 from mars2.core.errors import BackendError, ConfigError
 from mars2.jobs.run_folder import RUNS, commit, is_run, latest_checkpoint, open_run, open_store, set_aside
+from mars2.jobs.team import find_team
 from mars2.recipes import all_recipes
 
 HELP = """Measure a team on problems: Pass@1, Pass@1(MCTS) and Pass@N at every budget on the way, tokens and seconds.
@@ -147,7 +147,8 @@ def _team_and_problems(
     if agents is not None or config is not None or run is not None:
         if problems is not None:
             raise ConfigError(f"--problems: the problems are TARGET already, got {target} and {problems}; give one")
-        settings, trained = team_config(agents, config, run)
+        found = find_team(agents, config, run)
+        settings, trained = found.config, found.trained
         name = re.sub(r"[^A-Za-z0-9._-]+", "-", Path(target.split(":")[0]).name).strip("-._") or "problems"
         data: dict[str, Any] = settings.as_dict() | {"name": name}
         if agents is not None:

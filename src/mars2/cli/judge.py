@@ -46,6 +46,9 @@ def judge(
     ] = False,
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON; with --batch an object a line.")] = False,
 ) -> None:
+    from mars2.jobs.judge import answer, judge_async
+    from mars2.problems import load_problem
+
     options: dict[str, Any] = {"workers": workers, "mode": mode, "allow_unsafe": allow_unsafe}
     if batch is not None:
         if program is not None:
@@ -54,42 +57,30 @@ def judge(
         return
     if program is None or problem is None:
         raise UserError("judge: give a program file and a problem, or --batch TASKS.jsonl; see mars2 judge --help")
-    found = run_async(_judge_one(program, problem, options, every_test), when_interrupted="interrupted")
+    task = load_problem(problem)
+    work = judge_async(program, task, every_test=every_test, mode=mode, allow_unsafe=allow_unsafe)
+    found = answer(task.id, run_async(work, when_interrupted="interrupted"))
     _write(json.dumps(found, indent=2) + "\n" if as_json else _lines_of(found))
 
 
-async def _judge_one(program: Path, reference: str, options: dict[str, Any], every_test: bool) -> dict[str, Any]:
-    from mars2.problems import load_problem
-    from mars2.sandbox import ZygoteSandbox
-    from mars2.sandbox.batch import answer
-
-    problem = load_problem(reference)
-    tests = (*problem.public_tests, *problem.hidden_tests)
-    if not tests:
-        raise UserError(
-            f"judge: problem {problem.id} has no tests, so that every program would pass; give it one at least"
-        )
-    async with ZygoteSandbox(**options) as sandbox:
-        verdict = await sandbox.judge(_read(program), problem.suite(tests), stop_at_first_failure=not every_test)
-    return answer(problem.id, verdict)
-
-
 async def _judge_batch(batch: Path, options: dict[str, Any], every_test: bool, as_json: bool) -> None:
-    from mars2.sandbox import ZygoteSandbox
-    from mars2.sandbox.batch import judge_tasks
+    from mars2.build.sandbox import local_sandbox
+    from mars2.jobs.judge import judge_tasks
 
-    async with ZygoteSandbox(**options) as sandbox:
+    async with local_sandbox(**options) as sandbox:
         answers = judge_tasks(
             _lines(batch), sandbox, at_once=4 * options["workers"], stop_at_first_failure=not every_test
         )
         async with aclosing(answers):  # where writing fails, what is under way ends before the sandbox does
             async for found in answers:
                 _write(json.dumps(found) + "\n" if as_json else _lines_of(found))
-    if sandbox.num_worker_failures:
-        say(f"the judge itself failed {sandbox.num_worker_failures} times; those judgements were repeated")
+    if failures := sandbox.facts().num_failures:
+        say(f"the judge itself failed {failures} times; those judgements were repeated")
 
 
 def _lines(batch: Path) -> Iterator[str]:
+    from mars2.jobs.judge import read_program
+
     if str(batch) == "-":
         if sys.stdin is None:
             raise UserError("judge: standard input is closed; give a file or pipe the tasks in")
@@ -99,16 +90,7 @@ def _lines(batch: Path) -> Iterator[str]:
         except UnicodeDecodeError:
             raise UserError("judge: standard input is not UTF-8 text; write it as UTF-8") from None
     else:
-        yield from _read(batch).split("\n")  # not splitlines: a program may hold any character
-
-
-def _read(path: Path) -> str:
-    try:
-        return path.read_text(encoding="utf-8-sig")  # with or without a byte order mark
-    except UnicodeDecodeError:
-        raise UserError(f"judge: {path} is not UTF-8 text; save it as UTF-8") from None
-    except OSError as error:
-        raise UserError(f"judge: {path}: {error.strerror}; give a readable file") from None
+        yield from read_program(batch).split("\n")  # not splitlines: a program may hold any character
 
 
 def _lines_of(found: dict[str, Any]) -> str:

@@ -160,11 +160,11 @@ async def _judge(problems: list[Problem], workers: int) -> list[dict[str, str]]:
     """Those whose reference solution fails, and how."""
     import asyncio
 
+    from mars2.build.sandbox import local_sandbox
     from mars2.prompting.completing import complete_program
-    from mars2.sandbox import ZygoteSandbox
 
     wrong: dict[str, dict[str, str]] = {}
-    async with ZygoteSandbox(workers=workers) as sandbox:
+    async with local_sandbox(workers) as sandbox:
         queue = iter(problems)
 
         async def work() -> None:

@@ -83,6 +83,8 @@ class LiveView:
         match kind:
             case "evaluation_started":
                 self._start(f"evaluate {payload['label']}", payload["num_nodes"], payload.get("num_done", 0))
+            case "search_started":
+                self._start(f"solve {payload['problem']}", payload["num_nodes"], payload.get("num_done", 0))
             case "measured":  # what a search that stopped early did not use is done as well
                 self._advance(max(0, payload["max_nodes"] - payload["num_nodes"]))
             case "training_started":
@@ -108,7 +110,7 @@ class LiveView:
     def _advance(self, num_nodes: int) -> None:
         self._num_nodes += num_nodes
         what, total = self._bar.tasks[0].description, self._bar.tasks[0].total
-        if not what.startswith("evaluate") or total is None:
+        if not what.startswith(("evaluate", "solve")) or total is None:
             return
         self._bar.update(self._task, completed=self._num_nodes)
         if self._live is None and time.monotonic() - self._last_line > PLAIN_SECONDS:

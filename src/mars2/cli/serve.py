@@ -11,14 +11,13 @@ import typer
 
 from mars2.cli.addresses import is_loopback
 from mars2.cli.output import run_async, say
-from mars2.cli.solve import team_config
-from mars2.config.load import parse_config
-from mars2.config.run import RunConfig
-from mars2.config.search import parse_strategy
 from mars2.core.errors import ConfigError
 
 if TYPE_CHECKING:
     import uvicorn
+
+    from mars2.config.run import RunConfig
+    from mars2.jobs.team import Setup
 
 HELP = """Serve a team behind an OpenAI-compatible chat endpoint; every answer is a tree search.
 
@@ -61,26 +60,26 @@ def serve(
     ] = "MARS2_API_KEY",
     seed: Annotated[int, typer.Option(help="Of requests that bring none.")] = 0,
 ) -> None:
+    from mars2.jobs.solve import solve_setup
+
     api_key = os.environ.get(api_key_env) or None
     if api_key is None and not is_loopback(host):
         say(f"warning: listening on {host} without a key: anybody who reaches it can run searches; set {api_key_env}")
-    settings, trained = team_config(agents, config, run)
-    overrides = [
-        f"seed={seed}",
-        f"rollout.max_nodes={budget}",
-        f"rollout.expansions_in_flight={parallel}",
-        "rollout.lockstep=false",
-        f"stopping.solved={'null' if keep_going else 1}",
-    ]
-    if max_tokens is not None:
-        overrides.append(f"sampling.max_tokens={max_tokens}")
-    data = settings.as_dict() | {"training": None, "search": parse_strategy(strategy)}
-    data["selection"] = {**data.get("selection", {}), "rule": "behaviour"}
-    settings = parse_config(data, overrides)
+    setup = solve_setup(
+        agents=agents,
+        config=config,
+        run=run,
+        budget=budget,
+        strategy=strategy,
+        parallel=parallel,
+        max_tokens=max_tokens,
+        seed=seed,
+        keep_going=keep_going,
+        settings={"rollout.lockstep": False},
+    )
     run_async(
         _serve(
-            settings,
-            trained,
+            setup,
             (host, port),
             name=name,
             max_searches=max_searches,
@@ -91,13 +90,14 @@ def serve(
     )
 
 
-async def _serve(config: RunConfig, trained: Path | None, address: tuple[str, int], **options: Any) -> None:
+async def _serve(setup: Setup, address: tuple[str, int], **options: Any) -> None:
     from mars2 import build
     from mars2.serve.app import Server
     from mars2.serve.listening import Listener
 
     host, port = address
-    team = build.build_team(config, await asyncio.to_thread(build.resolve_models, config, trained=trained))
+    config = setup.config
+    team = build.build_team(config, await asyncio.to_thread(build.resolve_models, config, trained=setup.trained))
     try:
         server = Listener(Server(config, team, **options), host, port)
         announcing = asyncio.create_task(_announce(server, config))

@@ -3,31 +3,19 @@
 from __future__ import annotations
 
 import re
-import time
-from dataclasses import asdict, replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from mars2.cli.output import print_json, run_async, say, stderr, write
 from mars2.cli.progress import LiveView
-from mars2.config.load import load_config, parse_config
-from mars2.config.policies import PolicySettings, model_name, parse_model
-from mars2.config.run import RunConfig
-from mars2.config.search import parse_strategy
+from mars2.cli.settings import parse_settings
 from mars2.core.errors import ConfigError
-from mars2.core.problem import Problem
-from mars2.core.verdict import Verdict
-from mars2.jobs.run_folder import RUNS, commit, latest_checkpoint, open_run
+from mars2.jobs.run_folder import RUNS
 
 if TYPE_CHECKING:
-    from mars2.store.run_store import RunStore
-
-MAY_CHANGE = ("threads", "rollout", "budget", "stopping", "selection")
-"""Sections of the configuration that may differ between a search and its --resume: how far it goes."""
-
-NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]*")
+    from mars2.jobs.solution import Solution
 
 HELP = """Solve one problem by multi-agent tree search and print the program.
 
@@ -93,101 +81,41 @@ def solve(
     ] = False,
     as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object on stdout.")] = False,
 ) -> None:
+    from mars2.jobs.solve import solve_problem, solve_setup
+    from mars2.jobs.team import find_problem
+
     if resume and out is None:
         raise ConfigError("--resume: needs the folder of the interrupted search; give it as --out")
-    settings, trained = team_config(agents, config, run)
-    overrides = [
-        f"seed={seed}",
-        f"selection.rule={select}",
-        f"rollout.max_nodes={budget}",
-        f"rollout.expansions_in_flight={parallel}",
-        f"stopping.solved={'null' if keep_going else 1}",
-    ]
-    if reward_model is not None:
-        overrides.append(f"guidance.reward_model={reward_model}")
-    if max_tokens is not None:
-        overrides.append(f"sampling.max_tokens={max_tokens}")
-    limits = {"tokens": tokens, "seconds": seconds, "cost": cost}
-    overrides += [f"budget.{name}={value}" for name, value in limits.items() if value is not None]
-    overrides += set_ or ()
-    data = settings.as_dict() | {"training": None, "search": parse_strategy(strategy)}
-    settings = parse_config(data, overrides)
-    task = find_problem(problem, settings)
-    folder = out or _new_folder(task.id)
-    result = _solve(settings, task, folder, trained, resume=resume)
-    if as_json:
-        print_json(result)
-    else:
-        _print(result)
-    if result["program"] is None:
-        raise typer.Exit(1)
-
-
-def team_config(agents: str | None, config: Path | None, run: Path | None) -> tuple[RunConfig, Path | None]:
-    """The team that the options name, and the checkpoint to take weights from (None: the models as they are)."""
-    given = [name for name, value in (("--agents", agents), ("--config", config), ("--run", run)) if value is not None]
-    if len(given) != 1:
-        got = " and ".join(given) or "nothing"
-        raise ConfigError(f"team: give exactly one of --agents, --config and --run, got {got}")
-    if run is not None:
-        store, settings = open_run(run)
-        store.close()
-        return settings, latest_checkpoint(run)
-    if config is not None:
-        return load_config(config), None
-    return _ad_hoc(agents or ""), None
-
-
-def _ad_hoc(agents: str) -> RunConfig:
-    """A team of models named on the command line."""
-    from mars2.build.models import check_model
-
-    policies: dict[str, PolicySettings] = {}
-    for part in filter(None, (p.strip() for p in agents.split(","))):
-        name, sign, model = part.partition("=")
-        if not sign or not NAME.fullmatch(name):
-            name, model = "", part
-        policy = parse_model(model)
-        name = name or model_name(policy)
-        if name in policies:
-            raise ConfigError(f"--agents: two agents are called {name!r}; name them, as in a=MODEL,b=MODEL")
-        if policy.has_weights:
-            check_model("--agents", policy.named_after)
-        policies[name] = policy
-    if not policies:
-        raise ConfigError("--agents: names no model; give a folder, a Hugging Face id or openai:MODEL@URL")
-    return parse_config(
-        {
-            "name": "solve",
-            "problems": {"kind": "reference", "test": "-"},
-            "policies": policies,
-            "agents": {name: {"policy": name} for name in policies},
-            # In waves the batches of an engine in this process repeat; with servers nobody needs to wait.
-            "rollout": {"lockstep": any(policy.has_weights for policy in policies.values())},
-        }
+    setup = solve_setup(
+        agents=agents,
+        config=config,
+        run=run,
+        budget=budget,
+        strategy=strategy,
+        select=select,
+        reward_model=reward_model,
+        tokens=tokens,
+        seconds=seconds,
+        cost=cost,
+        parallel=parallel,
+        max_tokens=max_tokens,
+        seed=seed,
+        keep_going=keep_going,
+        settings=parse_settings(set_),
     )
-
-
-def find_problem(reference: str, config: RunConfig) -> Problem:
-    """The problem that `reference` names; problems of the lab belong to a run's configuration.
-
-    Raises:
-        ProblemError: there is no such problem.
-    """
-    if reference.startswith("lab/"):
-        from mars2.build.team import build_problems
-        from mars2.core.errors import ProblemError
-
-        if config.problems.kind != "lab":
-            raise ProblemError(f"problem {reference!r} belongs to the lab; give --run or --config of a lab run")
-        split = "train" if reference.startswith("lab/train/") else "test"
-        found = {p.id: p for p in build_problems(config, split)}
-        if reference not in found:
-            raise ProblemError(f"problem: no {reference!r}; this run has {next(iter(found))} … {list(found)[-1]}")
-        return found[reference]
-    from mars2.problems import load_problem
-
-    return load_problem(reference)
+    task = find_problem(problem, setup.config)
+    folder = out or _new_folder(task.id)
+    with LiveView(stderr, policy_of_agent={}) as view:
+        solution = run_async(
+            solve_problem(setup, task, out=folder, resume=resume, listeners=[view]),
+            when_interrupted=f"interrupted; --resume --out {folder} goes on",
+        )
+    if as_json:
+        print_json(solution.to_dict())
+    else:
+        _print(solution)
+    if solution.program is None:
+        raise typer.Exit(1)
 
 
 def _new_folder(problem_id: str) -> Path:
@@ -198,137 +126,27 @@ def _new_folder(problem_id: str) -> Path:
     return folder
 
 
-def _open_store(config: RunConfig, problem: Problem, folder: Path, *, resume: bool) -> RunStore:
-    """The store of a new search, or of the one to go on with.
-
-    Raises:
-        ConfigError: the interrupted search was of another problem, team or strategy.
-    """
-    from mars2.store.run_store import RunStore
-
-    if not (resume and RunStore.exists(folder)):
-        return RunStore.create(folder, config=config.as_dict())
-    store = RunStore.open(folder)
-    old, new = dict(store.config), config.as_dict()
-    differing = [key for key in new if key not in MAY_CHANGE and old.get(key) != new[key]]
-    stored = store.problem(problem.id)
-    if stored is not None and stored != replace(problem, metadata=stored.metadata):
-        differing.append("problem")
-    if differing:
-        store.close()
-        raise ConfigError(f"{differing[0]}: differs from the search in {folder}; use its settings, or another --out")
-    return store
-
-
-def _solve(config: RunConfig, problem: Problem, folder: Path, trained: Path | None, *, resume: bool) -> dict[str, Any]:
-    from mars2 import build
-    from mars2.core.tree import Tree
-    from mars2.core.usage import usage_by_agent
-    from mars2.reports import write_report
-    from mars2.runs.choose import Answer, choose
-    from mars2.runs.growing.rollout import Job, grow_trees
-    from mars2.runs.recorder import Recorder
-
-    started = time.monotonic()
-    models = build.resolve_models(config, trained=trained)
-    tree_id = f"solve/{problem.id}"
-
-    async def work() -> tuple[Any, Answer, Verdict | None]:
-        team = build.build_team(config, models)
-        try:
-            grower = build.build_grower(config, team, judge_hidden=False)
-            recorder.open_tree(tree, phase="solve", step=0)
-            recorder.event("evaluation_started", label=problem.id, num_nodes=config.rollout.max_nodes)
-            (growth,) = await grow_trees(
-                [Job(tree, problem, grower)],
-                trees_in_flight=1,
-                lockstep=config.rollout.lockstep,
-                log=recorder,
-            )
-            answer = await choose(
-                tree, problem, team.sandbox, selection=build.build_selection(config), guide=team.guide
-            )
-            hidden = None
-            if answer.node_id is not None and problem.hidden_tests:
-                hidden = await team.sandbox.judge(tree.nodes[answer.node_id].program, problem.hidden)
-            return growth, answer, hidden
-        finally:
-            await team.close()
-
-    with _open_store(config, problem, folder, resume=resume) as store:
-        stored = store.tree(tree_id)
-        tree = Tree(tree_id, problem.id) if stored is None else stored.tree
-        if stored is not None and stored.finished:
-            store.reopen_tree(tree_id)
-        view = LiveView(stderr, policy_of_agent={})
-        recorder = Recorder(store, [view])
-        recorder.event("run_started", name=f"solve {problem.id}", commit=commit(), seed=config.seed)
-        store.save_problem(problem)
-        with view:
-            growth, answer, hidden = run_async(work(), when_interrupted=f"interrupted; --resume --out {folder} goes on")
-        recorder.tree(tree, phase="solve", step=0)
-        recorder.event("run_finished", wall_s=time.monotonic() - started)
-        report = write_report(folder, store)
-    node = None if answer.node_id is None else tree.nodes[answer.node_id]
-    return {
-        "problem": problem.id,
-        "program": node.program if node else None,
-        "agent": node.agent if node else None,
-        "node": answer.node_id,
-        "chosen_because": answer.why,
-        "public": _verdict(node.public_verdict) if node else None,
-        "hidden": _verdict(hidden) if hidden else None,
-        "num_nodes": len(tree),
-        "stop": growth.stop_reason,
-        "error": growth.error,
-        "failed_calls": growth.num_failed_calls,
-        "lost_agents": growth.lost_agents,
-        "agents": {name: asdict(total) for name, total in usage_by_agent([tree]).items()},
-        "prompt_tokens": sum(n.completion.prompt_tokens for n in tree),
-        "output_tokens": sum(n.completion.output_tokens for n in tree),
-        "cost": sum(n.completion.cost for n in tree),
-        "wall_s": round(time.monotonic() - started, 1),
-        "run": str(folder),
-        "tree": str(report),
-    }
-
-
-def _verdict(verdict: Verdict) -> dict[str, Any]:
-    return {
-        "verdict": verdict.status.value,
-        "passed": verdict.num_passed,
-        "total": len(verdict.tests),
-        "tier": verdict.tier,
-    }
-
-
-def _print(result: dict[str, Any]) -> None:
-    if result["program"] is None:
-        say(f"no program was written ({result['stop']}{': ' + result['error'] if result['error'] else ''})")
+def _print(solution: Solution) -> None:
+    if solution.program is None:
+        say(f"no program was written ({solution.stop_reason}{': ' + solution.error if solution.error else ''})")
     else:
-        write(result["program"])
-    if result["public"]:
-        public = result["public"]
-        say(f"\npublic tests: {public['verdict']}, {public['passed']} of {public['total']} passed")
-    if result["program"] is not None:
-        say(f"chosen because: {result['chosen_because']}")
-    if result["hidden"]:
-        hidden = result["hidden"]
-        say(f"hidden tests: {hidden['verdict']} (judged once, after the answer was chosen)")
-    spent = f"{result['num_nodes']} programs, {result['output_tokens']} tokens, {result['wall_s']} s"
-    say(f"{spent}, {result['stop']}" + (f"; written by {result['agent']}" if result["agent"] else ""))
-    for name, error in result["lost_agents"].items():
+        write(solution.program)
+    if solution.public:
+        public = solution.public
+        say(f"\npublic tests: {public.status}, {public.num_passed} of {len(public.tests)} passed")
+    if solution.program is not None:
+        say(f"chosen because: {solution.why}")
+    if solution.hidden:
+        say(f"hidden tests: {solution.hidden.status} (judged once, after the answer was chosen)")
+    spent = f"{len(solution.tree)} programs, {solution.output_tokens} tokens, {solution.wall_s:.1f} s"
+    say(f"{spent}, {solution.stop_reason}" + (f"; written by {solution.agent}" if solution.agent else ""))
+    for name, error in solution.lost_agents.items():
         say(f"agent {name} kept failing and was given up: {error}")
-    if len(result["agents"]) > 1 or result["cost"] or result["failed_calls"]:
-        say("\n".join(_usage_lines(result["agents"])))
-    say(f"tree: {result['tree']}")
-
-
-def _usage_lines(agents: dict[str, dict[str, Any]]) -> list[str]:
-    """One line an agent: programs, tokens in and out, money, failures."""
-    return [
-        f"  {name}: {used['num_nodes']} programs, {used['prompt_tokens']} tokens in, {used['output_tokens']} out"
-        + (f", cost {used['cost']:.4g}" if used["cost"] else "")
-        + (f", {used['num_failed_calls']} failed calls" if used["num_failed_calls"] else "")
-        for name, used in agents.items()
-    ]
+    if len(solution.usage) > 1 or solution.cost or solution.num_failed_calls:
+        for name, used in solution.usage.items():
+            say(
+                f"  {name}: {used.num_nodes} programs, {used.prompt_tokens} tokens in, {used.output_tokens} out"
+                + (f", cost {used.cost:.4g}" if used.cost else "")
+                + (f", {used.num_failed_calls} failed calls" if used.num_failed_calls else "")
+            )
+    say(f"tree: {solution.report}")

@@ -55,6 +55,10 @@ class AssertTest:
 Test = StdioTest | CallTest | AssertTest
 
 
+MOST_SECONDS, MOST_MEMORY_MIB, MOST_OUTPUT_KIB = 86_400.0, 2**20, 2**20
+"""What limits may be at most: a day, 1 TiB, 1 GiB."""
+
+
 @dataclass(frozen=True, slots=True)
 class Limits:
     """What one test may use."""

@@ -1,4 +1,4 @@
-"""The sandbox in `bwrap` (bubblewrap): namespaces made by a tool that may make them where Python may not.
+"""The sandbox in `bwrap` (bubblewrap), which on some systems may make namespaces when Python may not.
 
 On systems that let ordinary users make namespaces only through bubblewrap, this adds the layer that the default backend
 misses there. Needs the program `bwrap`; no daemon, no root.
@@ -90,7 +90,7 @@ def _installed_packages(libraries: list[str]) -> list[str]:
 
 
 def unavailable(program: str = "bwrap") -> str:
-    """Why there is no bubblewrap here, in a line; "" if it works."""
+    """Why bubblewrap cannot be used here, in one line; "" if it can."""
     if sys.platform != "linux":
         return f"needs Linux, this is {sys.platform}; use sandbox.backend: docker"
     if shutil.which(program) is None:

@@ -1,4 +1,4 @@
-"""Says which isolation this machine gives, layer by layer, and what to do about what is missing."""
+"""Reports the isolation of this machine, layer by layer, and what to do about missing layers."""
 
 from __future__ import annotations
 

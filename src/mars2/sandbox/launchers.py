@@ -1,4 +1,4 @@
-"""How a worker is started inside somebody else's jail: what bubblewrap and Docker have in common.
+"""Starts a worker inside another tool's jail: what bubblewrap and Docker have in common.
 
 The whole worker, supervisor included, runs in the outer jail, which replaces the worker's own namespaces. Inside it the
 worker still puts Landlock and seccomp on every program, and its supervisor, which holds the expected outputs, cannot be
@@ -20,7 +20,7 @@ WORKER_FOLDER = Path(__file__).resolve().parent / "worker"
 PYTHON_OPTIONS = ("-s", "-P", "-S", "-X", "utf8")  # no site packages, nothing from the current folder
 ENVIRONMENT = {  # all that a worker finds
     "PYTHONHASHSEED": "0",  # verdicts repeat
-    "LD_BIND_NOW": "1",  # not in each child again
+    "LD_BIND_NOW": "1",  # computed once, not again in each child
     "MALLOC_ARENA_MAX": "1",  # each further arena takes 64 MiB of address space from a program with threads
     **dict.fromkeys(("OPENBLAS_NUM_THREADS", "OMP_NUM_THREADS", "MKL_NUM_THREADS"), "1"),
 }

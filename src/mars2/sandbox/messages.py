@@ -12,12 +12,23 @@ from dataclasses import dataclass
 from typing import Any
 
 from mars2.core.errors import CheckerError, SandboxUnavailable, UserError
-from mars2.core.problem import AssertTest, CallTest, Checker, Comparison, Limits, StdioTest, Suite, Test
+from mars2.core.problem import (
+    MOST_MEMORY_MIB,
+    MOST_OUTPUT_KIB,
+    MOST_SECONDS,
+    AssertTest,
+    CallTest,
+    Checker,
+    Comparison,
+    Limits,
+    StdioTest,
+    Suite,
+    Test,
+)
 from mars2.core.verdict import Status, TestResult, Verdict
 from mars2.sandbox.worker import wire
 
 _MARSHAL_VERSION = 2  # without back references, so that equal tests give equal bytes
-MOST_SECONDS, MOST_MEMORY_MIB, MOST_OUTPUT_KIB = 86_400.0, 2**20, 2**20  # what limits may be at most
 _PART_CHARACTERS = 1 << 17  # of a test's texts that are encoded at once
 _STATUS = {status.value: status for status in Status}
 _KEPT_BYTES = 256 * 2**20  # encodings of tests that are remembered

@@ -11,7 +11,7 @@ import logging
 import time
 import uuid
 from collections.abc import AsyncIterator, Callable
-from dataclasses import asdict
+from dataclasses import replace
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -20,13 +20,17 @@ from fastapi.responses import JSONResponse, PlainTextResponse, StreamingResponse
 from starlette.exceptions import HTTPException
 from starlette.requests import ClientDisconnect
 
+from mars2.build.growing import build_grower, build_selection
 from mars2.build.team import Team
 from mars2.config.run import RunConfig
 from mars2.core.errors import BackendError, CheckerError, Mars2Error
 from mars2.core.problem import Problem
+from mars2.core.tree import Failure, Node, Tree
+from mars2.jobs.solution import Solution
+from mars2.jobs.solve import search
+from mars2.runs.growing.grow_tree import NoLog, TreeGrower
 from mars2.serve.counters import Counters
 from mars2.serve.requests import ChatRequest, RequestError, parse_request, problem_of
-from mars2.serve.searching import Solution, search
 
 _log = logging.getLogger(__name__)
 _KEEP_ALIVE_S = 10.0
@@ -205,9 +209,15 @@ class Server:
         return work
 
     async def _search(self, chat: ChatRequest, problem: Problem, *, say: Callable[[str], None]) -> Solution:
-        max_nodes = chat.mars2.budget or self.max_nodes
-        solution = await search(self.config, self.team, chat, problem, max_nodes=max_nodes, say=say)
-        self.counters.add("mars2_programs_total", solution.num_nodes)
+        grower = _grower(self.config, self.team, chat, max_nodes=chat.mars2.budget or self.max_nodes)
+        solution = await search(
+            grower,
+            problem,
+            Tree("serve", problem.id),
+            selection=build_selection(self.config),
+            log=_Progress(say, grower.max_nodes),
+        )
+        self.counters.add("mars2_programs_total", len(solution.tree))
         self.counters.add("mars2_prompt_tokens_total", solution.prompt_tokens)
         self.counters.add("mars2_output_tokens_total", solution.output_tokens)
         self.counters.add("mars2_failed_calls_total", solution.num_failed_calls)
@@ -256,6 +266,44 @@ class Server:
         return {"id": name, "object": kind, "created": int(time.time()), "model": self.name}
 
 
+def _grower(config: RunConfig, team: Team, request: ChatRequest, *, max_nodes: int) -> TreeGrower:
+    """What grows the tree of a request: as configured, with what the request says in its place."""
+    grower = build_grower(config, team, max_nodes=max_nodes, judge_hidden=False)
+    limit = request.max_completion_tokens or request.max_tokens
+    agents = {
+        name: replace(
+            agent,
+            sampling=replace(
+                agent.sampling,
+                temperature=agent.sampling.temperature if request.temperature is None else request.temperature,
+                top_p=agent.sampling.top_p if request.top_p is None else request.top_p,
+                max_tokens=agent.sampling.max_tokens if limit is None else min(limit, agent.sampling.max_tokens),
+            ),
+        )
+        for name, agent in grower.agents.items()
+    }
+    seconds = grower.budget.seconds if request.mars2.seconds is None else request.mars2.seconds
+    seed = config.seed if request.seed is None else request.seed & 0x7FFFFFFF
+    return replace(grower, agents=agents, seed=seed, budget=replace(grower.budget, seconds=seconds))
+
+
+class _Progress(NoLog):
+    """Tells `say` of every node."""
+
+    def __init__(self, say: Callable[[str], None], max_nodes: int) -> None:
+        self._say = say
+        self._max_nodes = max_nodes
+
+    def node(self, tree: Tree, node: Node, failure: Failure | None = None) -> None:
+        verdict = node.public_verdict
+        passed = f"{verdict.num_passed} of {len(verdict.tests)} tests" if verdict.tests else "no tests"
+        whose = f"refines {node.parent_id}" if node.parent_id is not None else "first attempt"
+        self._say(f"[{len(tree)}/{self._max_nodes}] {node.agent}, {whose}: {verdict.status}, {passed}\n")
+
+    def cancelled(self, tree: Tree, failure: Failure) -> None:
+        self._say(f"{failure.agent}: {failure.error}\n")
+
+
 def _content(solution: Solution) -> str:
     if solution.program is None:
         return "No program was written."
@@ -271,7 +319,22 @@ def _usage(solution: Solution) -> dict[str, int]:
 
 
 def _facts(solution: Solution) -> dict[str, Any]:
-    return {name: value for name, value in asdict(solution).items() if name != "program"}
+    public = solution.public
+    return {
+        "agent": solution.agent,
+        "why": solution.why,
+        "num_passed": public.num_passed if public else 0,
+        "num_tests": len(public.tests) if public else 0,
+        "num_nodes": len(solution.tree),
+        "num_failed_calls": solution.num_failed_calls,
+        "stop_reason": solution.stop_reason,
+        "error": solution.error,
+        "prompt_tokens": solution.prompt_tokens,
+        "output_tokens": solution.output_tokens,
+        "cost": solution.cost,
+        "wall_s": round(solution.wall_s, 3),
+        "tier": public.tier if public else "",
+    }
 
 
 def _delta(delta: dict[str, Any], finish_reason: str | None = None) -> dict[str, Any]:

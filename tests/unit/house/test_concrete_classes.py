@@ -12,14 +12,13 @@ NOT_MADE = {"Strategy"}  # a base class; an isinstance check names it
 MODELS = {"PolicyModel", "SftTrainer"}  # stand behind no seam, and load weights
 EXCEPTIONS = {  # what still names a concrete class outside of build/
     "cli/evaluate.py": {"RunStore"},
-    "cli/judge.py": {"ZygoteSandbox"},
-    "cli/problems.py": {"ChatPrompter", "ZygoteSandbox"},
+    "cli/problems.py": {"ChatPrompter"},
     "cli/sft.py": {"PolicyModel", "SftTrainer"},
-    "cli/solve.py": {"RunStore"},
     "cli/train.py": {"RunStore"},
     "cli/train_reward.py": {"TransformersRewardModel"},
     "cli/view.py": {"RunStore"},
     "jobs/run_folder.py": {"RunStore"},
+    "jobs/solve.py": {"RunStore"},
 }
 
 

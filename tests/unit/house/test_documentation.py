@@ -17,7 +17,14 @@ from mars2.cli.main import app
 
 PAGES = sorted([*ROOT.glob("*.md"), *ROOT.glob("docs/**/*.md"), *ROOT.glob("benchmarks/*.md")])
 EXPLAINING = [page for page in PAGES if page.parent == ROOT / "docs"]
-PLACES = [ROOT, ROOT / "src", ROOT / "src" / "mars2", ROOT / "tests", *sorted((ROOT / "src" / "mars2").rglob("*/"))]
+PLACES = [
+    ROOT,
+    ROOT / "benchmarks",
+    ROOT / "src",
+    ROOT / "src" / "mars2",
+    ROOT / "tests",
+    *sorted((ROOT / "src" / "mars2").rglob("*/")),
+]
 TESTS = {path.name: path for path in (ROOT / "tests").rglob("*.py")}
 CODE = re.compile(r"```.*?^ *```", flags=re.DOTALL | re.MULTILINE)
 

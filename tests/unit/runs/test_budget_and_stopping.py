@@ -82,6 +82,22 @@ def test_time_already_spent_counts_after_a_resume() -> None:
     assert (growth.stop_reason, len(resumed)) == ("time budget spent", len(cut))
 
 
+@pytest.mark.parametrize(
+    ("budget", "reason"),
+    [(BudgetConfig(tokens=6000), "token budget spent"), (BudgetConfig(cost=0.02), "cost budget spent")],
+)
+def test_tokens_and_money_already_spent_count_after_a_resume(budget: BudgetConfig, reason: str) -> None:
+    cut = grow(budget)
+    assert cut.stop_reason == reason
+    assert 0 < len(cut.tree) < 30
+    resumed = Tree("t", PROBLEM.id)
+    resumed.restore(cut.tree.nodes, next_expansion_id=cut.tree.next_expansion_id, num_cancelled=0)
+    backends = [SlowBackend("a", ANSWERS), SlowBackend("b", ANSWERS)]
+    team = grower(*backends, budget=budget, expansions_in_flight=4, price=PRICE, max_nodes=30)
+    growth = run_virtually(team.grow(resumed, PROBLEM))
+    assert (growth.stop_reason, len(resumed)) == (reason, len(cut.tree))
+
+
 def test_a_budget_too_small_for_anything_says_so() -> None:
     growth = grow(BudgetConfig(tokens=10))
     assert growth.stop_reason.startswith("token budget too small: one call may take ")

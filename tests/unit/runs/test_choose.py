@@ -15,7 +15,7 @@ from mars2.core.tree import Result, Tree
 from mars2.core.verdict import Status, TestResult, Verdict
 from mars2.runs.choose import Selection, choose
 from mars2.runs.growing.guidance import Guide, RewardModelError
-from mars2.sandbox import ZygoteSandbox
+from mars2.sandbox import ScriptedSandbox, ZygoteSandbox
 
 PROBLEM = Problem(
     id="largest",
@@ -98,6 +98,27 @@ async def test_programs_need_not_agree_where_the_problem_has_a_checker(sandbox: 
     problem = replace(PROBLEM, comparison=Checker("def check(input, expected, actual):\n    return True"))
     answer = await choose(tree_of(LAST, LARGEST, SORTS), problem, sandbox, selection=BEHAVIOUR)
     assert (answer.node_id, answer.num_inputs, sandbox.num_judged) == (0, 0, 0)
+
+
+@pytest.mark.parametrize(
+    ("limits", "cpu_s", "wall_s"),
+    [
+        (Limits(cpu_s=1.0, wall_s=20.0), 0.2, 1.4),  # 2 · 0.2 + 1
+        (Limits(cpu_s=0.1, wall_s=0.5), 0.1, 0.5),
+        (Limits(cpu_s=0.1), 0.1, 1.2),  # 2 · 0.1 + 1
+    ],
+)
+async def test_generated_inputs_have_the_smaller_limits_and_the_problems_comparison(
+    limits: Limits, cpu_s: float, wall_s: float
+) -> None:
+    problem = replace(PROBLEM, limits=limits, comparison="tolerant")
+    judge = ScriptedSandbox({LAST: Status.AC, LARGEST: Status.AC})
+    await choose(tree_of(LAST, LARGEST), problem, judge, selection=BEHAVIOUR)
+    assert {program for program, _, _ in judge.asked} == {LAST, LARGEST}
+    for _, suite, stops in judge.asked:
+        assert (suite.limits.cpu_s, suite.limits.wall_s) == (cpu_s, pytest.approx(wall_s))
+        assert suite.limits.memory_mib == limits.memory_mib
+        assert (suite.comparison, stops) == ("tolerant", False)
 
 
 async def test_a_prefix_of_a_tree_has_an_answer_too(sandbox: ZygoteSandbox) -> None:

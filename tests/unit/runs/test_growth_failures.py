@@ -157,6 +157,20 @@ def test_where_one_of_two_backends_is_dead_the_other_goes_on(make: Callable[...,
     assert growth.tree.num_cancelled <= MAX_CANCELLED_IN_A_ROW + in_flight
 
 
+def test_an_agent_that_was_given_up_is_not_asked_again_after_a_resume() -> None:
+    cut = grow(grower(SlowBackend("a", [HALF, WRONG]), SlowBackend("b", [HALF], fail=1.0), max_nodes=8))
+    assert set(cut.lost_agents) == {"b"}
+    tree, asked = Tree("t", PROBLEM.id), SlowBackend("b", [HALF])
+    tree.restore(
+        cut.tree.nodes,
+        next_expansion_id=cut.tree.next_expansion_id,
+        num_cancelled=cut.tree.num_cancelled,
+        failures=cut.tree.failures,
+    )
+    growth = run_virtually(grower(SlowBackend("a", [HALF, WRONG]), asked, max_nodes=16).grow(tree, PROBLEM))
+    assert (len(tree), set(growth.lost_agents), asked.calls) == (16, {"b"}, [])
+
+
 def test_all_backends_dead_ends_with_an_error() -> None:
     growth = grow(grower(SlowBackend("a", [HALF], fail=1.0), SlowBackend("b", [HALF], fail=1.0)))
     assert growth.stop_reason == "the model keeps failing"

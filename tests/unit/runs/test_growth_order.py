@@ -202,3 +202,21 @@ def test_told_as_they_come_what_comes_at_one_moment_is_told_in_order_of_choice()
     team = grower(scripted("a", ("", [HALF]), latency_s=1.0), order="arrival", expansions_in_flight=4, max_nodes=4)
     run_virtually(team.grow(tree, PROBLEM))
     assert [node.expansion_id for node in tree] == [0, 1, 2, 3]
+
+
+def test_a_request_under_way_counts_against_its_tree_until_it_ends() -> None:
+    """Two slots, both held by tree a. One is given back: a has still one under way, b none, so b is next."""
+
+    async def served() -> list[str]:
+        slots, order = Slots({"p": 2}), list[str]()
+
+        async def request(tree_id: str, seconds: float) -> None:
+            async with slots.slot("p", trees[tree_id]):
+                order.append(tree_id)
+                await asyncio.sleep(seconds)
+
+        trees = {name: Tree(name, "p") for name in "ab"}
+        await asyncio.gather(request("a", 1), request("a", 9), request("a", 1), request("b", 1))
+        return order
+
+    assert run_virtually(served()) == ["a", "a", "b", "a"]

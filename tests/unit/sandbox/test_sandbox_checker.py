@@ -11,8 +11,8 @@ import pytest_asyncio
 from mars2.core.errors import CheckerError, UserError
 from mars2.core.problem import AssertTest, CallTest, Checker, Limits, StdioTest, Suite
 from mars2.core.verdict import Status
+from mars2.jobs.judge import judge_tasks
 from mars2.sandbox import ZygoteSandbox
-from mars2.sandbox.batch import judge_tasks
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
 LIMITS = Limits(cpu_s=1.0, wall_s=3.0, memory_mib=128, stdout_kib=256)

@@ -1,4 +1,4 @@
-"""Carries values out of the jail by exact type, so that no method of the candidate's objects is ever consulted.
+"""Carries values out of the jail by exact type, so that no method of the candidate's objects is ever called.
 
 A value is written as a one-byte tag, a length where needed, and raw data. Subclasses of builtin containers and numbers
 are written as the plain base value they hold; what is not a plain value becomes `Opaque`, which equals nothing.
@@ -196,7 +196,7 @@ def refuse_collisions(items: Sequence[Any]) -> None:
 
 
 def decode(data: bytes, readers: Mapping[bytes, ReadValue] | None = None) -> Any:
-    """The value in `data`, whoever wrote it; `readers` are for other tags than those of `encode`.
+    """The value in `data`, which may be hostile. `readers` are for tags that `encode` does not write.
 
     Raises:
         EncodingError: the bytes are not exactly one well-formed value.

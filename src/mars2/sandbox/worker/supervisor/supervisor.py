@@ -27,7 +27,7 @@ from .request import Request
 
 _RECYCLE_AFTER = 5_000  # judgements per zygote
 _STAY_S = 0.05  # on one processor
-_NEEDS_NUMPY = re.compile(r"\bnumpy\b")  # there are many ways to import it; to find it in vain does no harm
+_NEEDS_NUMPY = re.compile(r"\bnumpy\b")  # there are many ways to import it; a false match does no harm
 _NEEDS_LARGER = re.compile(rf"\b(?:{'|'.join(zygote.LARGER.split())})\b")
 
 

@@ -1,6 +1,6 @@
-"""Decides what a test came to, from what came back and what was used: a pure function that every judge shares.
+"""Decides the verdict of a test from the report and the resources used: a pure function that every judge shares.
 
-Nothing that a report holds is the judge's fault, whoever wrote it: a hostile one is a failed test.
+A report may come from a hostile program. Whatever it holds is a verdict on the test, never an error of the judge.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ Test = tuple[Any, ...]  # ("stdio", input, output), ("call", name, args, expecte
 
 @dataclass(frozen=True, slots=True)
 class Rules:
-    """What a test is held to. `comparison` is None if the problem's checker decides."""
+    """The limits and the comparison of a test. `comparison` is None if the problem's checker decides."""
 
     cpu_s: float
     wall_s: float
@@ -75,7 +75,7 @@ _DEFAULTS = [(field.name, field.default) for field in fields(Outcome) if field.n
 
 
 def decide(test: Test, ended: Ended, rules: Rules, *, passed: bool = True) -> Outcome:
-    """What a test came to. Its status is `UNCHECKED` if the problem's checker is to look at `answer`.
+    """The outcome of a test. Its status is `UNCHECKED` if the problem's checker must look at `answer`.
 
     Limits come first, then the death of a process without a report, then the report. An assertion test is not passed
     unless `passed`, whatever the report says.
@@ -114,7 +114,7 @@ def _decide_death(test: Test, ended: Ended, rules: Rules, outcome: Outcome, text
 
 
 def _decide_report(test: Test, report: bytes, rules: Rules, outcome: Outcome, text: str, passed: bool) -> None:
-    """What a report says, whoever wrote it."""
+    """The outcome by the report, which may be hostile."""
     try:
         match decode(report):
             case ("exit", code) if type(code) is int and 0 <= code <= 255:

@@ -114,7 +114,7 @@ def unpack_result(data: bytes, passed: Sequence[Any]) -> Any:
     """The value that a call returned; the containers passed to it are changed as it changed its own.
 
     Raises:
-        EncodingError: it is none.
+        EncodingError: `data` is malformed.
     """
     match _unpack(data, passed, Unseen):
         case (value, list(contents)) if len(contents) == len(passed):
@@ -166,7 +166,7 @@ def shown_result(data: bytes) -> Any:
     """The same for one who has no part in the call and only shows it.
 
     Raises:
-        EncodingError: it is none.
+        EncodingError: `data` is malformed.
     """
     match _unpack(data, None, Opaque):
         case (value, list(contents)):
@@ -206,7 +206,7 @@ def _pack(value: object, passed: Sequence[Any]) -> bytes:
 
 
 def _unpack(data: bytes, passed: Sequence[Any] | None, opaque: Callable[[str], Any]) -> Any:
-    """The value packed in `data`, whoever wrote it; `opaque` makes what stands for an object."""
+    """The value packed in `data`, which may be hostile; `opaque` makes the stand-in for an object."""
 
     def reference(reader: encoding.Reader, _: int) -> Any:
         number = reader.length()

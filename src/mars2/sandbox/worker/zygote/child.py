@@ -1,6 +1,6 @@
-"""What a zygote's child does once it is in its jail: it runs the tests of its job, answers requests, and leaves.
+"""What a zygote's child does in its jail: it runs the tests of its job, answers requests, and exits.
 
-It is a candidate, or for requests of tests and checkers of the problem's author their process.
+It runs a candidate, or the problem author's code: an assertion test or a checker.
 """
 
 from __future__ import annotations
@@ -36,7 +36,7 @@ _GREETING = REPLY.pack(HELLO, 0, 0)
 
 
 def serve(candidate: Candidate) -> None:
-    """Run the tests of the job that lies in the box, then answer requests, then leave."""
+    """Run the tests of the job in the box, then answer requests, then exit."""
     job = Job.unpack(os.pread(BOX, os.lseek(BOX, 0, os.SEEK_END), 0))
     if job.is_heard:
         os.write(CONTROL, _GREETING)  # now the box and the files are free for requests

@@ -1,7 +1,7 @@
-"""Keeps the interpreter's code in huge pages, so that a forked child has it without a page fault.
+"""Keeps the interpreter's code in huge pages, so that a forked child can use it without page faults.
 
-A child that starts with none of a file's pages mapped takes some sixty faults to run a small program. Huge pages of
-anonymous memory are inherited: the kernel copies one entry for each 2 MiB.
+A forked child starts without the pages of mapped files, and takes about sixty faults to run a small program. Huge pages
+of anonymous memory are inherited: the kernel copies one entry for each 2 MiB.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ _HUGE = 2 << 20
 
 
 def keep_interpreter() -> bool:
-    """Move this process's interpreter, as far as huge pages cover it; False, and nothing done, where that cannot be."""
+    """Move the interpreter, as far as huge pages cover it. False if that is impossible; nothing is changed then."""
     try:
         start, end = _read_only_around(ctypes.cast(ctypes.pythonapi.PyErr_Occurred, ctypes.c_void_p).value or 0)
         start, end = -(-start // _HUGE) * _HUGE, end // _HUGE * _HUGE
@@ -62,6 +62,6 @@ def _move(address: int, size: int) -> None:
         libc.unmap_memory(reserved, size + _HUGE)
         raise
     end = reserved + size + _HUGE
-    for start, stop in ((reserved, copy), (copy + size, end)):  # what was moved may be somebody else's by now
+    for start, stop in ((reserved, copy), (copy + size, end)):  # the address may be in use for something else by now
         if start < stop:
             libc.unmap_memory(start, stop - start)

@@ -1,7 +1,7 @@
-"""Goes through the steps of a judgement in the zygote, with programs of our own, before the jail closes.
+"""Runs whole judgements in the zygote, with programs of our own, before the jail closes.
 
-What is looked up, specialized and cached here need not be in each child: a child copies every page that it changes,
-and that is most of what it costs.
+Whatever is looked up, specialized and cached here need not be done in each child. A child copies every page that it
+changes, and that is most of its cost.
 """
 
 from __future__ import annotations
@@ -53,7 +53,7 @@ def rehearse() -> Candidate:
 
 
 def _stay(_status: int) -> None:
-    """In place of leaving: this process has more to do."""
+    """Replaces the child's exit: this process has more to do."""
 
 
 def _started(stdin: bytes) -> Candidate:
@@ -71,7 +71,7 @@ def _started(stdin: bytes) -> Candidate:
 def _make_descriptors() -> int:
     """The descriptors of a candidate; returns the other end of its control socket."""
     ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
-    ours.shutdown(socket.SHUT_WR)  # who asks for another request learns that there is none
+    ours.shutdown(socket.SHUT_WR)  # a read for another request then sees the end of the stream
     descriptor = libc.out_of_the_way(ours.detach())
     with theirs:
         os.dup2(theirs.fileno(), CONTROL)
@@ -97,10 +97,10 @@ def _jobs() -> list[Job]:
 
 
 def fill_pools() -> None:
-    """Fill the allocator's begun pools with objects, so that what a child makes lies together, in pages of its own.
+    """Fill the allocator's half-used pools, so that new objects of a child lie together, in pages of their own.
 
-    A pool of the interpreter's small objects has 16 KiB: an object in one that is begun changes two pages of it, its
-    first and that of the object, and both have to be copied.
+    A pool of the interpreter's small objects has 16 KiB. A new object in a half-used pool changes two of its pages, the
+    first one and that of the object, and both have to be copied.
     """
     for size in range(_SMALLEST, _LARGEST + 1, _SMALLEST):
         for _ in range(_POOL_BYTES // size + 1):

@@ -1,7 +1,7 @@
 """The zygote: a small process that has preloaded the standard library and forks one child per request.
 
-It never sees a program, an input or an output: a child finds nothing of earlier judgements in the memory it inherits.
-It is the first process of its own process namespace where there is one: whatever a child leaves running dies with it.
+It never sees a program, an input or an output, so a child inherits nothing of earlier judgements.
+It is the first process of its own process namespace, if there is one, so processes that a child leaves die with it.
 """
 
 from __future__ import annotations
@@ -117,7 +117,7 @@ def _serve(connection: socket.socket, isolation: Isolation, lock: ChildLock, pre
         if scratch is None:
             _end_everything(isolation)
         else:
-            if kill_all() == 0:  # there was somebody
+            if kill_all() == 0:  # some process was left
                 _end_everything(isolation)
             if scratch.forget_times() == -1 or scratch.look() == -1:
                 raise OSError("no scratch folder")
@@ -125,7 +125,7 @@ def _serve(connection: socket.socket, isolation: Isolation, lock: ChildLock, pre
                 report[SPENT_AT] = not namespaces.clean_scratch()
                 scratch.look()
         send_report()
-        report[:] = blank  # the next child shall not read it
+        report[:] = blank  # the next child must not read it
 
 
 def _first_steps(lock: ChildLock, base_bytes: int, cpu_s: int, memory_bytes: int, file_bytes: int) -> tuple[Step, ...]:

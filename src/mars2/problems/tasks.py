@@ -1,18 +1,19 @@
-"""Judges a file of tasks, one JSON object a line, for `mars2 judge --batch` and for other programs to pipe through."""
+"""The file format of `mars2 judge --batch`: programs and their tests, one JSON object a line, and its mistakes."""
 
 from __future__ import annotations
 
 import ast
-import asyncio
 import json
-from collections.abc import AsyncGenerator, Iterable
 from decimal import Decimal
 from typing import Annotated, Any, Literal
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, PlainValidator, ValidationError, model_validator
 
-from mars2.core.errors import CheckerError, UserError
+from mars2.core.errors import UserError
 from mars2.core.problem import (
+    MOST_MEMORY_MIB,
+    MOST_OUTPUT_KIB,
+    MOST_SECONDS,
     AssertTest,
     CallTest,
     Checker,
@@ -23,10 +24,8 @@ from mars2.core.problem import (
     Suite,
     Test,
 )
-from mars2.core.protocols import Sandbox
-from mars2.core.verdict import Status, TestResult, Verdict
-from mars2.sandbox.messages import MOST_MEMORY_MIB, MOST_OUTPUT_KIB, MOST_SECONDS
 
+_LIMITS = Limits()
 _MOST_MESSAGE = 300
 _MOST_VALUE = 80  # characters of a value that an error shows
 _MOST_ID = 2**256  # of an integer: one of thousands of digits cannot be written again
@@ -141,10 +140,10 @@ class AssertTests(_Strict):
 class TaskLimits(_Strict):
     """Limits of one test; what is left out is the default of `mars2.core.problem.Limits`."""
 
-    cpu_s: float = Field(default=6.0, gt=0, le=MOST_SECONDS)
+    cpu_s: float = Field(default=_LIMITS.cpu_s, gt=0, le=MOST_SECONDS)
     wall_s: float | None = Field(default=None, gt=0, le=MOST_SECONDS)
-    memory_mib: int = Field(default=512, ge=1, le=MOST_MEMORY_MIB)
-    stdout_kib: int = Field(default=16 * 1024, ge=1, le=MOST_OUTPUT_KIB)
+    memory_mib: int = Field(default=_LIMITS.memory_mib, ge=1, le=MOST_MEMORY_MIB)
+    stdout_kib: int = Field(default=_LIMITS.stdout_kib, ge=1, le=MOST_OUTPUT_KIB)
 
 
 class Task(_Strict):
@@ -157,8 +156,11 @@ class Task(_Strict):
     comparison: NamedComparison | None = None  # None: exact
     checker: CheckerSource | None = None  # of `check(input, expected, actual)`, in place of a comparison
 
-    def rule(self) -> Comparison:
-        return (self.comparison or "exact") if self.checker is None else Checker(self.checker, str(self.id))
+    def suite(self) -> Suite:
+        rule: Comparison = self.comparison or "exact"
+        if self.checker is not None:
+            rule = Checker(self.checker, str(self.id))
+        return Suite(self.tests.tests(), Limits(**self.limits.model_dump()), rule)
 
     @model_validator(mode="after")
     def _one_rule(self) -> Task:
@@ -229,84 +231,3 @@ def _shown(value: object) -> str:
 
 
 _KINDS: dict[str, type[_Strict]] = {"stdio": StdioTests, "call": CallTests, "assert": AssertTests}
-
-
-async def judge_tasks(
-    lines: Iterable[str], sandbox: Sandbox, *, at_once: int, stop_at_first_failure: bool = True
-) -> AsyncGenerator[dict[str, Any], None]:
-    """One answer per task, in the order of the lines; at most `at_once` are under way. Blank lines are passed over.
-
-    Every line is checked before the first program runs. A task whose checker fails is answered with IE, the others are
-    judged all the same.
-
-    Raises:
-        UserError: a line is not a task, or, after the last answer, a checker failed.
-        SandboxUnavailable: the sandbox cannot judge.
-    """
-    tasks = [parse_task(line, number) for number, line in enumerate(lines, 1) if line.strip()]
-    slots = asyncio.Semaphore(at_once)
-
-    async def judge(task: Task) -> Verdict:
-        async with slots:
-            return await sandbox.judge(
-                task.program,
-                Suite(task.tests.tests(), Limits(**task.limits.model_dump()), task.rule()),
-                stop_at_first_failure=stop_at_first_failure,
-            )
-
-    under_way = [asyncio.create_task(judge(task)) for task in tasks]
-    try:
-        failed: list[CheckerError] = []
-        for task, verdict in zip(tasks, under_way, strict=True):
-            try:
-                found = answer(task.id, await verdict)
-            except CheckerError as error:
-                failed.append(error)
-                found = {
-                    "id": task.id,
-                    "verdict": Status.IE.value,
-                    "tests": [],
-                    "tier": "",
-                    "mode": "",
-                    "error": str(error),
-                }
-            yield found
-        if failed:
-            raise UserError(f"{len(failed)} tasks were not judged, for their checker failed; the first: {failed[0]}")
-    finally:
-        for verdict in under_way:
-            verdict.cancel()
-        await asyncio.gather(*under_way, return_exceptions=True)
-
-
-def answer(task_id: str | int, verdict: Verdict) -> dict[str, Any]:
-    """A verdict as one JSON object."""
-    return {
-        "id": task_id,
-        "verdict": verdict.status.value,
-        "tests": [_test_answer(result) for result in verdict.tests],
-        "tier": verdict.tier,
-        "mode": verdict.mode,
-    }
-
-
-def _test_answer(result: TestResult) -> dict[str, Any]:
-    """A test's part of the answer; `weak` is only there where it is so."""
-    return {
-        "verdict": result.status.value,
-        "cpu_s": round(result.cpu_s, 6),
-        "wall_s": round(result.wall_s, 6),
-        "peak_mib": result.peak_mib,
-        "detail": detail(result),
-        **({"weak": True} if result.weak else {}),
-    }
-
-
-def detail(result: TestResult) -> str:
-    """What went wrong and whether the result is weak, in a few lines; "" for most AC and for SKIPPED."""
-    parts = [f"{result.error_type}: {result.error_message}" if result.error_type else "", result.traceback]
-    if result.status.value == "WA":
-        parts.append(f"printed or returned: {json.dumps(result.actual)}")
-    if result.weak:
-        parts.append("(weak: tester and candidate shared a process)")
-    return "\n".join(part for part in parts if part)

@@ -10,8 +10,9 @@ import pytest
 from mars2.core.errors import UserError
 from mars2.core.problem import Limits, Suite
 from mars2.core.verdict import Status
+from mars2.jobs.judge import judge_tasks
+from mars2.problems.tasks import parse_task
 from mars2.sandbox import ScriptedSandbox, ZygoteSandbox
-from mars2.sandbox.batch import judge_tasks, parse_task
 
 STDIO = {"kind": "stdio", "inputs": ["1 2\n"], "outputs": ["3\n"]}
 

@@ -1,0 +1,266 @@
+"""Solves one problem: grow a tree, choose its answer, judge that once by the hidden tests."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import Mapping, Sequence
+from contextlib import ExitStack
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+from mars2 import build
+from mars2.config.run import RunConfig
+from mars2.config.search import parse_strategy
+from mars2.core.errors import ConfigError
+from mars2.core.problem import Problem
+from mars2.core.tree import Failure, Node, Tree
+from mars2.jobs.run_folder import commit
+from mars2.jobs.running import blocking, job
+from mars2.jobs.solution import Solution
+from mars2.jobs.team import Agents, ConfigLike, Setup, find_problem, find_team
+from mars2.reports import write_report
+from mars2.runs.choose import Selection, choose
+from mars2.runs.growing.grow_tree import GrowthLog, NoLog, TreeGrower
+from mars2.runs.growing.rollout import Job, grow_trees
+from mars2.runs.recorder import Listener, Recorder
+from mars2.store.run_store import RunStore
+
+MAY_CHANGE = ("threads", "rollout", "budget", "stopping", "selection")
+"""Sections of the configuration that may differ between a search and its resumption: how far it goes."""
+
+
+@job
+async def solve_async(
+    problem: Problem | str | Path,
+    *,
+    agents: Agents | None = None,
+    config: ConfigLike | None = None,
+    run: str | Path | None = None,
+    budget: int = 8,
+    strategy: str | Mapping[str, Any] = "t_plus",
+    select: str = "behaviour",
+    reward_model: str | Path | None = None,
+    tokens: int | None = None,
+    seconds: float | None = None,
+    cost: float | None = None,
+    parallel: int = 4,
+    max_tokens: int | None = None,
+    seed: int = 0,
+    keep_going: bool = False,
+    settings: Mapping[str, Any] | None = None,
+    out: str | Path | None = None,
+    resume: bool = False,
+    listeners: Sequence[Listener] = (),
+) -> Solution:
+    """Solve one problem by multi-agent tree search.
+
+    Args:
+        problem: a problem, a problem file, or a reference such as ``humaneval:0``.
+        agents: models, as for ``mars2 solve --agents``: "MODEL,NAME=MODEL", a list of such texts, or name → model.
+        config: in place of `agents`: a configuration (a file, its content, or one that was loaded).
+        run: in place of `agents`: the folder of a training run, for its newest weights.
+        budget: programs to write at most.
+        strategy: such as ``t_plus`` or ``ab_mcts:posterior=gaussian``, or a `search` section.
+        select: ``behaviour`` or ``public``: how the answer is chosen among programs equal on public tests.
+        reward_model: a folder that ``mars2 train-reward`` made, to weigh the programs in the choice.
+        tokens: prompt and output tokens to spend at most.
+        seconds: to search at most.
+        cost: money to spend at most; needs prices of the policies.
+        parallel: programs being written at once.
+        max_tokens: longest answer of a model.
+        seed: same seed, same search.
+        keep_going: spend the whole budget even after a program passes all public tests.
+        settings: dotted keys of the configuration → values, such as {"stopping.patience": 8}; they come last.
+        out: a folder to record the search in; None: nothing is kept on disk.
+        resume: go on with the interrupted search in `out`.
+        listeners: hear of metrics, events and nodes as they happen.
+
+    Raises:
+        ConfigError: names the option, its value and the remedy.
+        ProblemError: there is no such problem, or it is malformed.
+        SandboxUnavailable: programs cannot be judged safely on this machine.
+    """
+    setup = solve_setup(
+        agents=agents,
+        config=config,
+        run=run,
+        budget=budget,
+        strategy=strategy,
+        select=select,
+        reward_model=reward_model,
+        tokens=tokens,
+        seconds=seconds,
+        cost=cost,
+        parallel=parallel,
+        max_tokens=max_tokens,
+        seed=seed,
+        keep_going=keep_going,
+        settings=settings,
+    )
+    task = await asyncio.to_thread(find_problem, problem, setup.config)
+    return await solve_problem(setup, task, out=out, resume=resume, listeners=listeners)
+
+
+solve = blocking(solve_async)
+
+
+def solve_setup(
+    *,
+    agents: Agents | None = None,
+    config: ConfigLike | None = None,
+    run: str | Path | None = None,
+    budget: int = 8,
+    strategy: str | Mapping[str, Any] = "t_plus",
+    select: str = "behaviour",
+    reward_model: str | Path | None = None,
+    tokens: int | None = None,
+    seconds: float | None = None,
+    cost: float | None = None,
+    parallel: int = 4,
+    max_tokens: int | None = None,
+    seed: int = 0,
+    keep_going: bool = False,
+    settings: Mapping[str, Any] | None = None,
+) -> Setup:
+    """The options of a search, checked; arguments as those of `solve_async`.
+
+    Raises:
+        ConfigError: names the option, its value and the remedy.
+    """
+    given = {
+        "seed": seed,
+        "selection.rule": select,
+        "rollout.max_nodes": budget,
+        "rollout.expansions_in_flight": parallel,
+        "stopping.solved": None if keep_going else 1,
+    }
+    where_given = {
+        "guidance.reward_model": reward_model,
+        "sampling.max_tokens": max_tokens,
+        "budget.tokens": tokens,
+        "budget.seconds": seconds,
+        "budget.cost": cost,
+    }
+    given |= {key: value for key, value in where_given.items() if value is not None}
+    search = parse_strategy(strategy) if isinstance(strategy, str) else dict(strategy)
+    return find_team(agents, config, run).changed({"training": None, "search": search}, given | dict(settings or {}))
+
+
+@job
+async def solve_problem(
+    setup: Setup,
+    problem: Problem,
+    *,
+    out: str | Path | None = None,
+    resume: bool = False,
+    listeners: Sequence[Listener] = (),
+) -> Solution:
+    """`solve_async` for options that are checked and a problem that is loaded."""
+    if resume and out is None:
+        raise ConfigError("resume: needs the folder of the interrupted search; give it as out")
+    started = time.monotonic()
+    config, folder = setup.config, None if out is None else Path(out)
+    tree = Tree(f"solve/{problem.id}", problem.id)
+    models = await asyncio.to_thread(build.resolve_models, config, trained=setup.trained)
+    with ExitStack() as stack:
+        store = recorder = None
+        log: GrowthLog = _Told(listeners)
+        if folder is not None:
+            store = stack.enter_context(_open_store(config, problem, folder, resume=resume))
+            if (stored := store.tree(tree.tree_id)) is not None:
+                tree = stored.tree
+                if stored.finished:
+                    store.reopen_tree(tree.tree_id)
+            log = recorder = Recorder(store, listeners)
+            recorder.event("run_started", name=f"solve {problem.id}", commit=commit(), seed=config.seed)
+            store.save_problem(problem)
+        note = {"problem": problem.id, "num_nodes": config.rollout.max_nodes, "num_done": len(tree)}
+        team = build.build_team(config, models)
+        try:
+            if recorder is None:
+                for listener in listeners:
+                    listener.event("search_started", note)
+            else:
+                recorder.open_tree(tree, phase="solve", step=0)
+                recorder.event("search_started", **note)
+            solution = await search(
+                build.build_grower(config, team, judge_hidden=False),
+                problem,
+                tree,
+                selection=build.build_selection(config),
+                lockstep=config.rollout.lockstep,
+                log=log,
+            )
+        finally:
+            await team.close()
+        solution = replace(solution, wall_s=time.monotonic() - started, folder=folder)
+        if recorder is not None and store is not None and folder is not None:
+            recorder.tree(tree, phase="solve", step=0)
+            recorder.event("run_finished", wall_s=solution.wall_s)
+            solution = replace(solution, report=write_report(folder, store))
+    return solution
+
+
+@job
+async def search(
+    grower: TreeGrower,
+    problem: Problem,
+    tree: Tree,
+    *,
+    selection: Selection,
+    lockstep: bool = False,
+    log: GrowthLog,
+) -> Solution:
+    """Grow `tree`, choose its answer with the grower's reward model, and judge that by the hidden tests.
+
+    Whoever solves a problem calls this. Cancellation ends every call and judgement of this search.
+    """
+    started = time.monotonic()
+    (growth,) = await grow_trees([Job(tree, problem, grower)], trees_in_flight=1, lockstep=lockstep, log=log)
+    answer = await choose(tree, problem, grower.sandbox, selection=selection, guide=grower.guide)
+    hidden = None
+    if answer.node_id is not None and problem.hidden_tests:
+        hidden = await grower.sandbox.judge(tree.nodes[answer.node_id].program, problem.hidden)
+    return Solution(
+        problem=problem.id,
+        node_id=answer.node_id,
+        why=answer.why,
+        hidden=hidden,
+        tree=tree,
+        stop_reason=growth.stop_reason,
+        error=growth.error,
+        wall_s=time.monotonic() - started,
+    )
+
+
+class _Told(NoLog):
+    """Tells listeners of a search that is not recorded."""
+
+    def __init__(self, listeners: Sequence[Listener]) -> None:
+        self._listeners = listeners
+
+    def node(self, tree: Tree, node: Node, failure: Failure | None = None) -> None:
+        for listener in self._listeners:
+            listener.node(tree, node)
+
+
+def _open_store(config: RunConfig, problem: Problem, folder: Path, *, resume: bool) -> RunStore:
+    """The store of a new search, or of the one to go on with.
+
+    Raises:
+        ConfigError: the interrupted search was of another problem, team or strategy.
+    """
+    if not (resume and RunStore.exists(folder)):
+        return RunStore.create(folder, config=config.as_dict())
+    store = RunStore.open(folder)
+    old, new = dict(store.config), config.as_dict()
+    differing = [key for key in new if key not in MAY_CHANGE and old.get(key) != new[key]]
+    stored = store.problem(problem.id)
+    if stored is not None and stored != replace(problem, metadata=stored.metadata):
+        differing.append("problem")
+    if differing:
+        store.close()
+        raise ConfigError(f"{differing[0]}: differs from the search in {folder}; use its settings, or another folder")
+    return store
