@@ -32,6 +32,7 @@ from pathlib import Path
 from typing import Any
 
 from mars2.core.completion import Completion, Prompt, Sampling
+from mars2.core.events import Opened
 from mars2.core.problem import CallTest, Problem, Suite
 from mars2.core.protocols import SandboxFacts
 from mars2.core.seeds import stream
@@ -144,11 +145,11 @@ def measure(
         recorder = Recorder(store)
         jobs = [Job(Tree(f"t{i}", "p"), replace(PROBLEM, id=f"p{i}"), grower) for i in range(problems)]
         for job in jobs:
-            recorder.open_tree(job.tree, phase="evaluate", step=0)
+            recorder.hear(Opened(job.tree, "evaluate", 0))
         factory: Callable[[], asyncio.AbstractEventLoop] | None = VirtualTimeLoop if virtual else None
         cpu_s = time.process_time()
         with asyncio.Runner(loop_factory=factory) as runner:
-            runner.run(grow_trees(jobs, trees_in_flight=problems, lockstep=False, log=recorder))
+            runner.run(grow_trees(jobs, trees_in_flight=problems, lockstep=False, hear=recorder.hear))
         cpu_s = time.process_time() - cpu_s
     wall = (engine.last_s - engine.first_s) / mean_s
     return Row(schedule, problems, nodes, sigma, in_flight, virtual, engine.busy, wall, cpu_s)

@@ -1,6 +1,6 @@
 """MARS²: several LLM agents learn to write code together by growing one search tree per problem.
 
-The library: `solve`, `judge` and `load_problems`, each also as `NAME_async`. docs/api.md shows them at work.
+The library: `solve`, `evaluate`, `train`, `judge` and `load_problems`, each also as `NAME_async`; see docs/api.md.
 Names are loaded when they are first used: `import mars2` itself costs next to nothing.
 """
 
@@ -18,14 +18,19 @@ if TYPE_CHECKING:
         StoreError,
         UserError,
     )
+    from mars2.core.events import Cancelled, Chosen, Event, Finished, Held, Metrics, Note, Opened, Told
     from mars2.core.problem import AssertTest, CallTest, Checker, Limits, Problem, StdioTest, Suite
     from mars2.core.tree import Node, Tree
     from mars2.core.usage import Usage
     from mars2.core.verdict import Status, TestResult, Verdict
+    from mars2.jobs.evaluate import evaluate, evaluate_async
+    from mars2.jobs.evaluation import EvaluationResult
     from mars2.jobs.judge import judge, judge_async
     from mars2.jobs.load import Problems, load_problems, load_problems_async
     from mars2.jobs.solution import Solution
     from mars2.jobs.solve import solve, solve_async
+    from mars2.jobs.train import train, train_async
+    from mars2.jobs.training import TrainingResult
 
 __version__ = "0.1.0"
 
@@ -33,12 +38,21 @@ __all__ = [
     "AssertTest",
     "BackendError",
     "CallTest",
+    "Cancelled",
     "Checker",
     "CheckerError",
+    "Chosen",
     "ConfigError",
+    "EvaluationResult",
+    "Event",
+    "Finished",
+    "Held",
     "Limits",
     "Mars2Error",
+    "Metrics",
     "Node",
+    "Note",
+    "Opened",
     "Problem",
     "ProblemError",
     "Problems",
@@ -49,17 +63,23 @@ __all__ = [
     "StoreError",
     "Suite",
     "TestResult",
+    "Told",
+    "TrainingResult",
     "Tree",
     "Usage",
     "UserError",
     "Verdict",
     "__version__",
+    "evaluate",
+    "evaluate_async",
     "judge",
     "judge_async",
     "load_problems",
     "load_problems_async",
     "solve",
     "solve_async",
+    "train",
+    "train_async",
 ]
 
 _HOMES = {
@@ -72,6 +92,17 @@ _HOMES = {
         "SandboxUnavailable",
         "StoreError",
         "UserError",
+    ),
+    "mars2.core.events": (
+        "Cancelled",
+        "Chosen",
+        "Event",
+        "Finished",
+        "Held",
+        "Metrics",
+        "Note",
+        "Opened",
+        "Told",
     ),
     "mars2.core.problem": (
         "AssertTest",
@@ -92,6 +123,11 @@ _HOMES = {
         "TestResult",
         "Verdict",
     ),
+    "mars2.jobs.evaluate": (
+        "evaluate",
+        "evaluate_async",
+    ),
+    "mars2.jobs.evaluation": ("EvaluationResult",),
     "mars2.jobs.judge": (
         "judge",
         "judge_async",
@@ -106,6 +142,11 @@ _HOMES = {
         "solve",
         "solve_async",
     ),
+    "mars2.jobs.train": (
+        "train",
+        "train_async",
+    ),
+    "mars2.jobs.training": ("TrainingResult",),
 }
 _HOME_OF = {name: module for module, names in _HOMES.items() for name in names}
 

@@ -12,6 +12,7 @@ from test_commands import PROBLEM, mars2
 
 from mars2.cli.output import PLAIN, say, stdout
 from mars2.cli.progress import LiveView
+from mars2.core.events import Metrics, Note
 from openai_server import openai_server
 
 PROGRAM = """\
@@ -92,8 +93,8 @@ def test_no_console_of_ours_obeys_markup(capsys: pytest.CaptureFixture[str]) -> 
 def test_the_live_view_shows_names_as_they_are(capsys: pytest.CaptureFixture[str]) -> None:
     console = Console(file=sys.stdout, force_terminal=True, width=200, **PLAIN)
     with LiveView(console, policy_of_agent={FOREIGN: "p"}) as view:
-        view.event("evaluation_started", {"label": "[/red]:x:", "num_nodes": 1})
-        view.metrics(0, "run", {"problems_per_s": 1.0})
+        view.hear(Note("evaluation_started", {"label": "[/red]:x:", "num_nodes": 1}))
+        view.hear(Metrics(0, "run", {"problems_per_s": 1.0}))
     shown = capsys.readouterr().out
     assert "evaluate [/red]:x:" in shown
     assert FOREIGN in shown

@@ -8,10 +8,11 @@ from typing import Any
 import pytest
 from typer.testing import CliRunner, Result
 
-from mars2.cli import train as command
 from mars2.cli.main import app
 from mars2.config.run import RunConfig
 from mars2.core.errors import ConfigError
+from mars2.core.events import Listener, Note
+from mars2.jobs import train as job
 from mars2.recipes import FOLDER
 from mars2.store.run_store import RunStore
 from mars2.store.schema import FILE_NAME
@@ -24,11 +25,11 @@ def started(monkeypatch: pytest.MonkeyPatch) -> list[RunConfig]:
     """Configurations of the runs that were begun or gone on with."""
     configs: list[RunConfig] = []
 
-    def record(config: RunConfig, folder: Path, store: RunStore) -> dict[str, Any]:
+    async def record(config: RunConfig, folder: Path, store: RunStore, on_event: Listener) -> dict[str, Any]:
         configs.append(config)
         return {"team": {}, "agents": {}}
 
-    monkeypatch.setattr(command, "_run", record)
+    monkeypatch.setattr(job, "_work", record)
     return configs
 
 
@@ -42,7 +43,7 @@ def test_resume_starts_a_run_that_is_not_there_and_goes_on_with_one_that_is(
     out = tmp_path / "run"
     assert train(CONFIG, "--out", out, "--resume").exit_code == 0
     with RunStore.open(out) as store:
-        store.append_event("mark")
+        store.hear(Note("mark", {}))
     assert train(CONFIG, "--out", out, "--resume", "--set", "training.steps=40").exit_code == 0
     assert train(out, "--resume").exit_code == 0
     with RunStore.open(out, read_only=True) as store:

@@ -34,12 +34,12 @@ def build_problems_to_measure(config: RunConfig) -> Sequence[Problem]:
 def build_memory(store: RunStore, recorder: Recorder) -> Memory:
     """What the run in `store` holds of its evaluations."""
 
-    def recorded(tree_id: str) -> tuple[Tree, bool] | None:
+    def recorded(tree_id: str) -> Tree | None:
         found = store.tree(tree_id)
-        return None if found is None else (found.tree, found.finished)
+        return None if found is None else found.tree
 
-    measured = {event.payload["tree_id"]: Measured.from_payload(event.payload) for event in store.events("measured")}
-    return Memory(recorder, measured, recorded, store.reopen_tree)
+    measured = {note.payload["tree_id"]: Measured.from_payload(note.payload) for note in store.events("measured")}
+    return Memory(recorder, measured, recorded)
 
 
 def build_evaluation(config: RunConfig, team: Team, problems: Sequence[Problem], memory: Memory) -> Evaluation:

@@ -14,17 +14,13 @@ from mars2.config.run import RunConfig
 from mars2.config.training import TrainingConfig
 from mars2.core.errors import ConfigError
 from mars2.core.problem import Problem
-from mars2.core.protocols import (
-    AdvantageEstimator,
-    Learner,
-    TrainableBackend,
-)
+from mars2.core.protocols import AdvantageEstimator, Learner, Tracker, TrainableBackend
 from mars2.core.seeds import derive_seed
 from mars2.credit import advantages
 from mars2.credit.advantages import Stateless
 from mars2.credit.assignment import Credit
 from mars2.credit.moving_baseline import MovingBaseline
-from mars2.runs.recorder import Recorder, Tracker
+from mars2.runs.recorder import Recorder
 from mars2.runs.training.checkpoints import Checkpoints
 from mars2.runs.training.train import Trainer
 

@@ -13,7 +13,7 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 from rich.table import Table
 
 from mars2.cli.output import say
-from mars2.core.tree import Node, Tree
+from mars2.core.events import Event, Metrics, Note, Opened, Told
 
 AGENT_COLUMNS = {
     "reward": "reward_mean",
@@ -34,7 +34,7 @@ PLAIN_SECONDS = 10.0  # between two plain lines of a long phase
 
 
 class LiveView:
-    """A `Listener` that shows the run while it goes on."""
+    """Shows the run while it goes on: `hear` is a listener."""
 
     def __init__(self, console: Console, *, policy_of_agent: Mapping[str, str]) -> None:
         self.console = console
@@ -50,6 +50,7 @@ class LiveView:
         )
         self._task = self._bar.add_task("starting", total=None)
         self._live = Live(self._render(), console=console, refresh_per_second=4) if console.is_terminal else None
+        self._warm_start = warm_start_progress()
         self._num_nodes = self._num_before = 0
         self._started = time.monotonic()
         self._last_line = time.monotonic()
@@ -65,9 +66,24 @@ class LiveView:
         if self._live is not None:
             self._live.stop()
 
-    # ── Listener ────────────────────────────────────────────────────────────────────────────────────────────────────
+    # ── listening ───────────────────────────────────────────────────────────────────────────────────────────────────
 
-    def metrics(self, step: int, scope: str, values: Mapping[str, float]) -> None:
+    def hear(self, event: Event) -> None:
+        match event:
+            case Opened():
+                self._advance(len(event.tree))  # nodes of an earlier start
+            case Told():
+                self._advance(1)
+                if self._num_nodes % 16 == 0:
+                    self._refresh()
+            case Metrics(step, scope, values):
+                self._metrics(step, scope, values)
+            case Note(kind, payload):
+                self._note(kind, payload)
+            case _:
+                pass
+
+    def _metrics(self, step: int, scope: str, values: Mapping[str, float]) -> None:
         self.latest.setdefault(scope, {}).update(values)
         if scope.startswith("policy/"):
             version = max(v.get("version", 0) for s, v in self.latest.items() if s.startswith("policy/"))
@@ -79,10 +95,16 @@ class LiveView:
             elif self._live is None:
                 self._print_round(step)
 
-    def event(self, kind: str, payload: Mapping[str, Any]) -> None:
+    def _note(self, kind: str, payload: Mapping[str, Any]) -> None:
         match kind:
             case "evaluation_started":
                 self._start(f"evaluate {payload['label']}", payload["num_nodes"], payload.get("num_done", 0))
+            case "warm_start":
+                self._warm_start(payload["policy"], payload["fraction"])
+            case "nothing_to_resume":
+                self._say(f"no run in {payload['folder']} yet: starting it")
+            case "set_aside":
+                self._say(f"older {payload['what']} set aside: {payload['folder']}")
             case "search_started":
                 self._start(f"solve {payload['problem']}", payload["num_nodes"], payload.get("num_done", 0))
             case "measured":  # what a search that stopped early did not use is done as well
@@ -99,11 +121,6 @@ class LiveView:
                 self._say(f"resumed from checkpoint {payload['checkpoint']}")
             case _:
                 pass
-
-    def node(self, tree: Tree, node: Node) -> None:
-        self._advance(1)
-        if self._live is not None and self._num_nodes % 16 == 0:
-            self._refresh()
 
     # ── drawing ─────────────────────────────────────────────────────────────────────────────────────────────────────
 

@@ -126,6 +126,7 @@ def _digest(config: SftConfig) -> str:
 
 
 def _run(config: SftConfig, *, resume: bool) -> dict[str, Any]:
+    from mars2.core.events import Metrics
     from mars2.store.tensorboard import TensorBoardListener
 
     started = time.monotonic()
@@ -142,7 +143,7 @@ def _run(config: SftConfig, *, resume: bool) -> dict[str, Any]:
     after = before
     with TensorBoardListener(config.out / "tensorboard") as board, _progress(trainer) as show, _stop_signals() as stop:
         if trainer.steps_done == 0 and before is not None:
-            board.metrics(0, "sft", {"validation_loss": before})
+            board.hear(Metrics(0, "sft", {"validation_loss": before}))
         while trainer.steps_done < trainer.num_steps:
             metrics = trainer.step()
             is_last = trainer.steps_done == trainer.num_steps
@@ -150,7 +151,7 @@ def _run(config: SftConfig, *, resume: bool) -> dict[str, Any]:
                 after = trainer.validation_loss()
                 assert after is not None
                 metrics["validation_loss"] = after
-            board.metrics(trainer.steps_done, "sft", metrics)
+            board.hear(Metrics(trainer.steps_done, "sft", metrics))
             show(metrics)
             if not is_last and (stop() or trainer.steps_done % config.checkpoint_every == 0):
                 _save(trainer, config.out)

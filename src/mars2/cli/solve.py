@@ -107,7 +107,7 @@ def solve(
     folder = out or _new_folder(task.id)
     with LiveView(stderr, policy_of_agent={}) as view:
         solution = run_async(
-            solve_problem(setup, task, out=folder, resume=resume, listeners=[view]),
+            solve_problem(setup, task, out=folder, resume=resume, on_event=view.hear),
             when_interrupted=f"interrupted; --resume --out {folder} goes on",
         )
     if as_json:

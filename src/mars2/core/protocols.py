@@ -1,16 +1,18 @@
-"""The seams, on one page. Each has a real adapter, and a fake or a second real one; both pass `tests/contracts`."""
+"""The seams, on one page. Every adapter of a seam, fake or real, passes the seam's suite in `tests/contracts`."""
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal, Protocol, runtime_checkable
+from types import TracebackType
+from typing import TYPE_CHECKING, Literal, Protocol, Self, runtime_checkable
 
 from mars2.core.completion import Completion, Prompt, Sampling
+from mars2.core.events import Event
 from mars2.core.problem import Problem, Suite
 from mars2.core.sample import TrainingSample
-from mars2.core.tree import Expansion, Failure, Node, Result, Tree
+from mars2.core.tree import Node, Tree
 from mars2.core.verdict import Verdict
 
 if TYPE_CHECKING:
@@ -185,46 +187,17 @@ class Learner(Protocol):
 
 
 SampleRow = tuple[str, str, int, str]
-"""(key, policy, step, outcome): one line of the ledger; outcome is ``trained``, ``stale`` or ``filtered``."""
+"""(key, policy, step, outcome): one line of the ledger; outcome is ``trained`` or ``stale``."""
 
 
 class Store(Protocol):
     """One run's memory on disk: append-only, crash-safe."""
 
-    def append_event(self, kind: str, **payload: Any) -> None: ...
-
-    def append_metrics(self, step: int, scope: str, values: Mapping[str, float]) -> None: ...
+    def hear(self, event: Event) -> None:
+        """Write an event down: whole, or not at all."""
+        ...
 
     def save_problem(self, problem: Problem) -> None: ...
-
-    def save_tree(
-        self,
-        tree: Tree,
-        *,
-        phase: str,
-        step: int,
-        annotations: Mapping[int, Mapping[str, float]] | None = None,
-    ) -> None:
-        """Write a finished tree whole."""
-        ...
-
-    def open_tree(
-        self, tree_id: str, problem_id: str, phase: str, step: int, seed: int | None = None, *, resume: bool = False
-    ) -> None:
-        """Start recording a tree event by event, or (`resume`) go on with the unfinished one of this id."""
-        ...
-
-    def append_expansions(self, tree_id: str, chosen: Sequence[Expansion]) -> None: ...
-
-    def append_held(self, tree_id: str, expansion_id: int, result: Result, failure: Failure | None = None) -> None: ...
-
-    def append_node(self, tree_id: str, node: Node, failure: Failure | None = None) -> None: ...
-
-    def append_cancelled(self, tree_id: str, failure: Failure) -> None: ...
-
-    def finish_tree(self, tree: Tree, annotations: Mapping[int, Mapping[str, float]] | None = None) -> None:
-        """Close an open tree."""
-        ...
 
     def record_samples(self, rows: Iterable[SampleRow]) -> None:
         """Enter samples in the ledger; a key entered before is an error."""
@@ -241,6 +214,18 @@ class Store(Protocol):
     def rollback(self, position: Mapping[str, int]) -> None:
         """Forget the training records made after `position`: they belong to updates that no checkpoint holds."""
         ...
+
+
+class Tracker(Protocol):
+    """A listener with something to open and close around the run, such as a connection to a dashboard."""
+
+    def hear(self, event: Event) -> None: ...
+
+    def __enter__(self) -> Self: ...
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None: ...
 
 
 class Prompter(Protocol):

@@ -76,11 +76,14 @@ def _run_in_thread(work: Coroutine[Any, Any, T]) -> T:
 
     context = contextvars.copy_context()
     thread = threading.Thread(target=context.run, args=(run,), name="mars2", daemon=True)
-    thread.start()
     try:
         with _interruptible():
+            thread.start()
             return ended.result()
     except KeyboardInterrupt:
+        if thread.ident is None:  # it came before the thread began
+            work.close()
+            raise
         loop, task = started.result()
         if not ended.done():
             loop.call_soon_threadsafe(task.cancel)
@@ -88,7 +91,7 @@ def _run_in_thread(work: Coroutine[Any, Any, T]) -> T:
         raise
     finally:
         if ended.done():
-            thread.join()
+            thread.join()  # its last steps
 
 
 @contextmanager

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from contextlib import ExitStack
 from dataclasses import replace
 from pathlib import Path
@@ -14,17 +14,18 @@ from mars2 import build
 from mars2.config.run import RunConfig
 from mars2.config.search import parse_strategy
 from mars2.core.errors import ConfigError
+from mars2.core.events import Finished, Listener, Note, Opened, nobody
 from mars2.core.problem import Problem
-from mars2.core.tree import Failure, Node, Tree
+from mars2.core.tree import Tree
 from mars2.jobs.run_folder import commit
 from mars2.jobs.running import blocking, job
 from mars2.jobs.solution import Solution
-from mars2.jobs.team import Agents, ConfigLike, Setup, find_problem, find_team
+from mars2.jobs.team import Agents, ConfigLike, Setup, find_problem, find_team, longest_answer
 from mars2.reports import write_report
 from mars2.runs.choose import Selection, choose
-from mars2.runs.growing.grow_tree import GrowthLog, NoLog, TreeGrower
+from mars2.runs.growing.grow_tree import TreeGrower
 from mars2.runs.growing.rollout import Job, grow_trees
-from mars2.runs.recorder import Listener, Recorder
+from mars2.runs.recorder import Recorder
 from mars2.store.run_store import RunStore
 
 MAY_CHANGE = ("threads", "rollout", "budget", "stopping", "selection")
@@ -52,7 +53,7 @@ async def solve_async(
     settings: Mapping[str, Any] | None = None,
     out: str | Path | None = None,
     resume: bool = False,
-    listeners: Sequence[Listener] = (),
+    on_event: Listener = nobody,
 ) -> Solution:
     """Solve one problem by multi-agent tree search.
 
@@ -75,7 +76,7 @@ async def solve_async(
         settings: dotted keys of the configuration → values, such as {"stopping.patience": 8}; they come last.
         out: a folder to record the search in; None: nothing is kept on disk.
         resume: go on with the interrupted search in `out`.
-        listeners: hear of metrics, events and nodes as they happen.
+        on_event: called with each `mars2.Event` as it happens.
 
     Raises:
         ConfigError: names the option, its value and the remedy.
@@ -100,7 +101,7 @@ async def solve_async(
         settings=settings,
     )
     task = await asyncio.to_thread(find_problem, problem, setup.config)
-    return await solve_problem(setup, task, out=out, resume=resume, listeners=listeners)
+    return await solve_problem(setup, task, out=out, resume=resume, on_event=on_event)
 
 
 solve = blocking(solve_async)
@@ -138,14 +139,15 @@ def solve_setup(
     }
     where_given = {
         "guidance.reward_model": reward_model,
-        "sampling.max_tokens": max_tokens,
         "budget.tokens": tokens,
         "budget.seconds": seconds,
         "budget.cost": cost,
     }
     given |= {key: value for key, value in where_given.items() if value is not None}
     search = parse_strategy(strategy) if isinstance(strategy, str) else dict(strategy)
-    return find_team(agents, config, run).changed({"training": None, "search": search}, given | dict(settings or {}))
+    setup = find_team(agents, config, run)
+    given |= longest_answer(setup.config, max_tokens)
+    return setup.changed({"training": None, "search": search}, given | dict(settings or {}))
 
 
 @job
@@ -155,7 +157,7 @@ async def solve_problem(
     *,
     out: str | Path | None = None,
     resume: bool = False,
-    listeners: Sequence[Listener] = (),
+    on_event: Listener = nobody,
 ) -> Solution:
     """`solve_async` for options that are checked and a problem that is loaded."""
     if resume and out is None:
@@ -165,40 +167,33 @@ async def solve_problem(
     tree = Tree(f"solve/{problem.id}", problem.id)
     models = await asyncio.to_thread(build.resolve_models, config, trained=setup.trained)
     with ExitStack() as stack:
-        store = recorder = None
-        log: GrowthLog = _Told(listeners)
+        store, hear = None, on_event
         if folder is not None:
             store = stack.enter_context(_open_store(config, problem, folder, resume=resume))
             if (stored := store.tree(tree.tree_id)) is not None:
                 tree = stored.tree
-                if stored.finished:
-                    store.reopen_tree(tree.tree_id)
-            log = recorder = Recorder(store, listeners)
-            recorder.event("run_started", name=f"solve {problem.id}", commit=commit(), seed=config.seed)
+            hear = Recorder(store, [on_event]).hear
+            hear(Note("run_started", {"name": f"solve {problem.id}", "commit": commit(), "seed": config.seed}))
             store.save_problem(problem)
-        note = {"problem": problem.id, "num_nodes": config.rollout.max_nodes, "num_done": len(tree)}
         team = build.build_team(config, models)
         try:
-            if recorder is None:
-                for listener in listeners:
-                    listener.event("search_started", note)
-            else:
-                recorder.open_tree(tree, phase="solve", step=0)
-                recorder.event("search_started", **note)
+            hear(Opened(tree, "solve", 0))
+            num_nodes = {"num_nodes": config.rollout.max_nodes, "num_done": len(tree)}
+            hear(Note("search_started", {"problem": problem.id, **num_nodes}))
             solution = await search(
                 build.build_grower(config, team, judge_hidden=False),
                 problem,
                 tree,
                 selection=build.build_selection(config),
                 lockstep=config.rollout.lockstep,
-                log=log,
+                on_event=hear,
             )
         finally:
             await team.close()
+        hear(Finished(tree, "solve", 0))
         solution = replace(solution, wall_s=time.monotonic() - started, folder=folder)
-        if recorder is not None and store is not None and folder is not None:
-            recorder.tree(tree, phase="solve", step=0)
-            recorder.event("run_finished", wall_s=solution.wall_s)
+        hear(Note("run_finished", {"wall_s": solution.wall_s}))
+        if store is not None and folder is not None:
             solution = replace(solution, report=write_report(folder, store))
     return solution
 
@@ -211,14 +206,14 @@ async def search(
     *,
     selection: Selection,
     lockstep: bool = False,
-    log: GrowthLog,
+    on_event: Listener = nobody,
 ) -> Solution:
     """Grow `tree`, choose its answer with the grower's reward model, and judge that by the hidden tests.
 
     Whoever solves a problem calls this. Cancellation ends every call and judgement of this search.
     """
     started = time.monotonic()
-    (growth,) = await grow_trees([Job(tree, problem, grower)], trees_in_flight=1, lockstep=lockstep, log=log)
+    (growth,) = await grow_trees([Job(tree, problem, grower)], trees_in_flight=1, lockstep=lockstep, hear=on_event)
     answer = await choose(tree, problem, grower.sandbox, selection=selection, guide=grower.guide)
     hidden = None
     if answer.node_id is not None and problem.hidden_tests:
@@ -233,17 +228,6 @@ async def search(
         error=growth.error,
         wall_s=time.monotonic() - started,
     )
-
-
-class _Told(NoLog):
-    """Tells listeners of a search that is not recorded."""
-
-    def __init__(self, listeners: Sequence[Listener]) -> None:
-        self._listeners = listeners
-
-    def node(self, tree: Tree, node: Node, failure: Failure | None = None) -> None:
-        for listener in self._listeners:
-            listener.node(tree, node)
 
 
 def _open_store(config: RunConfig, problem: Problem, folder: Path, *, resume: bool) -> RunStore:

@@ -148,6 +148,14 @@ def _named_models(agents: Agents) -> list[tuple[str, str]]:
     return found
 
 
+def longest_answer(config: RunConfig, max_tokens: int | None) -> dict[str, Any]:
+    """The dotted keys that give every agent this longest answer, in tokens; none for None."""
+    if max_tokens is None:
+        return {}
+    own = (name for name, agent in config.agents.items() if agent.sampling is not None)
+    return dict.fromkeys(["sampling.max_tokens", *(f"agents.{name}.sampling.max_tokens" for name in own)], max_tokens)
+
+
 def find_problem(problem: Problem | str | Path, config: RunConfig) -> Problem:
     """The problem that a reference names; problems of the lab belong to a run's configuration.
 

@@ -28,7 +28,7 @@ from mars2.core.problem import (
 from mars2.core.verdict import Status, TestResult, Verdict
 from mars2.sandbox.worker import wire
 
-_MARSHAL_VERSION = 2  # without back references, so that equal tests give equal bytes
+MARSHAL_VERSION = 2  # without back references, so that equal tests give equal bytes
 _PART_CHARACTERS = 1 << 17  # of a test's texts that are encoded at once
 _STATUS = {status.value: status for status in Status}
 _KEPT_BYTES = 256 * 2**20  # encodings of tests that are remembered
@@ -82,7 +82,12 @@ def _is_large(tests: Sequence[Test]) -> bool:
     return sum(len(test.input) + len(test.output) for test in tests if isinstance(test, StdioTest)) > 500_000
 
 
-def _encode(tests: Sequence[Test]) -> EncodedTests:
+def plain_tests(tests: Sequence[Test]) -> list[tuple[Any, ...]]:
+    """The tests as a judge takes them, see `worker.supervisor.verdicts.Test`.
+
+    Raises:
+        UserError: one is not a test.
+    """
     plain: list[tuple[Any, ...]] = []
     for index, test in enumerate(tests):
         match test:
@@ -96,12 +101,28 @@ def _encode(tests: Sequence[Test]) -> EncodedTests:
                 raise UserError(
                     f"tests[{index}] must be a StdioTest, CallTest or AssertTest, got {type(test).__name__}"
                 )
+    return plain
+
+
+def check_plain(tests: Sequence[Test]) -> None:
+    """Raise UserError for a call test whose values are not plain data."""
     try:
-        pieces = tuple(piece for test in plain for piece in _pieces(test))
+        for test in tests:
+            if isinstance(test, CallTest):
+                marshal.dumps((tuple(test.args), test.expected), MARSHAL_VERSION)
     except ValueError:
-        raise UserError(
-            "a call test's args and expected must be plain data (numbers, text, lists, tuples, sets, dicts)"
-        ) from None
+        raise _not_plain() from None
+
+
+def _not_plain() -> UserError:
+    return UserError("a call test's args and expected must be plain data (numbers, text, lists, tuples, sets, dicts)")
+
+
+def _encode(tests: Sequence[Test]) -> EncodedTests:
+    try:
+        pieces = tuple(piece for test in plain_tests(tests) for piece in _pieces(test))
+    except ValueError:
+        raise _not_plain() from None
     digest = hashlib.sha256()
     for piece in pieces:
         digest.update(len(piece).to_bytes(8, "little"))
@@ -114,12 +135,12 @@ def _pieces(test: tuple[Any, ...]) -> Iterator[bytes]:
     match test:
         case ("stdio", str() as text, str() as output) if len(text) + len(output) > _PART_CHARACTERS:
             parts = [[*_parts(text)], [*_parts(output)]]
-            yield marshal.dumps((wire.IN_PARTS, *map(len, parts)), _MARSHAL_VERSION)
+            yield marshal.dumps((wire.IN_PARTS, *map(len, parts)), MARSHAL_VERSION)
             for part in (*parts[0], *parts[1]):
-                yield marshal.dumps(part, _MARSHAL_VERSION)
+                yield marshal.dumps(part, MARSHAL_VERSION)
                 time.sleep(0)  # the event loop's turn, if it waits: it would be given one every 5 ms
         case _:
-            yield marshal.dumps(test, _MARSHAL_VERSION)
+            yield marshal.dumps(test, MARSHAL_VERSION)
 
 
 def _parts(text: str) -> Iterator[str]:
@@ -139,12 +160,12 @@ class Judging:
     def key(self) -> bytes:
         """The same for equal judgements, and for no others."""
         fields = (self.program, self.tests.key, self.options)
-        return hashlib.sha256(marshal.dumps(fields, _MARSHAL_VERSION)).digest()
+        return hashlib.sha256(marshal.dumps(fields, MARSHAL_VERSION)).digest()
 
     def payload(self, *, with_tests: bool) -> bytes:
         """What is sent first; the pieces of the tests follow, each in a frame, if the worker does not have them."""
         num_pieces = len(self.tests.pieces) if with_tests else None
-        return marshal.dumps((self.program, self.tests.key, num_pieces, self.options), _MARSHAL_VERSION)
+        return marshal.dumps((self.program, self.tests.key, num_pieces, self.options), MARSHAL_VERSION)
 
 
 def check(limits: Limits) -> None:
@@ -171,11 +192,16 @@ def options(suite: Suite, stop_at_first_failure: bool, hermetic: bool) -> dict[s
         "memory_mib": int(limits.memory_mib),
         "stdout_bytes": int(limits.stdout_kib) * 1024,
         "stderr_bytes": int(limits.stderr_kib) * 1024,
-        "comparison": "exact" if isinstance(comparison, Checker) else comparison,
+        "comparison": rule_of(comparison) or "exact",
         "stop_at_first_failure": stop_at_first_failure,
         "hermetic": hermetic,
         "checker": comparison.source if isinstance(comparison, Checker) else None,
     }
+
+
+def rule_of(comparison: Comparison) -> str | None:
+    """The rule by which outputs are compared; None if a checker decides."""
+    return None if isinstance(comparison, Checker) else comparison
 
 
 def checker_error(comparison: Comparison, why: str) -> CheckerError:
@@ -201,10 +227,15 @@ def refusal(program: str | None, limits: Limits) -> TestResult | None:
 
 def verdict_of(answer: dict[str, Any], num_tests: int, mode: str) -> Verdict:
     """The verdict in a worker's answer."""
-    results = tuple(TestResult(**{**fields, "status": _STATUS[fields["status"]]}) for fields in answer["outcomes"])
+    results = tuple(map(result_of, answer["outcomes"]))
     if len(results) != max(1, num_tests) and not (num_tests == 0 and not results):
         raise SandboxUnavailable(f"a worker answered {len(results)} results for {num_tests} tests")
     return verdict_from(results, num_tests, answer["tier"], mode)
+
+
+def result_of(fields: dict[str, Any]) -> TestResult:
+    """The result with these fields, as a judge names them."""
+    return TestResult(**{**fields, "status": _STATUS[fields["status"]]})
 
 
 def verdict_from(results: tuple[TestResult, ...], num_tests: int, tier: str, mode: str) -> Verdict:

@@ -14,11 +14,17 @@ from pathlib import Path
 from typing import Any
 
 from mars2.core.errors import SandboxUnavailable
-from mars2.sandbox.launchers import CONTAINED_TIERS, ENVIRONMENT, LaunchedProcess, Launcher
+from mars2.sandbox.launchers import (
+    CONTAINED_TIERS,
+    ENVIRONMENT,
+    PYTHON_OPTIONS,
+    WORKER_FOLDER,
+    LaunchedProcess,
+    Launcher,
+)
 from mars2.sandbox.messages import Judging
 from mars2.sandbox.worker import wire
 
-_FOLDER = Path(__file__).resolve().parent / "worker"
 _START_S = 60.0
 SAFE_TIERS = ("A", "B")
 _SENT_AT_ONCE = 1 << 18  # bytes
@@ -179,7 +185,7 @@ class WorkerProcess:
 
 def _spawn(connection: socket.socket) -> subprocess.Popen[bytes]:
     """A bare interpreter: no site packages, no environment but a fixed hash seed so that verdicts repeat."""
-    command = [sys.executable, "-s", "-P", "-S", "-X", "utf8", str(_FOLDER), str(connection.fileno())]
+    command = [sys.executable, *PYTHON_OPTIONS, str(WORKER_FOLDER), str(connection.fileno())]
     return subprocess.Popen(
         command,
         stdin=subprocess.DEVNULL,

@@ -24,11 +24,12 @@ from mars2.build.growing import build_grower, build_selection
 from mars2.build.team import Team
 from mars2.config.run import RunConfig
 from mars2.core.errors import BackendError, CheckerError, Mars2Error
+from mars2.core.events import Cancelled, Event, Listener, Told
 from mars2.core.problem import Problem
-from mars2.core.tree import Failure, Node, Tree
+from mars2.core.tree import Tree
 from mars2.jobs.solution import Solution
 from mars2.jobs.solve import search
-from mars2.runs.growing.grow_tree import NoLog, TreeGrower
+from mars2.runs.growing.grow_tree import TreeGrower
 from mars2.serve.counters import Counters
 from mars2.serve.requests import ChatRequest, RequestError, parse_request, problem_of
 
@@ -215,7 +216,7 @@ class Server:
             problem,
             Tree("serve", problem.id),
             selection=build_selection(self.config),
-            log=_Progress(say, grower.max_nodes),
+            on_event=_progress(say, grower.max_nodes),
         )
         self.counters.add("mars2_programs_total", len(solution.tree))
         self.counters.add("mars2_prompt_tokens_total", solution.prompt_tokens)
@@ -287,21 +288,22 @@ def _grower(config: RunConfig, team: Team, request: ChatRequest, *, max_nodes: i
     return replace(grower, agents=agents, seed=seed, budget=replace(grower.budget, seconds=seconds))
 
 
-class _Progress(NoLog):
-    """Tells `say` of every node."""
+def _progress(say: Callable[[str], None], max_nodes: int) -> Listener:
+    """Tells `say` of every node, and of every expansion that was given up."""
 
-    def __init__(self, say: Callable[[str], None], max_nodes: int) -> None:
-        self._say = say
-        self._max_nodes = max_nodes
+    def hear(event: Event) -> None:
+        match event:
+            case Told(tree, node):
+                verdict = node.public_verdict
+                passed = f"{verdict.num_passed} of {len(verdict.tests)} tests" if verdict.tests else "no tests"
+                whose = f"refines {node.parent_id}" if node.parent_id is not None else "first attempt"
+                say(f"[{len(tree)}/{max_nodes}] {node.agent}, {whose}: {verdict.status}, {passed}\n")
+            case Cancelled(_, failure):
+                say(f"{failure.agent}: {failure.error}\n")
+            case _:
+                pass
 
-    def node(self, tree: Tree, node: Node, failure: Failure | None = None) -> None:
-        verdict = node.public_verdict
-        passed = f"{verdict.num_passed} of {len(verdict.tests)} tests" if verdict.tests else "no tests"
-        whose = f"refines {node.parent_id}" if node.parent_id is not None else "first attempt"
-        self._say(f"[{len(tree)}/{self._max_nodes}] {node.agent}, {whose}: {verdict.status}, {passed}\n")
-
-    def cancelled(self, tree: Tree, failure: Failure) -> None:
-        self._say(f"{failure.agent}: {failure.error}\n")
+    return hear
 
 
 def _content(solution: Solution) -> str:

@@ -10,7 +10,7 @@ from mars2.core.errors import StoreError
 
 
 class WriterLock:
-    """A POSIX record lock on `run.lock`: gone with its process however that ends, and not inherited by children."""
+    """A POSIX record lock on `run.lock`. It ends with its process, even if killed; not inherited by children."""
 
     def __init__(self, folder: Path) -> None:
         self._fd = os.open(folder / "run.lock", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o644)

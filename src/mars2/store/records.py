@@ -7,8 +7,8 @@ from typing import Any, Literal, NamedTuple
 
 from mars2.core.tree import Tree
 
-Outcome = Literal["trained", "stale", "filtered"]
-"""What became of a sample: learned from; dropped because its policy version was too old; dropped with its tree."""
+Outcome = Literal["trained", "stale"]
+"""What became of a sample: learned from, or dropped because its policy version was too old."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,7 +48,6 @@ class StoredTree:
     tree: Tree
     phase: str
     step: int
-    seed: int | None
     finished: bool
     annotations: dict[
         int, dict[str, float]

@@ -4,26 +4,25 @@ from __future__ import annotations
 
 import sqlite3
 import time
-from collections.abc import Iterable, Iterator, Mapping, Sequence
-from contextlib import ExitStack, closing, contextmanager, suppress
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import AbstractContextManager, ExitStack, closing, contextmanager, suppress
 from pathlib import Path
 from types import TracebackType
-from typing import Any
+from typing import Any, assert_never
 
 from mars2.core import serial
 from mars2.core.errors import StoreError
+from mars2.core.events import Cancelled, Chosen, Event, Finished, Held, Metrics, Note, Opened, Told
 from mars2.core.problem import Problem
 from mars2.core.protocols import SampleRow
-from mars2.core.tree import Expansion, Failure, Node, Result, Tree
 from mars2.store import schema
+from mars2.store.database import Database
 from mars2.store.lock import WriterLock
 from mars2.store.payload import pack
 from mars2.store.reader import RunReader
+from mars2.store.tree_writer import TreeWriter
 
 TRAINING_PHASE = "train"
-
-Annotations = Mapping[int, Mapping[str, float]]
-"""Node id -> what credit assignment made of it, e.g. {"shaped": 1.25, "advantage": 0.7}."""
 
 
 class RunStore(RunReader):
@@ -32,9 +31,10 @@ class RunStore(RunReader):
     Made by `create` or `open`, ended by `close` or a `with` block.
     """
 
-    def __init__(self, folder: Path, db: sqlite3.Connection, lock: WriterLock | None) -> None:
-        super().__init__(folder, db)
+    def __init__(self, db: Database, lock: WriterLock | None) -> None:
+        super().__init__(db)
         self._lock = lock  # None: only reading
+        self._trees = TreeWriter(db)
 
     @classmethod
     def create(cls, folder: Path, *, config: Mapping[str, Any]) -> RunStore:
@@ -52,7 +52,7 @@ class RunStore(RunReader):
             if schema.version_of(db):
                 raise StoreError(f"{folder} already holds a run; resume it or choose another folder")
             schema.create_tables(db, {"config": dict(config), "created_s": time.time()})
-            store = cls(folder, db, lock)
+            store = cls(Database(folder, db), lock)
             on_error.pop_all()
             return store
 
@@ -74,7 +74,7 @@ class RunStore(RunReader):
             schema.check_version(db, folder)
             if not read_only:
                 schema.upgrade(db)
-            store = cls(folder, db, lock)
+            store = cls(Database(folder, db), lock)
             on_error.pop_all()
             return store
 
@@ -88,12 +88,13 @@ class RunStore(RunReader):
 
     def close(self) -> None:
         """Idempotent. Leaves one file that any reader can copy, and open from a read-only disk."""
+        connection = self._db.connection
         if self._lock:
             with suppress(sqlite3.Error):  # closed already, or a reader is still there
-                self._db.execute("PRAGMA busy_timeout = 0")
-                self._db.execute("PRAGMA journal_mode = DELETE")
+                connection.execute("PRAGMA busy_timeout = 0")
+                connection.execute("PRAGMA journal_mode = DELETE")
             self._lock.release()
-        self._db.close()
+        connection.close()
 
     def __enter__(self) -> RunStore:
         return self
@@ -103,162 +104,59 @@ class RunStore(RunReader):
     ) -> None:
         self.close()
 
-    @contextmanager
-    def transaction(self) -> Iterator[None]:
+    def hear(self, event: Event) -> None:
+        """Write an event down: whole, or not at all.
+
+        Raises:
+            StoreError: the file cannot be written, or holds a node or a finished tree of this id already.
+        """
+        match event:
+            case Opened():
+                self._trees.open(event)
+            case Chosen():
+                self._trees.choose(event)
+            case Held():
+                self._trees.hold(event)
+            case Told():
+                self._trees.tell(event)
+            case Cancelled():
+                self._trees.cancel(event)
+            case Finished():
+                self._trees.finish(event)
+            case Metrics():
+                self._add_metrics(event)
+            case Note():
+                self._db.execute(
+                    "INSERT INTO events (time_s, kind, payload) VALUES (?, ?, ?)",
+                    (time.time(), event.kind, pack(serial.value_to_json(dict(event.payload)))),
+                )
+            case _:
+                assert_never(event)
+
+    def transaction(self) -> AbstractContextManager[None]:
         """What is written inside is kept whole or, on an exception or a crash, not at all. May be nested.
 
         The outermost one waits for the disk, so that not even a power cut undoes a training step. Do not `await`
         inside: other tasks' writes would become part of it.
         """
-        if self._db.in_transaction:
-            with self._atomic():
-                yield
-            return
-        self._execute("PRAGMA synchronous = FULL")
-        try:
-            with self._atomic():
-                yield
-        finally:
-            self._execute("PRAGMA synchronous = NORMAL")
-
-    def append_event(self, kind: str, **payload: Any) -> None:
-        self._execute(
-            "INSERT INTO events (time_s, kind, payload) VALUES (?, ?, ?)",
-            (time.time(), kind, pack(serial.value_to_json(payload))),
-        )
-
-    def append_metrics(self, step: int, scope: str, values: Mapping[str, float]) -> None:
-        """Log numbers under a scope: "agent/NAME", "policy/NAME" or "run"."""
-        wall_s = self.wall_s
-        with self._atomic():
-            for name, value in values.items():
-                self._execute(
-                    "INSERT INTO metrics (step, wall_s, scope, name, value) VALUES (?, ?, ?, ?, ?)",
-                    (step, wall_s, scope, name, float(value)),
-                )
+        return self._db.durable()
 
     def save_problem(self, problem: Problem) -> None:
         """Keep a problem for the report. The first one saved under an id stays."""
-        if self._execute("SELECT 1 FROM problems WHERE id = ?", (problem.id,)).fetchone() is None:
-            self._execute(
-                "INSERT INTO problems (id, payload) VALUES (?, ?)", (problem.id, pack(serial.problem_to_dict(problem)))
-            )
-
-    def open_tree(
-        self, tree_id: str, problem_id: str, phase: str, step: int, seed: int | None = None, *, resume: bool = False
-    ) -> None:
-        """Start recording a tree, event by event. One left unfinished under the same id is replaced.
-
-        With `resume` that one is gone on with instead: it holds what `tree` returned for it.
-
-        Raises:
-            StoreError: a finished tree has this id.
-        """
-        if resume and self._is_growing(tree_id):
-            return
-        with self._atomic():
-            self._execute(
-                "DELETE FROM trees WHERE tree_id = ? AND NOT EXISTS (SELECT 1 FROM endings WHERE tree = trees.id)",
-                (tree_id,),
-            )
-            try:
-                self._execute(
-                    "INSERT INTO trees (tree_id, problem_id, phase, step, seed) VALUES (?, ?, ?, ?, ?)",
-                    (tree_id, problem_id, phase, step, seed),
-                )
-            except sqlite3.IntegrityError:
-                raise StoreError(f"tree {tree_id} is finished already; discard it first or use another id") from None
-
-    def reopen_tree(self, tree_id: str) -> None:
-        """Let a finished tree grow on; its annotations are forgotten. One that is open already stays so."""
-        self._execute(
-            "DELETE FROM endings WHERE tree = (SELECT id FROM trees WHERE tree_id = ?)",
-            (tree_id,),
-        )
-
-    def append_expansions(self, tree_id: str, chosen: Sequence[Expansion]) -> None:
-        """Keep expansions of an open tree from the moment they are chosen: all, or none."""
-        row = self._open_tree_row(tree_id)
-        with self._atomic():
-            for expansion in chosen:
-                self._execute(
-                    "INSERT INTO pending (tree, expansion_id, parent_id, agent) VALUES (?, ?, ?, ?)",
-                    (row, expansion.id, expansion.parent_id, expansion.agent),
-                )
-
-    def append_held(self, tree_id: str, expansion_id: int, result: Result, failure: Failure | None = None) -> None:
-        """Keep what an expansion brought (`Tree.held`) and which of its calls failed."""
-        row = self._open_tree_row(tree_id)
-        with self._atomic():
-            self._execute(
-                "UPDATE pending SET held = ? WHERE tree = ? AND expansion_id = ?",
-                (pack(serial.result_to_dict(result)), row, expansion_id),
-            )
-            self._append_failure(row, failure)
-
-    def append_node(self, tree_id: str, node: Node, failure: Failure | None = None) -> None:
-        """Keep a node of an open tree as soon as it exists; its expansion is no longer pending.
-
-        Raises:
-            StoreError: no such tree is open, or it has this node already.
-        """
-        row = self._open_tree_row(tree_id)
-        with self._atomic():
-            self._append_node(row, tree_id, node)
-            self._forget_pending(row, node.expansion_id)
-            self._append_failure(row, failure)
-
-    def append_cancelled(self, tree_id: str, failure: Failure) -> None:
-        """An expansion of an open tree was given up."""
-        row = self._open_tree_row(tree_id)
-        with self._atomic():
-            self._forget_pending(row, failure.expansion_id)
-            self._append_failure(row, failure)
-
-    def finish_tree(self, tree: Tree, annotations: Annotations | None = None) -> None:
-        """Close an open tree: nodes and failures not appended yet, its counters, and `annotations`.
-
-        Raises:
-            StoreError: no such tree is open.
-        """
-        row = self._open_tree_row(tree.tree_id)
-        ending = {
-            "next_expansion_id": tree.next_expansion_id,
-            "num_cancelled": tree.num_cancelled,
-            "annotations": serial.value_to_json({i: dict(values) for i, values in (annotations or {}).items()}),
-        }
-        with self._atomic():
-            stored = {node_id for (node_id,) in self._execute("SELECT node_id FROM nodes WHERE tree = ?", (row,))}
-            for node in tree:
-                if node.id not in stored:
-                    self._append_node(row, tree.tree_id, node)
-            for failure in tree.failures:
-                self._append_failure(row, failure)
-            self._execute("DELETE FROM pending WHERE tree = ?", (row,))
-            self._execute("INSERT INTO endings (tree, payload) VALUES (?, ?)", (row, pack(ending)))
-
-    def save_tree(
-        self, tree: Tree, *, phase: str, step: int, seed: int | None = None, annotations: Annotations | None = None
-    ) -> None:
-        """`open_tree`, every node and `finish_tree` at once.
-
-        Raises:
-            StoreError: a finished tree has this id.
-        """
-        with self._atomic():
-            self.open_tree(tree.tree_id, tree.problem_id, phase, step, seed)
-            self.finish_tree(tree, annotations)
+        if self._db.execute("SELECT 1 FROM problems WHERE id = ?", (problem.id,)).fetchone() is None:
+            payload = pack(serial.problem_to_dict(problem))
+            self._db.execute("INSERT INTO problems (id, payload) VALUES (?, ?)", (problem.id, payload))
 
     def record_samples(self, rows: Iterable[SampleRow]) -> None:
-        """Enter what became of samples in the ledger: (key, policy, step, "trained" | "stale" | "filtered").
+        """Enter what became of samples in the ledger: (key, policy, step, "trained" | "stale").
 
         Raises:
             StoreError: a key is in the ledger already (nothing is trained twice); none of the rows is entered.
         """
-        with self._atomic():
+        with self._db.atomic():
             for key, policy, step, outcome in rows:
                 try:
-                    self._execute(
+                    self._db.execute(
                         "INSERT INTO samples (key, policy, step, outcome) VALUES (?, ?, ?, ?)",
                         (key, policy, step, outcome),
                     )
@@ -272,12 +170,12 @@ class RunStore(RunReader):
         and the trees of evaluations stay.
         """
         with self.transaction():
-            self._execute(
+            self._db.execute(
                 "DELETE FROM trees WHERE phase = ? AND id NOT IN (SELECT tree FROM endings WHERE id <= ?)",
                 (TRAINING_PHASE, position["endings"]),
             )
-            self._execute("DELETE FROM metrics WHERE id > ?", (position["metrics"],))
-            self._execute("DELETE FROM samples WHERE id > ?", (position["samples"],))
+            self._db.execute("DELETE FROM metrics WHERE id > ?", (position["metrics"],))
+            self._db.execute("DELETE FROM samples WHERE id > ?", (position["samples"],))
 
     def sync(self) -> None:
         """Return when all that was written is safe from a power cut."""
@@ -288,66 +186,22 @@ class RunStore(RunReader):
         """Keep a value (bytes, or what `core.serial.value_to_json` accepts) under a name, replacing the former one."""
         is_bytes = isinstance(value, bytes)
         blob = value if is_bytes else pack(serial.value_to_json(value))
-        self._execute("INSERT OR REPLACE INTO state VALUES (?, ?, ?)", (name, is_bytes, blob))
+        self._db.execute("INSERT OR REPLACE INTO state VALUES (?, ?, ?)", (name, is_bytes, blob))
 
-    def _is_growing(self, tree_id: str) -> bool:
-        sql = "SELECT 1 FROM trees t WHERE tree_id = ? AND NOT EXISTS (SELECT 1 FROM endings WHERE tree = t.id)"
-        return self._execute(sql, (tree_id,)).fetchone() is not None
-
-    def _open_tree_row(self, tree_id: str) -> int:
-        row = self._execute(
-            "SELECT id FROM trees t WHERE tree_id = ? AND NOT EXISTS (SELECT 1 FROM endings WHERE tree = t.id)",
-            (tree_id,),
-        ).fetchone()
-        if row is None:
-            raise StoreError(f"no open tree {tree_id}; call open_tree first")
-        return row[0]
-
-    def _append_node(self, tree_row: int, tree_id: str, node: Node) -> None:
-        try:
-            self._execute("INSERT INTO nodes VALUES (?, ?, ?)", (tree_row, node.id, pack(serial.result_to_dict(node))))
-        except sqlite3.IntegrityError:
-            raise StoreError(f"node {node.id} of tree {tree_id} is stored already") from None
-
-    def _forget_pending(self, tree_row: int, expansion_id: int) -> None:
-        self._execute("DELETE FROM pending WHERE tree = ? AND expansion_id = ?", (tree_row, expansion_id))
-
-    def _append_failure(self, tree_row: int, failure: Failure | None) -> None:
-        if failure is None:
-            return
-        self._execute(
-            "INSERT OR REPLACE INTO failures VALUES (?, ?, ?, ?, ?, ?, ?)",
-            (
-                tree_row,
-                failure.expansion_id,
-                failure.agent,
-                failure.num_calls,
-                failure.is_cancelled,
-                failure.is_last,
-                pack(serial.value_to_json(failure.error)),
-            ),
-        )
+    def _add_metrics(self, event: Metrics) -> None:
+        wall_s = self.wall_s
+        with self._db.atomic():
+            for name, value in event.values.items():
+                self._db.execute(
+                    "INSERT INTO metrics (step, wall_s, scope, name, value) VALUES (?, ?, ?, ?, ?)",
+                    (event.step, wall_s, event.scope, name, float(value)),
+                )
 
     def _ledger_error(self, key: str, outcome: str) -> StoreError:
-        row = self._execute("SELECT outcome, step FROM samples WHERE key = ?", (key,)).fetchone()
+        row = self._db.execute("SELECT outcome, step FROM samples WHERE key = ?", (key,)).fetchone()
         if row is None:
-            return StoreError(f"outcome of sample {key} must be trained, stale or filtered, got {outcome}")
+            return StoreError(f"outcome of sample {key} must be trained or stale, got {outcome}")
         return StoreError(f"sample {key} is in the ledger already ({row[0]} at step {row[1]}), now {outcome}")
-
-    @contextmanager
-    def _atomic(self) -> Iterator[None]:
-        """All writes inside or none: a transaction, or a savepoint of the one under way."""
-        nested = self._db.in_transaction
-        self._execute("SAVEPOINT nested" if nested else "BEGIN IMMEDIATE")
-        try:
-            yield
-            self._execute("RELEASE nested" if nested else "COMMIT")
-        except BaseException:
-            if self._db.in_transaction:  # a full disk has rolled back already
-                self._execute("ROLLBACK TO nested" if nested else "ROLLBACK")
-                if nested:
-                    self._execute("RELEASE nested")
-            raise
 
 
 @contextmanager

@@ -26,7 +26,7 @@ CREATE TABLE trees (
     problem_id TEXT NOT NULL,
     phase TEXT NOT NULL,
     step INTEGER NOT NULL,
-    seed INTEGER
+    seed INTEGER                           -- not written any more
 );
 CREATE INDEX trees_by_phase ON trees (phase, id);
 CREATE TABLE nodes (
@@ -53,7 +53,7 @@ CREATE TABLE samples (
     key TEXT NOT NULL UNIQUE,              -- the ledger: a sample meets one fate, once
     policy TEXT NOT NULL,
     step INTEGER NOT NULL,
-    outcome TEXT NOT NULL CHECK (outcome IN ('trained', 'stale', 'filtered'))
+    outcome TEXT NOT NULL CHECK (outcome IN ('trained', 'stale'))
 );
 CREATE TABLE state (name TEXT PRIMARY KEY, is_bytes INTEGER NOT NULL, value BLOB NOT NULL);
 """

@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Mapping
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
 
+from mars2.core.events import Event, Metrics, Note
 from mars2.core.optional import need
-from mars2.core.tree import Node, Tree
 
 
 def _await_a_later_second(folder: Path) -> None:
@@ -37,23 +36,27 @@ class TensorBoardListener:
     ) -> None:
         self._writer.close()
 
-    def metrics(self, step: int, scope: str, values: Mapping[str, float]) -> None:
+    def hear(self, event: Event) -> None:
+        match event:
+            case Metrics():
+                self._metrics(event)
+            case Note("resumed", payload):
+                self._forget_after(payload["step"])
+            case _:
+                pass
+
+    def _metrics(self, event: Metrics) -> None:
         from tensorboard.compat.proto.event_pb2 import Event  # pyright: ignore[reportAttributeAccessIssue]
         from tensorboard.compat.proto.summary_pb2 import Summary  # pyright: ignore[reportAttributeAccessIssue]
 
-        scalars = [Summary.Value(tag=f"{scope}/{name}", simple_value=value) for name, value in values.items()]
-        self._writer.add_event(Event(wall_time=time.time(), step=step, summary=Summary(value=scalars)))
+        scalars = [Summary.Value(tag=f"{event.scope}/{name}", simple_value=v) for name, v in event.values.items()]
+        self._writer.add_event(Event(wall_time=time.time(), step=event.step, summary=Summary(value=scalars)))
         self._writer.flush()
 
-    def event(self, kind: str, payload: Mapping[str, Any]) -> None:
-        if kind != "resumed":
-            return
+    def _forget_after(self, step: int) -> None:
+        """TensorBoard then forgets what earlier files say of later steps."""
         from tensorboard.compat.proto import event_pb2
 
         pb2: Any = event_pb2
-        # TensorBoard then forgets what earlier files say of this step and later ones.
         log = pb2.SessionLog(status=pb2.SessionLog.START)
-        self._writer.add_event(pb2.Event(wall_time=time.time(), step=payload["step"] + 1, session_log=log))
-
-    def node(self, tree: Tree, node: Node) -> None:
-        pass
+        self._writer.add_event(pb2.Event(wall_time=time.time(), step=step + 1, session_log=log))

@@ -7,15 +7,15 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
 
+from mars2.core.events import Event, Metrics
 from mars2.core.optional import need
-from mars2.core.tree import Node, Tree
 
 
 class TrackioTracker:
     """Hears metrics and logs them as ``scope/name`` with their round.
 
     Args:
-        folder: of the run; its name is that of the trackio run, gone on with when the run is resumed.
+        folder: of the run; the trackio run has the same name, and a resumed run continues it.
         name: of the trackio project.
         config: shown beside the curves.
 
@@ -41,11 +41,7 @@ class TrackioTracker:
     ) -> None:
         self._trackio.finish()
 
-    def metrics(self, step: int, scope: str, values: Mapping[str, float]) -> None:
-        self._trackio.log({f"{scope}/{name}": value for name, value in values.items()}, step=step)
-
-    def event(self, kind: str, payload: Mapping[str, Any]) -> None:
-        pass
-
-    def node(self, tree: Tree, node: Node) -> None:
-        pass
+    def hear(self, event: Event) -> None:
+        if isinstance(event, Metrics):
+            values = {f"{event.scope}/{name}": value for name, value in event.values.items()}
+            self._trackio.log(values, step=event.step)

@@ -1,4 +1,4 @@
-"""Training metrics to Weights & Biases: one W&B run per run folder, gone on with when the run is resumed."""
+"""Training metrics to Weights & Biases: one W&B run per run folder; a resumed run continues it."""
 
 from __future__ import annotations
 
@@ -8,8 +8,8 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
 
+from mars2.core.events import Event, Metrics, Note
 from mars2.core.optional import need
-from mars2.core.tree import Node, Tree
 
 
 class WandbTracker:
@@ -51,15 +51,14 @@ class WandbTracker:
     ) -> None:
         self._run.finish(exit_code=0 if kind is None else 1)
 
-    def metrics(self, step: int, scope: str, values: Mapping[str, float]) -> None:
-        self._run.log({"round": step, **{f"{scope}/{name}": value for name, value in values.items()}})
-
-    def event(self, kind: str, payload: Mapping[str, Any]) -> None:
-        if kind == "alarm":
-            self._run.alert(title="mars2", text=payload["text"])
-
-    def node(self, tree: Tree, node: Node) -> None:
-        pass
+    def hear(self, event: Event) -> None:
+        match event:
+            case Metrics(step, scope, values):
+                self._run.log({"round": step, **{f"{scope}/{name}": value for name, value in values.items()}})
+            case Note("alarm", payload):
+                self._run.alert(title="mars2", text=payload["text"])
+            case _:
+                pass
 
 
 def run_id(folder: Path) -> str:

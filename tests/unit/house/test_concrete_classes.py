@@ -11,14 +11,14 @@ CAPABILITIES = {"CanSleep", "CountsTokens", "ProblemSource"}  # one method with 
 NOT_MADE = {"Strategy"}  # a base class; an isinstance check names it
 MODELS = {"PolicyModel", "SftTrainer"}  # stand behind no seam, and load weights
 EXCEPTIONS = {  # what still names a concrete class outside of build/
-    "cli/evaluate.py": {"RunStore"},
     "cli/problems.py": {"ChatPrompter"},
-    "cli/sft.py": {"PolicyModel", "SftTrainer"},
-    "cli/train.py": {"RunStore"},
+    "cli/sft.py": {"PolicyModel", "SftTrainer", "TensorBoardListener"},
     "cli/train_reward.py": {"TransformersRewardModel"},
     "cli/view.py": {"RunStore"},
+    "jobs/evaluate.py": {"RunStore"},
     "jobs/run_folder.py": {"RunStore"},
     "jobs/solve.py": {"RunStore"},
+    "jobs/train.py": {"RunStore"},
 }
 
 

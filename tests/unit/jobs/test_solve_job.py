@@ -16,7 +16,6 @@ from mars2.core.tree import Tree
 from mars2.jobs.solve import search, solve, solve_async, solve_setup
 from mars2.jobs.team import changed
 from mars2.reward_model.scripted import ScriptedRewardModel
-from mars2.runs.growing.grow_tree import NO_LOG
 from mars2.runs.growing.guidance import Guide
 from mars2.serve.requests import parse_request
 
@@ -102,7 +101,7 @@ async def test_every_search_asks_the_reward_model_for_its_choice(script: str) ->
     try:
         config = changed(setup.config, {"guidance.reward_model": "scripted"})
         grower = build_grower(config, team, max_nodes=4, judge_hidden=False)
-        solved = await search(grower, PROBLEM, Tree("solve", "sum"), selection=build_selection(config), log=NO_LOG)
+        solved = await search(grower, PROBLEM, Tree("solve", "sum"), selection=build_selection(config))
         body = b'{"model": "mars2", "messages": [{"role": "user", "content": "Read two numbers, print their sum."}]}'
         server = Server(config, team, max_nodes=4)
         served = await server._search(parse_request(body), PROBLEM, say=lambda text: None)  # pyright: ignore[reportPrivateUsage]

@@ -8,6 +8,7 @@ from pathlib import Path
 import numpy as np
 
 from mars2.core.completion import Completion, Message
+from mars2.core.events import Finished, Metrics, Note
 from mars2.core.problem import CallTest, Problem
 from mars2.core.seeds import stream
 from mars2.core.statistics import mean_ci
@@ -125,7 +126,7 @@ def evaluate(store: RunStore, label: str, step: int, num_problems: int) -> None:
         problem = make_problem(9000 + i)
         store.save_problem(problem)
         tree = Tree(f"evaluate/{label}/team/{problem.id}", problem.id)
-        store.save_tree(grow(tree, problem, skill_at(step), step), phase=f"evaluate/{label}/team", step=step)
+        store.hear(Finished(grow(tree, problem, skill_at(step), step), f"evaluate/{label}/team", step))
         solved = [n.is_correct for n in tree]
         team["pass_at_1_mcts"].append(float(solved[max(range(len(tree)), key=lambda k: tree.nodes[k].score)]))
         team["pass_at_n"].append(float(any(solved)))
@@ -134,22 +135,26 @@ def evaluate(store: RunStore, label: str, step: int, num_problems: int) -> None:
     payload = {
         name: {"pass_at_1": (e := mean_ci(scores[name]["pass_at_1"])).mean, "ci95": [e.lo, e.hi]} for name in AGENTS
     }
-    store.append_event(
-        "evaluation",
-        label=label,
-        agents=payload,
-        team={k: mean_ci(v).mean for k, v in team.items()}
-        | {f"{k}_ci95": list(mean_ci(v)[1:]) for k, v in team.items()},
-        n_problems=num_problems,
-        budget=8,
-        per_problem={"agents": {n: scores[n] for n in AGENTS}, "team": team},
+    store.hear(
+        Note(
+            "evaluation",
+            {
+                "label": label,
+                "agents": payload,
+                "team": {k: mean_ci(v).mean for k, v in team.items()}
+                | {f"{k}_ci95": list(mean_ci(v)[1:]) for k, v in team.items()},
+                "n_problems": num_problems,
+                "budget": 8,
+                "per_problem": {"agents": {n: scores[n] for n in AGENTS}, "team": team},
+            },
+        )
     )
 
 
 def log_step(store: RunStore, step: int, rng: np.random.Generator, trees: list[Tree]) -> None:
     for name, policy in AGENTS.items():
         nodes: list[Node] = [n for t in trees for n in t if n.agent == name]
-        store.append_metrics(step, f"agent/{name}", {
+        store.hear(Metrics(step, f"agent/{name}", {
             "reward_mean": float(np.mean([n.is_correct for n in nodes])),
             "pass_rate": float(np.mean([n.is_correct for n in nodes])),
             "advantage_std": 0.9 + 0.1 * rng.random(),
@@ -157,27 +162,27 @@ def log_step(store: RunStore, step: int, rng: np.random.Generator, trees: list[T
             "share_of_expansions": len(nodes) / sum(map(len, trees)),
             "truncated_fraction": max(0.0, 0.02 * rng.normal()),
             "no_program_fraction": float(np.mean([n.program is None for n in nodes])),
-        })  # fmt: skip
-        store.append_metrics(step, f"policy/{policy}", {
+        }))  # fmt: skip
+        store.hear(Metrics(step, f"policy/{policy}", {
             "loss": 0.02 * rng.normal(), "kl": 2e-4 * step * (1 + 0.2 * rng.random()), "head_temperature": rng.random(),
             "clip_fraction": 0.1 + 0.03 * rng.random(), "logprob_gap": 1e-6 * rng.random(), "tis_weight_mean": 1.0,
             "grad_norm": 0.6 + 0.2 * rng.random(), "entropy": 1.2 * math.exp(-step / 60), "version": float(step),
             "ratio_mean": 1 + 0.001 * rng.normal(), "learning_rate": 1e-4 * min(1, step / 5),
             "buffer_fill": float(rng.integers(0, 128)), "staleness_mean": 0.3 * rng.random(),
             "num_stale_dropped": float(rng.integers(0, 3)), "num_tokens": 4000 + 300 * rng.normal(),
-        })  # fmt: skip
-    store.append_metrics(step, "run", {
+        }))  # fmt: skip
+    store.hear(Metrics(step, "run", {
         "problems_per_s": 9 + rng.normal(), "tokens_per_s": 2600 + 80 * rng.normal(), "wall_s": 4.1 * step,
         "trees_kept_fraction": 0.7 + 0.05 * rng.normal(),
         "team_pass_rate": float(np.mean([any(n.is_correct for n in t) for t in trees])),
-    })  # fmt: skip
+    }))  # fmt: skip
 
 
 def make_run(folder: Path, *, steps: int = 60, trees_per_step: int = 6, num_problems: int = 60) -> Path:
     """A finished run in `folder`, `summary.json` not included."""
     rng = np.random.Generator(np.random.PCG64(7))
     with RunStore.create(folder, config=CONFIG) as store:
-        store.append_event("run_started", commit="0123456789abcdef0123", seed=7)
+        store.hear(Note("run_started", {"commit": "0123456789abcdef0123", "seed": 7}))
         evaluate(store, "before", 0, num_problems)
         for step in range(1, steps + 1):
             trees: list[Tree] = []
@@ -186,11 +191,11 @@ def make_run(folder: Path, *, steps: int = 60, trees_per_step: int = 6, num_prob
                 store.save_problem(problem)
                 tree = Tree(f"train/{step}/{problem.id}", problem.id)
                 trees.append(grow(tree, problem, skill_at(step), step))
-                store.save_tree(tree, phase="train", step=step, annotations=credit(tree))
+                store.hear(Finished(tree, "train", step, credit(tree)))
             log_step(store, step, rng, trees)
-        store.append_event("alarm", text="kl of policy alpha-gqa rose above 0.01 at step 52")
+        store.hear(Note("alarm", {"text": "kl of policy alpha-gqa rose above 0.01 at step 52"}))
         evaluate(store, "after", steps, num_problems)
-        store.append_event("run_finished")
+        store.hear(Note("run_finished", {}))
     return folder
 
 

@@ -19,6 +19,7 @@ from typing import Any
 
 import pytest
 
+from mars2.core.events import Note
 from mars2.reports import live as live_module
 from mars2.reports.live import LivePage
 from mars2.reports.live_server import LiveServer
@@ -30,11 +31,12 @@ import time
 from pathlib import Path
 import numpy as np
 from fake_run import credit, grow, log_step, make_problem, skill_at
+from mars2.core.events import Finished, Note, Opened, Told
 from mars2.core.tree import Tree
 from mars2.store.run_store import RunStore
 
 with RunStore.open(Path(sys.argv[1])) as store:
-    store.append_event("resumed")
+    store.hear(Note("resumed", {}))
     for step in range(100, 100 + int(sys.argv[2])):
         trees = []
         for i in range(4):
@@ -42,15 +44,15 @@ with RunStore.open(Path(sys.argv[1])) as store:
             store.save_problem(problem)
             tree = Tree(f"train/{step}/{problem.id}", problem.id)
             grow(tree, problem, skill_at(step), step)
-            store.open_tree(tree.tree_id, tree.problem_id, phase="train", step=step)
+            store.hear(Opened(Tree(tree.tree_id, tree.problem_id), "train", step))
             for node in tree:
-                store.append_node(tree.tree_id, node)
-            store.finish_tree(tree, credit(tree))
+                store.hear(Told(tree, node))
+            store.hear(Finished(tree, "train", step, credit(tree)))
             trees.append(tree)
         log_step(store, step, np.random.Generator(np.random.PCG64(step)), trees)
     while len(sys.argv) > 3 and not Path(sys.argv[3]).exists():  # until a reader has seen the run in progress
         time.sleep(0.01)
-    store.append_event("run_finished")
+    store.hear(Note("run_finished", {}))
 """
 
 
@@ -119,7 +121,7 @@ def test_nothing_new_costs_nothing(run: Path, monkeypatch: pytest.MonkeyPatch) -
         assert (status, body, second["ETag"]) == (304, b"", first["ETag"])
         assert len(built) == 1
         with RunStore.open(run) as store:
-            store.append_event("alarm", text="something new")
+            store.hear(Note("alarm", {"text": "something new"}))
             status, third, body = asked(server, If_None_Match=first["ETag"], Accept_Encoding="gzip")
         assert status == 200
         assert third["ETag"] != first["ETag"]
@@ -134,7 +136,7 @@ def test_a_busy_page_is_built_rarely(run: Path, monkeypatch: pytest.MonkeyPatch)
     page = LivePage(run, lambda: at_one_moment(run))
     first = page.latest()
     with RunStore.open(run) as store:
-        store.append_event("alarm", text="new")
+        store.hear(Note("alarm", {"text": "new"}))
         now_s[0] += 0.9
         assert page.latest() is first  # it rests
         now_s[0] += 0.2

@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from mars2.core.completion import Completion, Message
+from mars2.core.events import Finished, Metrics, Note, Opened
 from mars2.core.problem import Problem, StdioTest
 from mars2.core.tree import Result, Tree
 from mars2.core.verdict import Status, TestResult, Verdict
@@ -80,9 +81,9 @@ def hostile_run(folder: Path) -> Path:
         folder, config={"name": HOSTILE, HOSTILE: HOSTILE, "agents": {HOSTILE: {"policy": HOSTILE}}}
     ) as store:
         store.save_problem(Problem("p", HOSTILE, (StdioTest(HOSTILE, HOSTILE),), (), starter_code=HOSTILE))
-        store.save_tree(tree, phase="solve", step=0, annotations={0: {"advantage": math.nan, "shaped": math.inf}})
-        store.append_event("alarm", text=HOSTILE)
-        store.append_metrics(1, "agent/" + HOSTILE_NAME, {HOSTILE_NAME: 1.0})
+        store.hear(Finished(tree, "solve", 0, {0: {"advantage": math.nan, "shaped": math.inf}}))
+        store.hear(Note("alarm", {"text": HOSTILE}))
+        store.hear(Metrics(1, "agent/" + HOSTILE_NAME, {HOSTILE_NAME: 1.0}))
     return folder
 
 
@@ -179,8 +180,8 @@ def test_an_empty_run_has_a_page(tmp_path: Path) -> None:
 
 def test_a_growing_run_has_a_page(tmp_path: Path) -> None:
     with RunStore.create(tmp_path, config={"name": "live"}) as store:
-        store.append_event("run_started")
-        store.open_tree("t0", "unknown problem", "train", 1, seed=0)
+        store.hear(Note("run_started", {}))
+        store.hear(Opened(Tree("t0", "unknown problem"), "train", 1))
         write_report(tmp_path, store)  # from the writer itself
         data = Page(tmp_path / "report.html").data
     assert data["trees"][0] | {"nodes": []} == {
@@ -193,7 +194,7 @@ def test_a_growing_run_has_a_page(tmp_path: Path) -> None:
 def test_writing_again_replaces_the_page(tmp_path: Path) -> None:
     with RunStore.create(tmp_path, config={}) as store:
         write_report(tmp_path, store)
-        store.append_event("run_finished")
+        store.hear(Note("run_finished", {}))
         write_report(tmp_path, store)
     assert Page(tmp_path / "report.html").data["state"] == "finished"
     assert sorted(p.name for p in tmp_path.iterdir()) == ["report.html", "run.lock", "run.sqlite"]

@@ -13,6 +13,7 @@ from fake_run import make_run
 from hypothesis import given
 from hypothesis import strategies as st
 
+from mars2.core.events import Finished
 from mars2.core.problem import AssertTest, CallTest, StdioTest
 from mars2.core.verdict import Status, TestResult, Verdict
 from mars2.reports.evaluations import evaluation_table
@@ -186,7 +187,7 @@ def test_a_long_run_of_long_programs_makes_a_page_of_bounded_size(tmp_path: Path
             for node in stored.tree:
                 node.program = "x = 1  # <&>\n" * 4000
             stored.tree.tree_id += "/long"
-            store.save_tree(stored.tree, phase="train", step=stored.step)
+            store.hear(Finished(stored.tree, "train", stored.step))
         assert write_report(tmp_path, store).stat().st_size < 10_000_000
 
 

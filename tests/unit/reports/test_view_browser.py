@@ -15,6 +15,7 @@ from browser import BROWSER, Browser
 from fake_run import credit, grow, log_step, make_problem, skill_at
 from numpy.random import PCG64, Generator
 
+from mars2.core.events import Finished, Note, Opened, Told
 from mars2.core.tree import Tree
 from mars2.store.run_store import RunStore
 
@@ -63,7 +64,7 @@ def browser(tmp_path: Path) -> Iterator[Browser]:
 
 def test_the_reader_keeps_their_place_while_the_run_goes_on(run: Path, url: str, browser: Browser) -> None:
     with RunStore.open(run) as store:
-        store.append_event("resumed")
+        store.hear(Note("resumed", {}))
         reading = store.trees("train")[20].tree
         browser.go(f"{url}#tree={quote(reading.tree_id)}&node=6")
         browser.wait("document.querySelector('.live').textContent.startsWith('live')")
@@ -89,8 +90,8 @@ def test_the_reader_keeps_their_place_while_the_run_goes_on(run: Path, url: str,
                 store.save_problem(problem)
                 tree = grow(Tree(f"train/{step}/{problem.id}", problem.id), problem, skill_at(step), step)
                 trees.append(tree)
-                store.save_tree(tree, phase="train", step=step, annotations=credit(tree))
-            store.append_event("alarm", text=f"something at step {step}")
+                store.hear(Finished(tree, "train", step, credit(tree)))
+            store.hear(Note("alarm", {"text": f"something at step {step}"}))
             log_step(store, step, Generator(PCG64(step)), trees)
         browser.wait("RUN.alarms.length === 4 && document.querySelectorAll('.alarms li').length === 4")
         assert browser.ask(READER) == before
@@ -102,20 +103,20 @@ def test_the_reader_keeps_their_place_while_the_run_goes_on(run: Path, url: str,
 
 def test_a_tree_grows_before_the_eyes_and_can_be_followed(run: Path, url: str, browser: Browser) -> None:
     with RunStore.open(run) as store:
-        store.append_event("resumed")
+        store.hear(Note("resumed", {}))
         browser.go(url)
         browser.ask("document.querySelector('.follow input').click()")
         problem = make_problem(777)
         store.save_problem(problem)
         tree = grow(Tree(f"train/13/{problem.id}", problem.id), problem, skill_at(13), 13)
-        store.open_tree(tree.tree_id, tree.problem_id, phase="train", step=13)
+        store.hear(Opened(Tree(tree.tree_id, tree.problem_id), "train", 13))
         for node in tree:
-            store.append_node(tree.tree_id, node)
+            store.hear(Told(tree, node))
             browser.wait(f"document.querySelectorAll('.canvas .node').length === {node.id + 1}"
                          f" && document.querySelector('.tree-head').textContent.includes('{problem.id}')")  # fmt: skip
             assert browser.ask("document.querySelector('.node-head b').textContent") == f"Node {node.id}"
         assert "still growing" in browser.ask("document.querySelector('.tree-head').textContent")
-        store.finish_tree(tree, credit(tree))
+        store.hear(Finished(tree, "train", 13, credit(tree)))
         browser.wait("!document.querySelector('.tree-head').textContent.includes('still growing')")
 
 

@@ -17,6 +17,7 @@ from mars2.backends.scripted import ScriptedBackend
 from mars2.config.search import AbMctsConfig
 from mars2.core.completion import Completion, Prompt, Sampling
 from mars2.core.errors import BackendError, ConfigError
+from mars2.core.events import Finished, Opened
 from mars2.core.protocols import Search
 from mars2.core.serial import tree_hash
 from mars2.core.tree import Tree
@@ -88,11 +89,11 @@ def test_growth_completes_is_stored_and_reported(make: Callable[[], ScriptedBack
         recorder = Recorder(store)
         store.save_problem(PROBLEM)
         for tree in trees:
-            recorder.open_tree(tree, phase="solve", step=0)
+            recorder.hear(Opened(tree, "solve", 0))
         jobs = [Job(tree, PROBLEM, team) for tree in trees]
-        growths = run_virtually(grow_trees(jobs, trees_in_flight=2, lockstep=False, log=recorder))
+        growths = run_virtually(grow_trees(jobs, trees_in_flight=2, lockstep=False, hear=recorder.hear))
         for tree in trees:
-            recorder.tree(tree, phase="solve", step=0)
+            recorder.hear(Finished(tree, "solve", 0))
         stored = [s.tree for s in store.trees(finished_only=True)]
         assert tree_hash(stored) == tree_hash(trees)
         report = write_report(tmp_path, store)

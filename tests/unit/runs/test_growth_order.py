@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-from collections import Counter
 from typing import Any
 
 import pytest
@@ -12,13 +11,24 @@ from hypothesis import strategies as st
 from team_of_scripts import HALF, NOTHING, PROBLEM, RIGHT, WRONG, grower, scripted
 from virtual_time import SlowBackend, run_virtually
 
+from mars2.core.completion import Completion
+from mars2.core.events import Event, Told
 from mars2.core.serial import tree_hash
-from mars2.core.tree import Tree
+from mars2.core.tree import Result, Tree
+from mars2.core.verdict import Status, Verdict
 from mars2.runs.growing.grow_tree import Growth, Order
 from mars2.runs.growing.rollout import Job, grow_trees
 from mars2.runs.growing.slots import Slots
 
 ANSWERS = [RIGHT, HALF, WRONG, NOTHING]
+SOME_RESULT = Result(
+    prompt=(),
+    completion=Completion("", "stop", "a", 0),
+    program=None,
+    public_verdict=Verdict(Status.CE, ()),
+    hidden_verdict=None,
+    score=0.0,
+)
 
 
 def grown(
@@ -101,8 +111,7 @@ def test_a_free_slot_goes_to_the_tree_that_is_least_far() -> None:
             async with slots.slot("p", tree):
                 order.append(tree.tree_id)
                 await asyncio.sleep(1)
-                node = tree.expand(None, "a")
-                tree.nodes.append(node)  # pyright: ignore[reportArgumentType]: only counted
+                tree.add(tree.expand(None, "a"), SOME_RESULT)
 
         await asyncio.gather(*(request(greedy) for _ in range(4)), request(modest), request(modest))
         return order
@@ -116,23 +125,15 @@ def test_no_tree_starves() -> None:
     trees = [Tree(f"t{i}", PROBLEM.id) for i in range(8)]
     spread: list[int] = []
 
-    class Watch(NoLogWatch):
-        def node(self, tree: Tree, node: Any, failure: Any = None) -> None:
-            sizes = Counter({t.tree_id: len(t) for t in trees})
-            spread.append(max(sizes.values()) - min(sizes.values()))
+    def watch(event: Event) -> None:
+        if isinstance(event, Told):
+            sizes = [len(tree) for tree in trees]
+            spread.append(max(sizes) - min(sizes))
 
     jobs = [Job(tree, PROBLEM, team) for tree in trees]
-    run_virtually(grow_trees(jobs, trees_in_flight=8, lockstep=False, log=Watch()))
+    run_virtually(grow_trees(jobs, trees_in_flight=8, lockstep=False, hear=watch))
     assert all(len(t) == 20 for t in trees)
     assert max(spread) <= 12, max(spread)
-
-
-class NoLogWatch:
-    def expansions(self, tree: Tree, chosen: Any) -> None: ...
-
-    def held(self, tree: Tree, node: Any, failure: Any) -> None: ...
-
-    def cancelled(self, tree: Tree, failure: Any) -> None: ...
 
 
 def test_a_cancelled_request_gives_its_slot_back() -> None:

@@ -20,8 +20,9 @@ from hypothesis import strategies as st
 from team_of_scripts import HALF, NOTHING, PROBLEM, RIGHT, WRONG, grower
 from virtual_time import SlowBackend, run_virtually
 
+from mars2.core.events import Cancelled, Chosen, Event, Finished, Held, Opened, Told
 from mars2.core.serial import tree_hash
-from mars2.core.tree import Expansion, Failure, Node, Tree
+from mars2.core.tree import Failure, Tree
 from mars2.runs.growing.attempt import Retries
 from mars2.runs.growing.rollout import Job, grow_trees
 from mars2.runs.growing.slots import Slots
@@ -44,27 +45,13 @@ class CrashingRecorder(Recorder):
         self.left = num_writes
         self.num_written = 0
 
-    def _count(self) -> None:
-        if self.left <= 0:
-            raise Crash
-        self.left -= 1
-        self.num_written += 1
-
-    def expansions(self, tree: Tree, chosen: Any) -> None:
-        self._count()
-        super().expansions(tree, chosen)
-
-    def held(self, tree: Tree, expansion: Expansion, failure: Failure | None) -> None:
-        self._count()
-        super().held(tree, expansion, failure)
-
-    def node(self, tree: Tree, node: Node, failure: Failure | None = None) -> None:
-        self._count()
-        super().node(tree, node, failure)
-
-    def cancelled(self, tree: Tree, failure: Failure) -> None:
-        self._count()
-        super().cancelled(tree, failure)
+    def hear(self, event: Event) -> None:
+        if isinstance(event, Chosen | Held | Told | Cancelled):
+            if self.left <= 0:
+                raise Crash
+            self.left -= 1
+            self.num_written += 1
+        super().hear(event)
 
 
 def grow_in(
@@ -81,15 +68,15 @@ def grow_in(
         if found is not None and found.finished:
             continue
         tree = found.tree if found else Tree(f"t{i}", PROBLEM.id)
-        recorder.open_tree(tree, phase="phase", step=0)
+        recorder.hear(Opened(tree, "phase", 0))
         jobs.append(Job(tree, PROBLEM, team))
 
     def finish(job: Job, growth: Any) -> None:
-        recorder.tree(job.tree, phase="phase", step=0)
+        recorder.hear(Finished(job.tree, "phase", 0))
 
     try:
         if jobs:
-            work = grow_trees(jobs, trees_in_flight=NUM_TREES, lockstep=lockstep, log=recorder, on_tree=finish)
+            work = grow_trees(jobs, trees_in_flight=NUM_TREES, lockstep=lockstep, hear=recorder.hear, on_tree=finish)
             run_virtually(work)
     except BaseExceptionGroup as group:
         if group.split(Crash)[1] is None:
@@ -155,7 +142,7 @@ import asyncio, json, sys
 from pathlib import Path
 sys.path.insert(0, sys.argv[3])
 from team_of_scripts import HALF, NOTHING, PROBLEM, RIGHT, WRONG, grower
-from mars2.core.seeds import stream
+from mars2.core.events import Finished, Opened
 from mars2.core.tree import Tree
 from mars2.runs.recorder import Recorder
 from mars2.runs.growing.rollout import Job, grow_trees
@@ -182,11 +169,11 @@ for i in range(12):
     found = stored.get(f"t{i}")
     if found is None or not found.finished:
         tree = found.tree if found else Tree(f"t{i}", PROBLEM.id)
-        recorder.open_tree(tree, phase="phase", step=0)
+        recorder.hear(Opened(tree, "phase", 0))
         jobs.append(Job(tree, PROBLEM, team))
 print("growing", flush=True)
-asyncio.run(grow_trees(jobs, trees_in_flight=6, lockstep=False, log=recorder,
-                       on_tree=lambda job, growth: recorder.tree(job.tree, phase="phase", step=0)))
+asyncio.run(grow_trees(jobs, trees_in_flight=6, lockstep=False, hear=recorder.hear,
+                       on_tree=lambda job, growth: recorder.hear(Finished(job.tree, "phase", 0))))
 print("done", flush=True)
 """
 TESTS = str(Path(__file__).parent)
@@ -226,9 +213,9 @@ def test_ctrl_c_leaves_a_store_that_goes_on(tmp_path: Path) -> None:
     async def interrupted(store: RunStore) -> None:
         recorder = Recorder(store)
         tree = Tree("t0", PROBLEM.id)
-        recorder.open_tree(tree, phase="phase", step=0)
+        recorder.hear(Opened(tree, "phase", 0))
         team = grower(SlowBackend("a", ANSWERS), expansions_in_flight=3, max_nodes=12)
-        task = asyncio.create_task(team.grow(tree, PROBLEM, log=recorder))
+        task = asyncio.create_task(team.grow(tree, PROBLEM, hear=recorder.hear))
         while len(tree) < 5:
             await asyncio.sleep(0.1)
         task.cancel()
@@ -239,9 +226,9 @@ def test_ctrl_c_leaves_a_store_that_goes_on(tmp_path: Path) -> None:
         recorder = Recorder(store)
         (stored,) = store.trees()
         assert (len(stored.tree), len(stored.tree.pending), stored.finished) == (5, 3, False)
-        recorder.open_tree(stored.tree, phase="phase", step=0)
+        recorder.hear(Opened(stored.tree, "phase", 0))
         team = grower(SlowBackend("a", ANSWERS), expansions_in_flight=3, max_nodes=12)
-        await team.grow(stored.tree, PROBLEM, log=recorder)
+        await team.grow(stored.tree, PROBLEM, hear=recorder.hear)
         return stored.tree
 
     async def whole() -> Tree:

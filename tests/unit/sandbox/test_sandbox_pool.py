@@ -185,7 +185,7 @@ async def test_a_nursery_that_dies_costs_its_worker_and_no_verdict(sandbox: Zygo
 
 async def test_a_worker_that_never_starts_is_an_error(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     (tmp_path / "__main__.py").write_text("raise SystemExit(1)")
-    monkeypatch.setattr("mars2.sandbox.worker_process._FOLDER", tmp_path)
+    monkeypatch.setattr("mars2.sandbox.worker_process.WORKER_FOLDER", tmp_path)
     async with ZygoteSandbox(1) as sandbox:
         with pytest.raises(SandboxUnavailable, match="does not start"):
             await sandbox.judge(ADD, Suite(SUMS, LIMITS))
@@ -203,7 +203,7 @@ async def test_worker_s_own_failures_are_retried_then_raised(monkeypatch: pytest
         "receive()\nsend({'tier': 'A', 'missing': []})\n"
         "while True:\n    receive()\n    send({'error': 'out of memory'})\n"
     )
-    monkeypatch.setattr("mars2.sandbox.worker_process._FOLDER", tmp_path)
+    monkeypatch.setattr("mars2.sandbox.worker_process.WORKER_FOLDER", tmp_path)
     sandbox = ZygoteSandbox(1)
     with pytest.raises(SandboxUnavailable, match="out of memory"):
         await sandbox.judge(ADD, Suite(SUMS, LIMITS))

@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 from search_trees import SeededTree, add, grow, new_tree
 
+from mars2.core.events import Finished
 from mars2.core.protocols import Search
 from mars2.search.ab_mcts import AbMcts
 from mars2.search.refine_best import RefineBest
@@ -30,7 +31,7 @@ def test_a_chain_of_10_000_nodes_is_saved_loaded_and_grown(make: Callable[[], Se
     for i in range(LENGTH):
         add(tree, i - 1 if i else None, "a", i / LENGTH)
     with RunStore.create(tmp_path / "run", config={}) as store:
-        store.save_tree(tree, phase="solve", step=0)
+        store.hear(Finished(tree, "solve", 0))
     with RunStore.open(tmp_path / "run", read_only=True) as store:
         stored = store.tree("tree")
     assert stored is not None

@@ -16,6 +16,7 @@ import pytest
 from mars2.core import protocols, serial
 from mars2.core.completion import Completion, Message
 from mars2.core.errors import StoreError
+from mars2.core.events import Finished, Metrics, Note, Opened, Told
 from mars2.core.problem import CallTest, Problem
 from mars2.core.tree import Result, Tree
 from mars2.core.verdict import Status, TestResult, Verdict
@@ -69,7 +70,7 @@ def test_a_run_is_found_again_with_its_config(tmp_path: Path) -> None:
 
 def test_a_closed_run_is_one_file(tmp_path: Path) -> None:
     with RunStore.create(tmp_path, config={}) as store:
-        store.append_event("x")
+        store.hear(Note("x", {}))
     with RunStore.open(tmp_path, read_only=True) as reader:
         assert len(reader.events()) == 1
     assert sorted(path.name for path in tmp_path.iterdir()) == ["run.lock", FILE_NAME]
@@ -109,9 +110,9 @@ def test_a_run_of_another_format_is_refused(tmp_path: Path) -> None:
 
 
 def test_events_are_kept_in_order_and_filtered(store: RunStore) -> None:
-    store.append_event("run_started", seed=1)
-    store.append_event("alarm", text="loss is \ud800", value=math.inf)
-    store.append_event("alarm", text="again")
+    store.hear(Note("run_started", {"seed": 1}))
+    store.hear(Note("alarm", {"text": "loss is \ud800", "value": math.inf}))
+    store.hear(Note("alarm", {"text": "again"}))
     assert [(e.id, e.kind) for e in store.events()] == [(1, "run_started"), (2, "alarm"), (3, "alarm")]
     assert store.events("alarm")[0].payload == {"text": "loss is \ud800", "value": math.inf}
     assert [e.payload["text"] for e in store.events("alarm", since=2)] == ["again"]
@@ -131,10 +132,10 @@ def test_problems_are_kept_once(store: RunStore) -> None:
 def test_a_saved_tree_comes_back_equal(store: RunStore) -> None:
     tree = make_tree()
     annotations = {0: {"shaped": 1.5, "advantage": -0.25}, 2: {"shaped": math.nan}}
-    store.save_tree(tree, phase="train", step=4, seed=2**62, annotations=annotations)
+    store.hear(Finished(tree, "train", 4, annotations))
     [stored] = store.trees()
     assert same(stored.tree, tree)
-    assert (stored.phase, stored.step, stored.seed, stored.finished) == ("train", 4, 2**62, True)
+    assert (stored.phase, stored.step, stored.finished) == ("train", 4, True)
     assert stored.annotations[0] == {"shaped": 1.5, "advantage": -0.25}
     assert math.isnan(stored.annotations[2]["shaped"])
     assert store.tree("t0").tree.tree_id == "t0"
@@ -142,7 +143,7 @@ def test_a_saved_tree_comes_back_equal(store: RunStore) -> None:
 
 
 def test_rewards_that_older_files_keep_with_their_nodes_are_read_as_annotations(store: RunStore) -> None:
-    store.save_tree(make_tree(), phase="train", step=0, annotations={1: {"shaped": 0.25}})
+    store.hear(Finished(make_tree(), "train", 0, {1: {"shaped": 0.25}}))
     for number, reward in enumerate([1.0, 0.5, None]):
         (payload,) = store._db.execute("SELECT payload FROM nodes WHERE node_id = ?", (number,)).fetchone()
         old = pack(unpack(payload) | {"reward": reward})
@@ -160,60 +161,81 @@ def test_a_corrupt_payload_is_said_to_be_one(payload: bytes | str | None) -> Non
 
 def test_a_tree_can_be_read_while_it_grows(store: RunStore) -> None:
     tree = make_tree()
-    store.open_tree("t0", "p", "train", 0, seed=7)
-    store.append_node("t0", tree.nodes[0])
-    store.append_node("t0", tree.nodes[1])
+    store.hear(Opened(Tree("t0", "p"), "train", 0))
+    store.hear(Told(tree, tree.nodes[0]))
+    store.hear(Told(tree, tree.nodes[1]))
     with RunStore.open(store.folder, read_only=True) as reader:
         [half] = reader.trees()
         assert half.tree.nodes == tree.nodes[:2]
         assert (half.finished, half.tree.next_expansion_id) == (False, 3)
         assert reader.trees(finished_only=True) == []
-    store.finish_tree(tree, {2: {"shaped": 0.0}})  # also adds the third node
+    store.hear(Finished(tree, "train", 0, {2: {"shaped": 0.0}}))  # also adds the third node
     [whole] = store.trees(finished_only=True)
     assert same(whole.tree, tree)
 
 
-def test_misuse_of_trees_is_refused(store: RunStore) -> None:
+def test_a_tree_that_was_not_opened_is_written_when_it_is_finished(store: RunStore) -> None:
     tree = make_tree()
-    with pytest.raises(StoreError, match="no open tree t0"):
-        store.append_node("t0", tree.nodes[0])
-    with pytest.raises(StoreError, match="no open tree t0"):
-        store.finish_tree(tree)
-    store.open_tree("t0", "p", "train", 0, seed=7)
-    store.append_node("t0", tree.nodes[0])
+    store.hear(Told(tree, tree.nodes[0]))
+    assert store.trees() == []
+    store.hear(Finished(tree, "train", 0))
+    assert same(store.trees()[0].tree, tree)
+
+
+def test_nothing_of_a_tree_is_written_twice(store: RunStore) -> None:
+    tree = make_tree()
+    store.hear(Opened(Tree("t0", "p"), "train", 0))
+    store.hear(Told(tree, tree.nodes[0]))
     with pytest.raises(StoreError, match="node 0 of tree t0 is stored already"):
-        store.append_node("t0", tree.nodes[0])
-    store.finish_tree(tree)
-    with pytest.raises(StoreError, match="no open tree t0"):
-        store.append_node("t0", tree.nodes[2])
+        store.hear(Told(tree, tree.nodes[0]))
+    store.hear(Finished(tree, "train", 0))
     with pytest.raises(StoreError, match="t0 is finished already"):
-        store.save_tree(tree, phase="train", step=1)
+        store.hear(Opened(Tree("t0", "p"), "train", 0))
+    with pytest.raises(StoreError, match="t0 is finished already"):
+        store.hear(Finished(tree, "train", 1))
     assert same(store.trees()[0].tree, tree)
 
 
 def test_an_unfinished_tree_is_replaced_when_opened_again(store: RunStore) -> None:
-    store.open_tree("t0", "p", "train", 0, seed=7)
-    store.append_node("t0", make_tree().nodes[0])
-    store.open_tree("t0", "p", "train", 1, seed=8)
+    tree = make_tree()
+    store.hear(Opened(Tree("t0", "p"), "train", 0))
+    store.hear(Told(tree, tree.nodes[0]))
+    store.hear(Opened(Tree("t0", "p"), "train", 1))
     [stored] = store.trees()
-    assert (len(stored.tree), stored.step, stored.seed) == (0, 1, 8)
+    assert (len(stored.tree), stored.step) == (0, 1)
+
+
+@pytest.mark.parametrize("is_finished", [False, True])
+def test_a_tree_that_was_read_from_the_store_goes_on_when_opened(store: RunStore, is_finished: bool) -> None:
+    whole = make_tree()
+    store.hear(Opened(Tree("t0", "p"), "solve", 0))
+    store.hear(Told(whole, whole.nodes[0]))
+    if is_finished:
+        part = make_tree(num_nodes=1)
+        store.hear(Finished(part, "solve", 0, {0: {"shaped": 1.0}}))
+    [stored] = store.trees()
+    store.hear(Opened(stored.tree, "solve", 0))
+    store.hear(Told(whole, whole.nodes[1]))
+    [stored] = store.trees()
+    assert (stored.tree.nodes, stored.finished, stored.annotations) == (whole.nodes[:2], False, {})
 
 
 def test_rollback_forgets_what_came_after_and_lets_it_happen_again(store: RunStore) -> None:
     assert store.position() == {"endings": 0, "metrics": 0, "samples": 0}
 
     def work(step: int) -> None:
-        store.save_tree(make_tree(f"t{step}"), phase="train", step=step)
-        store.append_metrics(step, "run", {"x": step})
+        store.hear(Finished(make_tree(f"t{step}"), "train", step))
+        store.hear(Metrics(step, "run", {"x": step}))
         store.record_samples([(f"t{step}/0", "q", step, "trained")])
 
     work(1)
-    store.open_tree("growing", "p", "train", 1, seed=0)
-    store.append_node("growing", make_tree("growing").nodes[0])
+    growing = make_tree("growing")
+    store.hear(Opened(Tree("growing", "p"), "train", 1))
+    store.hear(Told(growing, growing.nodes[0]))
     position = store.position()
     work(2)
-    store.finish_tree(make_tree("growing"))
-    store.save_tree(make_tree("e"), phase="evaluate/after", step=2)
+    store.hear(Finished(growing, "train", 1))
+    store.hear(Finished(make_tree("e"), "evaluate/after", 2))
     for _ in range(2):  # a position stays true for a second crash
         store.rollback(position)
         assert store.position() | {"endings": 0} == position | {"endings": 0}
@@ -227,8 +249,8 @@ def test_rollback_forgets_what_came_after_and_lets_it_happen_again(store: RunSto
 
 def test_trees_are_chosen_by_phase_and_newest_first_when_limited(store: RunStore) -> None:
     for i in range(5):
-        store.save_tree(make_tree(f"t{i}", 1), phase="train" if i % 2 == 0 else "eval", step=i)
-    store.open_tree("t5", "p", "train", 5, seed=0)
+        store.hear(Finished(make_tree(f"t{i}", 1), "train" if i % 2 == 0 else "eval", i))
+    store.hear(Opened(Tree("t5", "p"), "train", 5))
     assert [s.tree.tree_id for s in store.trees("train")] == ["t0", "t2", "t4", "t5"]
     assert [s.tree.tree_id for s in store.trees("train", limit=2, finished_only=True)] == ["t2", "t4"]
     assert store.tree_counts() == {"train": 4, "eval": 2}
@@ -237,14 +259,14 @@ def test_trees_are_chosen_by_phase_and_newest_first_when_limited(store: RunStore
 
 def test_a_phase_includes_those_below_it(store: RunStore) -> None:
     for i, phase in enumerate(["evaluate", "evaluate/before", "evaluate/before/team", "evaluate/beforehand", "e%"]):
-        store.save_tree(make_tree(f"t{i}", 1), phase=phase, step=0)
+        store.hear(Finished(make_tree(f"t{i}", 1), phase, 0))
     assert [s.phase for s in store.trees("evaluate/before/")] == ["evaluate/before", "evaluate/before/team"]
     assert len(store.trees("evaluate")) == 4
 
 
 def test_metrics_keep_their_order_and_values_that_are_no_numbers(store: RunStore) -> None:
-    store.append_metrics(1, "policy/q", {"loss": math.nan, "kl": np.float32(0.5), "norm": math.inf})
-    store.append_metrics(2, "run", {"tokens_per_s": 10})
+    store.hear(Metrics(1, "policy/q", {"loss": math.nan, "kl": np.float32(0.5), "norm": math.inf}))
+    store.hear(Metrics(2, "run", {"tokens_per_s": 10}))
     rows = store.metrics()
     assert [(r.step, r.scope, r.name) for r in rows] == [
         (1, "policy/q", "loss"),
@@ -259,9 +281,9 @@ def test_metrics_keep_their_order_and_values_that_are_no_numbers(store: RunStore
 def test_the_clock_of_a_run_goes_on_where_it_stopped(tmp_path: Path) -> None:
     with RunStore.create(tmp_path, config={}) as store:
         store._clock_zero_s -= 100.0  # as if 100 s had been worked
-        store.append_metrics(1, "run", {"x": 0.0})
+        store.hear(Metrics(1, "run", {"x": 0.0}))
     with RunStore.open(tmp_path) as store:
-        store.append_metrics(2, "run", {"x": 0.0})
+        store.hear(Metrics(2, "run", {"x": 0.0}))
         first, second = store.metrics()
     assert 100.0 <= first.wall_s <= second.wall_s < 130.0
 
@@ -289,10 +311,10 @@ def test_state_is_kept_and_replaced(store: RunStore) -> None:
 
 def test_a_transaction_is_kept_whole_or_not_at_all(store: RunStore) -> None:
     with pytest.raises(RuntimeError), store.transaction():  # noqa: PT012
-        store.append_metrics(1, "run", {"x": 1.0})
+        store.hear(Metrics(1, "run", {"x": 1.0}))
         store.record_samples([("t/0", "q", 1, "trained")])
         store.put_state("cursor", 1)
-        store.save_tree(make_tree(), phase="train", step=1)
+        store.hear(Finished(make_tree(), "train", 1))
         raise RuntimeError
     assert (store.metrics(), store.samples(), store.get_state("cursor"), store.trees()) == ([], [], None, [])
     with store.transaction():
@@ -313,7 +335,7 @@ def test_others_see_a_transaction_only_when_it_is_over(store: RunStore) -> None:
 
 def test_a_reader_cannot_write(store: RunStore) -> None:
     with RunStore.open(store.folder, read_only=True) as reader, pytest.raises(StoreError, match="readonly"):
-        reader.append_event("x")
+        reader.hear(Note("x", {}))
 
 
 def test_another_thread_is_refused_rather_than_raced(store: RunStore) -> None:
@@ -321,7 +343,7 @@ def test_another_thread_is_refused_rather_than_raced(store: RunStore) -> None:
 
     def write() -> None:
         try:
-            store.append_event("x")
+            store.hear(Note("x", {}))
         except Exception as error:
             errors.append(error)
 
@@ -334,7 +356,7 @@ def test_another_thread_is_refused_rather_than_raced(store: RunStore) -> None:
 
 def test_closing_does_not_wait_for_readers(tmp_path: Path) -> None:
     store = RunStore.create(tmp_path, config={})
-    store.append_event("x")
+    store.hear(Note("x", {}))
     with RunStore.open(tmp_path, read_only=True) as reader:
         reader.events()
         started = time.monotonic()
@@ -349,7 +371,7 @@ def test_closing_does_not_wait_for_readers(tmp_path: Path) -> None:
 def test_trees_come_one_at_a_time_and_hash_as_they_were(store: RunStore) -> None:
     trees = [make_tree("t1"), make_tree("t0")]
     for tree in trees:
-        store.save_tree(tree, phase="train", step=0)
+        store.hear(Finished(tree, "train", 0))
     streamed = store.iter_trees(finished_only=True)
     assert next(streamed).tree.tree_id == "t1"
     assert serial.tree_hash(s.tree for s in store.iter_trees()) == serial.tree_hash(trees)
@@ -365,9 +387,9 @@ def test_the_store_is_what_the_training_loop_asks_for(store: RunStore) -> None:
 
 def test_a_snapshot_answers_from_one_moment_and_holds_up_no_writer(tmp_path: Path) -> None:
     with RunStore.create(tmp_path, config={}) as writer, RunStore.open(tmp_path, read_only=True) as reader:
-        writer.append_event("first")
+        writer.hear(Note("first", {}))
         with reader.snapshot():
             assert len(reader.events()) == 1
-            writer.append_event("second")
+            writer.hear(Note("second", {}))
             assert len(reader.events()) == 1
         assert len(reader.events()) == 2

@@ -18,6 +18,7 @@ WRITER = """
 import sys
 from pathlib import Path
 from mars2.core.completion import Completion
+from mars2.core.events import Finished, Metrics, Opened, Told
 from mars2.core.tree import Result, Tree
 from mars2.core.verdict import Status, Verdict
 from mars2.store.run_store import RunStore
@@ -27,15 +28,15 @@ step = store.get_state("cursor") or 0
 while True:
     step += 1
     tree = Tree(f"t{step}", "p")
-    store.open_tree(tree.tree_id, "p", "train", step, step)
+    store.hear(Opened(tree, "train", step))
     for i in range(3):
         result = Result(prompt=(), completion=Completion("x" * 500, "stop", "q", 0), program=None,
                         public_verdict=Verdict(Status.CE, ()), hidden_verdict=None, score=0)
         node = tree.add(tree.expand(None, "a"), result)
-        store.append_node(tree.tree_id, node)
+        store.hear(Told(tree, node))
     with store.transaction():
-        store.finish_tree(tree)
-        store.append_metrics(step, "run", {"loss": 1.0, "kl": 2.0})
+        store.hear(Finished(tree, "train", step))
+        store.hear(Metrics(step, "run", {"loss": 1.0, "kl": 2.0}))
         store.record_samples([(f"t{step}/{i}", "q", step, "trained") for i in range(3)])
         store.put_state("cursor", step)
     print(step, flush=True)

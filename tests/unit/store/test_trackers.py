@@ -15,6 +15,7 @@ import pytest
 from mars2 import build
 from mars2.config.load import load_config
 from mars2.core.errors import ConfigError, MissingPackage
+from mars2.core.events import Metrics, Note
 from mars2.recipes import FOLDER
 from mars2.store.tensorboard import TensorBoardListener
 from mars2.store.trackio_tracker import TrackioTracker
@@ -26,10 +27,10 @@ CONFIGS = FOLDER
 def log_two_rounds(tracker: Any) -> None:
     with tracker as open_tracker:
         for step in (1, 2):
-            open_tracker.metrics(step, "run", {"team_pass_rate": 0.25 * step})
-            open_tracker.metrics(step, "policy/a", {"kl": 0.5 * step})
-        open_tracker.event("alarm", {"text": "KL ran away"})
-        open_tracker.event("checkpoint", {"folder": "00000002"})
+            open_tracker.hear(Metrics(step, "run", {"team_pass_rate": 0.25 * step}))
+            open_tracker.hear(Metrics(step, "policy/a", {"kl": 0.5 * step}))
+        open_tracker.hear(Note("alarm", {"text": "KL ran away"}))
+        open_tracker.hear(Note("checkpoint", {"folder": "00000002"}))
 
 
 class FakePackage(SimpleNamespace):
@@ -108,11 +109,11 @@ def test_tensorboard_shows_what_a_resumed_run_does_again_once(tmp_path: Path) ->
 
     with TensorBoardListener(tmp_path) as board:
         for step in (1, 2, 3):
-            board.metrics(step, "run", {"pass": 0.1 * step})
+            board.hear(Metrics(step, "run", {"pass": 0.1 * step}))
     with TensorBoardListener(tmp_path) as board:  # killed after round 3, resumed from round 1
-        board.event("resumed", {"checkpoint": "00000001", "step": 1})
+        board.hear(Note("resumed", {"checkpoint": "00000001", "step": 1}))
         for step in (2, 3):
-            board.metrics(step, "run", {"pass": 0.5 * step})
+            board.hear(Metrics(step, "run", {"pass": 0.5 * step}))
     found = EventAccumulator(str(tmp_path)).Reload().Scalars("run/pass")
     assert [(s.step, pytest.approx(s.value)) for s in found] == [(1, 0.1), (2, 1.0), (3, 1.5)]
 

@@ -1,29 +1,40 @@
 """Grows one tree: choose, prompt, generate, parse, judge, tell. Training and test time share this loop.
 
-An expansion is chosen, brings its result whenever that comes, and is told to the search when its turn has come:
+The life of an expansion (`State`, in `_Growing.lives`); it leaves with its last step:
+
+    CHOSEN ─→ RUNNING ─→ HELD ────→ told to the search: a node
+                    └──→ GIVEN_UP ─→ cancelled: every call failed
+
+From CHOSEN until it leaves, it stands in `tree.pending`, where the search sees it; what it brought is in `tree.held`.
+Whose turn it is to leave:
 
 - lockstep: `expansions_in_flight` are chosen together, all of them finish, and they are told in order of choice;
 - order "expansion": told in order of choice; expansion i is chosen as soon as exactly the results up to
   i − expansions_in_flight are told. The tree is then a function of the answers: no timing can change it;
 - order "arrival": told as they come, so that a slow generation holds up nothing; timing decides the tree.
 
-Chosen, finished and told are recorded as they happen; `grow` goes on with a tree that an interrupted run left behind.
+Each step is told to the listener as it happens; `grow` goes on with a tree that an interrupted run left behind.
+
+Example, order "expansion" with two in flight: expansions 0 and 1 run. 1 is finished first: HELD, for 0 has not left.
+0 is finished: told as node 0, and expansion 2 is chosen, which has seen node 0 and not 1. Then 1 is told as node 1.
 """
 
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, replace
-from typing import Literal, Protocol
+from enum import Enum, auto
+from typing import Literal
 
 from mars2.config.growing import BudgetConfig, StoppingConfig
 from mars2.core.completion import Prompt
 from mars2.core.errors import ConfigError
+from mars2.core.events import Cancelled, Chosen, Held, Listener, Told, nobody
 from mars2.core.problem import Problem
 from mars2.core.protocols import Search, Stop
 from mars2.core.seeds import stream
-from mars2.core.tree import Expansion, Failure, Node, Tree
+from mars2.core.tree import Expansion, Failure, Tree
 from mars2.runs.growing.attempt import Attempt, Attempter
 from mars2.runs.growing.budget import Ledger
 from mars2.runs.growing.stopping import Stopping
@@ -35,35 +46,22 @@ MAX_CANCELLED_IN_A_ROW = 3
 Order = Literal["expansion", "arrival"]
 
 
-class GrowthLog(Protocol):
-    """Hears what happens to a tree, the moment it happens; `runs.recorder.Recorder` writes it down."""
+class State(Enum):
+    """Where an expansion that is still pending stands; drawn above."""
 
-    def expansions(self, tree: Tree, chosen: Sequence[Expansion]) -> None: ...
-
-    def held(self, tree: Tree, expansion: Expansion, failure: Failure | None) -> None: ...
-
-    def node(self, tree: Tree, node: Node, failure: Failure | None = None) -> None: ...
-
-    def cancelled(self, tree: Tree, failure: Failure) -> None: ...
+    CHOSEN = auto()  # by the search
+    RUNNING = auto()  # its calls and judgements are under way
+    HELD = auto()  # it brought a result, which waits for its turn
+    GIVEN_UP = auto()  # every call failed; that waits for its turn too
 
 
-class NoLog:
-    """Hears nothing."""
+@dataclass(slots=True)
+class _Life:
+    """A pending expansion."""
 
-    def expansions(self, tree: Tree, chosen: Sequence[Expansion]) -> None:
-        pass
-
-    def held(self, tree: Tree, expansion: Expansion, failure: Failure | None) -> None:
-        pass
-
-    def node(self, tree: Tree, node: Node, failure: Failure | None = None) -> None:
-        pass
-
-    def cancelled(self, tree: Tree, failure: Failure) -> None:
-        pass
-
-
-NO_LOG: GrowthLog = NoLog()
+    state: State = State.CHOSEN
+    task: asyncio.Task[Attempt] | None = None
+    failure: Failure | None = None  # its failed calls, as long as no event has told of them
 
 
 @dataclass(frozen=True, slots=True)
@@ -101,31 +99,29 @@ class TreeGrower(Attempter):
         problem: Problem,
         *,
         next_wave: Callable[[], Awaitable[None]] | None = None,
-        log: GrowthLog = NO_LOG,
+        hear: Listener = nobody,
     ) -> Growth:
         """Grow `tree` to `max_nodes` nodes, or go on with a partly grown one.
 
         Args:
             next_wave: awaited before each wave (lockstep). None: no waves; `order` says when results are told.
         """
-        growing = _Growing(self, tree, problem, log)
+        growing = _Growing(self, tree, problem, hear)
         return await growing.run(next_wave)
 
 
 class _Growing:
     """One tree while it grows."""
 
-    def __init__(self, grower: TreeGrower, tree: Tree, problem: Problem, log: GrowthLog) -> None:
+    def __init__(self, grower: TreeGrower, tree: Tree, problem: Problem, hear: Listener) -> None:
         self.grower = grower
         self.tree = tree
         self.problem = problem
-        self.log = log
+        self.hear = hear
         self.search = grower.new_search()
         self.stopping = Stopping(grower.stop_rules)
         self.ledger = Ledger(grower.budget, grower.agents)
-        self.running: set[asyncio.Task[Attempt]] = set()
-        self.given_up: dict[int, Failure] = {}  # expansion id → its failure, waiting for its turn
-        self.unlogged: dict[int, Failure | None] = {}  # expansion id of a held node → its failed calls
+        self.lives: dict[int, _Life] = {}  # of the expansions in `tree.pending`, in order of choice
         self.in_waves = False
         self.is_over = False
         self.reason = ""
@@ -136,9 +132,10 @@ class _Growing:
         try:
             await (self._run_free() if next_wave is None else self._run_lockstep(next_wave))
         finally:
-            for task in self.running:
+            running = self.running
+            for task in running:
                 task.cancel()
-            await asyncio.gather(*self.running, return_exceptions=True)
+            await asyncio.gather(*running, return_exceptions=True)
             for expansion in list(self.tree.pending.values()):
                 self.tree.cancel(expansion)
         return Growth(self.tree, self.reason, self.error)
@@ -184,8 +181,15 @@ class _Growing:
         for expansion in tree.pending.values():
             prompt = self.grower.prompt(tree, self.problem, expansion.parent_id, expansion.agent)
             self.ledger.reserve(expansion.id, expansion.agent, prompt)
-            if expansion.id not in tree.held:
+            if expansion.id in tree.held:
+                self.lives[expansion.id] = _Life(State.HELD)
+            else:
+                self.lives[expansion.id] = _Life()
                 self._start(expansion, prompt)
+
+    @property
+    def running(self) -> list[asyncio.Task[Attempt]]:
+        return [life.task for life in self.lives.values() if life.state is State.RUNNING and life.task is not None]
 
     @property
     def elapsed_s(self) -> float:
@@ -218,7 +222,7 @@ class _Growing:
                 break
             chosen.append(started)
         if chosen:
-            self.log.expansions(self.tree, [expansion for expansion, _ in chosen])  # a wave at once, or not at all
+            self.hear(Chosen(self.tree, [expansion for expansion, _ in chosen]))  # a wave at once, or not at all
         for expansion, prompt in chosen:
             self._start(expansion, prompt)
 
@@ -239,40 +243,49 @@ class _Growing:
             self.reason = refusal
             return None
         expansion = tree.expand(choice.parent_id, choice.agent)
+        self.lives[expansion.id] = _Life()
         self.ledger.reserve(expansion.id, choice.agent, prompt)
         return expansion, prompt
 
     def _start(self, expansion: Expansion, prompt: Prompt) -> None:
-        attempt = self.grower.attempt(self.tree, self.problem, expansion, prompt)
-        self.running.add(asyncio.create_task(attempt))
+        life = self.lives[expansion.id]
+        life.task = asyncio.create_task(self.grower.attempt(self.tree, self.problem, expansion, prompt))
+        life.state = State.RUNNING
 
     # ── results ─────────────────────────────────────────────────────────────────────────────────────────────────────
 
     async def _collect(self) -> None:
         """Wait for results, or for the end of the time budget, and keep them until their turn."""
         timeout = None if self.left_s is None else max(self.left_s, 0.0)
-        done, self.running = await asyncio.wait(self.running, timeout=timeout, return_when=asyncio.FIRST_COMPLETED)
+        done, _ = await asyncio.wait(self.running, timeout=timeout, return_when=asyncio.FIRST_COMPLETED)
         errors = [error for task in done if (error := task.exception()) is not None]  # each is looked at, one raised
         if errors:
             raise errors[0]
-        for attempt in sorted((task.result() for task in done), key=lambda a: a.expansion.id):
-            expansion, failure = attempt.expansion, attempt.failure
-            if attempt.result is None:
-                assert failure is not None
-                self.given_up[expansion.id] = failure
-                continue
-            self.tree.hold(expansion, replace(attempt.result, elapsed_s=self.elapsed_s))
-            if failure is not None:
-                self.tree.failures.append(failure)
-            self.unlogged[expansion.id] = failure
+        finished = sorted((task.result() for task in done), key=lambda attempt: attempt.expansion.id)
+        for attempt in finished:
+            self._keep(attempt)
         if not done and self._stop():
             for expansion in list(self.tree.pending.values()):  # what came in time counts
-                if expansion.id in self.tree.held:
+                if self.lives[expansion.id].state is State.HELD:
                     self._settle(expansion)
             return
-        for expansion_id in [i for i in self.unlogged if not self._is_next(i)]:
-            expansion = self.tree.pending[expansion_id]
-            self.log.held(self.tree, expansion, self.unlogged.pop(expansion_id))
+        for attempt in finished:
+            if attempt.result is not None and not self._is_next(attempt.expansion.id):
+                life, expansion = self.lives[attempt.expansion.id], attempt.expansion
+                self.hear(Held(self.tree, expansion, self.tree.held[expansion.id], life.failure))
+                life.failure = None
+
+    def _keep(self, attempt: Attempt) -> None:
+        """An expansion is no longer running."""
+        life = self.lives[attempt.expansion.id]
+        life.failure = attempt.failure
+        if attempt.result is None:
+            life.state = State.GIVEN_UP
+            return
+        life.state = State.HELD
+        self.tree.hold(attempt.expansion, replace(attempt.result, elapsed_s=self.elapsed_s))
+        if attempt.failure is not None:
+            self.tree.failures.append(attempt.failure)
 
     def _is_next(self, expansion_id: int) -> bool:
         """Whether a finished expansion is told before anything else is awaited, hence recorded as a node at once."""
@@ -281,26 +294,29 @@ class _Growing:
         return self.grower.order == "arrival" or expansion_id == next(iter(self.tree.pending))
 
     def _due(self) -> Expansion | None:
-        """The expansion to be told next, if its result is there."""
-        pending = self.tree.pending
-        if self.grower.order == "arrival":
-            finished = min((*self.tree.held, *self.given_up), default=None)
-            return None if finished is None else pending[finished]
-        head = next(iter(pending), None)  # pending is in order of choice
-        return pending[head] if head in self.tree.held or head in self.given_up else None
+        """The expansion to leave next, if it is finished."""
+        waiting = (i for i, life in self.lives.items() if life.state in (State.HELD, State.GIVEN_UP))
+        first = next(waiting, None)
+        if first is None or (self.grower.order == "expansion" and first != next(iter(self.lives))):
+            return None
+        return self.tree.pending[first]
 
     def _settle(self, expansion: Expansion) -> None:
-        """Tell the search what an expansion brought."""
-        if expansion.id in self.given_up:
-            self._cancel(expansion, self.given_up.pop(expansion.id))
+        """An expansion leaves: the search is told what it brought, or it is cancelled. One still running stays."""
+        life = self.lives[expansion.id]
+        if life.state is State.GIVEN_UP:
+            assert life.failure is not None
+            del self.lives[expansion.id]
+            self._cancel(expansion, life.failure)
             return
         node = self.tree.admit(expansion)
         if node is None:
             return
+        del self.lives[expansion.id]
         self.ledger.settle(expansion.id, node.completion)
         self.search.tell(self.tree, node)
         self.stopping.tell(node)
-        self.log.node(self.tree, node, self.unlogged.pop(expansion.id, None))
+        self.hear(Told(self.tree, node, life.failure))
 
     def _cancel(self, expansion: Expansion, failure: Failure) -> None:
         tree = self.tree
@@ -311,7 +327,7 @@ class _Growing:
             failure = replace(failure, is_last=True)
             self._remove(failure)
         tree.failures.append(failure)
-        self.log.cancelled(tree, failure)
+        self.hear(Cancelled(tree, failure))
 
     def _cancelled_in_a_row(self, agent: str) -> int:
         """Cancelled expansions of an agent since its last node."""

@@ -8,9 +8,10 @@ from dataclasses import dataclass
 from functools import partial
 from typing import TypeVar
 
+from mars2.core.events import Listener, nobody
 from mars2.core.problem import Problem
 from mars2.core.tree import Tree
-from mars2.runs.growing.grow_tree import NO_LOG, Growth, GrowthLog, TreeGrower
+from mars2.runs.growing.grow_tree import Growth, TreeGrower
 from mars2.runs.growing.lockstep import Lockstep
 
 
@@ -35,7 +36,7 @@ async def grow_trees(
     *,
     trees_in_flight: int,
     lockstep: bool,
-    log: GrowthLog = NO_LOG,
+    hear: Listener = nobody,
     on_tree: OnTree | None = None,
 ) -> list[Growth]:
     """Grow every job's tree; results are in the order of `jobs`. The first exception cancels the rest."""
@@ -43,7 +44,7 @@ async def grow_trees(
 
     async def work(numbered: tuple[int, Job], next_wave: NextWave | None) -> None:
         index, job = numbered
-        growth = await job.grower.grow(job.tree, job.problem, next_wave=next_wave, log=log)
+        growth = await job.grower.grow(job.tree, job.problem, next_wave=next_wave, hear=hear)
         growths[index] = growth
         if on_tree is not None:
             on_tree(job, growth)

@@ -9,6 +9,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from mars2.core.events import Finished, Opened
 from mars2.core.problem import Problem
 from mars2.core.protocols import Sandbox
 from mars2.core.tree import Tree
@@ -78,8 +79,7 @@ class Memory:
 
     recorder: Recorder
     measured: Mapping[str, Measured]  # tree id → of an earlier start
-    recorded: Callable[[str], tuple[Tree, bool] | None]  # tree id → what was kept of it, and whether it is finished
-    reopen: Callable[[str], None]  # let a finished tree grow on
+    recorded: Callable[[str], Tree | None]  # tree id → what was kept of it
 
 
 @dataclass(frozen=True, slots=True)
@@ -167,7 +167,7 @@ class Evaluation:
         measured = Measured(
             stop_reason, max_nodes, tuple(await measure(tree, task.problem, budgets, task.entrant.choose))
         )
-        self.memory.recorder.event(
+        self.memory.recorder.note(
             "measured",
             tree_id=task.tree_id,
             stop_reason=stop_reason,
@@ -182,20 +182,15 @@ class Evaluation:
     async def _grown(self, task: _Task, next_wave: NextWave | None, memory: Memory) -> tuple[Tree, str, int]:
         """A tree grown to its budget or beyond, why it stopped, and the budget it was grown to."""
         grower, recorder = task.entrant.grower, memory.recorder
-        tree, is_finished = memory.recorded(task.tree_id) or (Tree(task.tree_id, task.problem.id), False)
+        tree = memory.recorded(task.tree_id) or Tree(task.tree_id, task.problem.id)
         earlier = self._earlier(task)
         if earlier is not None:  # but not measured at these budgets
             return tree, earlier.stop_reason, earlier.max_nodes
-        if is_finished:
-            memory.reopen(task.tree_id)
-        for node in tree:  # of an earlier start: for the progress bar
-            for listener in recorder.listeners:
-                listener.node(tree, node)
-        recorder.open_tree(tree, phase=task.phase, step=task.seed)
-        growth = await grower.grow(tree, task.problem, next_wave=next_wave, log=recorder)
-        recorder.tree(tree, phase=task.phase, step=task.seed)
+        recorder.hear(Opened(tree, task.phase, task.seed))
+        growth = await grower.grow(tree, task.problem, next_wave=next_wave, hear=recorder.hear)
+        recorder.hear(Finished(tree, task.phase, task.seed))
         if growth.error is not None:
-            recorder.event("alarm", text=f"{task.tree_id}: {growth.stop_reason}: {growth.error}")
+            recorder.note("alarm", text=f"{task.tree_id}: {growth.stop_reason}: {growth.error}")
         return tree, growth.stop_reason, grower.max_nodes
 
     def _series(self, entrant: Entrant, found: Mapping[str, tuple[Outcome, ...]]) -> Series:

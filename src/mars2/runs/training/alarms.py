@@ -26,14 +26,11 @@ class Alarms:
         self._gaps: dict[str, deque[float]] = {}  # scope → log-prob gaps of the last updates
         self._skipped: dict[str, float] = {}  # scope → skipped_steps at the last look
 
-    def check(self, scopes: Mapping[str, Mapping[str, float]]) -> list[str]:
-        """Sentences on what is wrong with these metrics (scope → name → value) and was not before; [] if nothing is."""
-        found: list[str] = []
-        for scope, values in scopes.items():
-            troubles, before = dict(self._troubles(scope, values)), self._raised.get(scope, set())
-            found += [text for metric, text in troubles.items() if metric not in before]
-            self._raised[scope] = set(troubles) | {metric for metric in before if metric not in values}
-        return found
+    def check(self, scope: str, values: Mapping[str, float]) -> list[str]:
+        """Sentences on what is wrong with the metrics of a scope and was not before; [] if nothing is."""
+        troubles, before = dict(self._troubles(scope, values)), self._raised.get(scope, set())
+        self._raised[scope] = set(troubles) | {metric for metric in before if metric not in values}
+        return [text for metric, text in troubles.items() if metric not in before]
 
     def _troubles(self, scope: str, values: Mapping[str, float]) -> Iterator[tuple[str, str]]:
         """(metric, sentence) of each."""

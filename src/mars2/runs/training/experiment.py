@@ -31,11 +31,11 @@ class Experiment:
         found: dict[str, Figures] = {}
         try:
             await self._measure("before", found)
-            self.recorder.event("training_started", steps=self.trainer.training.steps)
+            self.recorder.note("training_started", steps=self.trainer.training.steps)
             await self.trainer.run()
             await self._measure("after", found)
         except asyncio.CancelledError:
-            self.recorder.event("interrupted")
+            self.recorder.note("interrupted")
             raise
         return found
 
@@ -47,11 +47,11 @@ class Experiment:
         evaluation = self.evaluations.get(label)
         if evaluation is None:
             return
-        self.recorder.event(
+        self.recorder.note(
             "evaluation_started", label=label, num_nodes=evaluation.num_nodes, num_done=evaluation.num_done
         )
         found[label] = figures_of(label, await evaluation.run(), self.agents)
-        self.recorder.event("evaluation", **found[label].payload())
+        self.recorder.note("evaluation", **found[label].payload())
 
 
 def peak_memory_mib() -> float:

@@ -16,6 +16,7 @@ from typing import Any, TypeVar
 from mars2.config.growing import RolloutConfig
 from mars2.config.training import TrainingConfig
 from mars2.core.errors import BackendError, Mars2Error
+from mars2.core.events import Finished
 from mars2.core.problem import Problem
 from mars2.core.protocols import CanSleep, Learner, TrainableBackend
 from mars2.core.sample import TrainingSample
@@ -123,7 +124,7 @@ class Trainer:
                 jobs,
                 trees_in_flight=self.rollout.trees_in_flight,
                 lockstep=self.rollout.lockstep,
-                log=self.recorder,
+                hear=self.recorder.hear,
             )
             self.progress.next_tree += len(growths)
             credited = [self._receive(growth) for growth in growths]
@@ -153,7 +154,7 @@ class Trainer:
                     await changed.wait_for(lambda: min(len(b) for b in self.buffers.values()) < room)
                 index = self._take_index()
                 job = self._job(index)
-                growth = await self.grower.grow(job.tree, job.problem, log=self.recorder)
+                growth = await self.grower.grow(job.tree, job.problem, hear=self.recorder.hear)
                 self.progress.unfinished.remove(index)
                 round_.append((self._receive(growth), growth))
                 if len(round_) == self.training.trees_per_round:
@@ -224,7 +225,7 @@ class Trainer:
         credited, self.progress.credit = self.credit(growth.tree, self.progress.credit)
         for name, buffer in self.buffers.items():
             buffer.add(s for s in credited.samples if s.policy == name)
-        self.recorder.tree(credited.tree, phase=PHASE, step=self.progress.rounds + 1, annotations=credited.annotations)
+        self.recorder.hear(Finished(growth.tree, PHASE, self.progress.rounds + 1, credited.annotations))
         return credited
 
     def _end_round(self, credited: Sequence[CreditedTree], growths: Sequence[Growth], elapsed_s: float) -> None:
@@ -246,7 +247,7 @@ class Trainer:
         }
         self.recorder.metrics(self.progress.rounds, scopes)
         shown = next((c for c in credited if c.is_kept), credited[0])
-        self.recorder.event(
+        self.recorder.note(
             "sample_tree",
             step=self.progress.rounds,
             tree_id=shown.tree.tree_id,
@@ -340,7 +341,7 @@ class Trainer:
         self._saved, self._saved_state = self._now, moment
         store.sync()  # a checkpoint must not survive a power cut that its ledger does not
         folder = await _finish(asyncio.to_thread(self.checkpoints.write, state, self.learners))
-        self.recorder.event("checkpoint", folder=folder.name, is_best=progress.is_best)
+        self.recorder.note("checkpoint", folder=folder.name, is_best=progress.is_best)
 
     def _restore(self) -> None:
         checkpoint = self.checkpoints.latest()
@@ -350,12 +351,12 @@ class Trainer:
         self.progress, position = self.checkpoints.restore(checkpoint, self.buffers, self.learners)
         self.recorder.store.rollback(position)
         self._saved = self._now
-        self.recorder.event("resumed", checkpoint=checkpoint.name, step=self.progress.rounds)
+        self.recorder.note("resumed", checkpoint=checkpoint.name, step=self.progress.rounds)
 
     # ── records ─────────────────────────────────────────────────────────────────────────────────────────────────────
 
     def _enter(self, samples: Sequence[TrainingSample], policy: str, outcome: str) -> None:
-        self.recorder.samples((s.key for s in samples), policy=policy, step=self.progress.rounds, outcome=outcome)
+        self.recorder.store.record_samples((s.key, policy, self.progress.rounds, outcome) for s in samples)
 
     def _sandbox_counts(self) -> tuple[int, int]:
         """Programs judged, and failures of the judge itself."""

@@ -22,8 +22,7 @@ from contextlib import suppress
 from typing import Any
 
 STARTED = "mars2 started"  # how the other side tells a program's fault from the service's
-PROGRAM, TEST = "solution.py", "<test>"
-MOST_MESSAGE, MOST_TRACE_LINES, MIN_FILE_BYTES, MIB = 2_000, 12, 1 << 20, 1 << 20
+MIN_FILE_BYTES, MIB = 1 << 20, 1 << 20
 
 
 def main() -> None:
@@ -73,12 +72,12 @@ def run_child(request: dict[str, Any]) -> None:
         (2, "err.bin", os.O_WRONLY),
     ):
         os.dup2(os.open(name, flags | os.O_APPEND if standard else flags), standard)
-    from mars2_remote import encoding  # type: ignore[import-not-found]
+    from mars2_remote import encoding, protocol, recursion  # type: ignore[import-not-found]
     from mars2_remote.program import checker  # type: ignore[import-not-found]
 
     set_limits(request)
-    report = checker.run(request["body"]) if request["kind"] == "check" else run_program(request, encoding)
-    sys.setrecursionlimit(max(sys.getrecursionlimit(), 5_000))
+    report = checker.run(request["body"]) if request["kind"] == protocol.CHECK else run_test(request)
+    recursion.make_room()
     try:
         view = memoryview(encoding.encode(report))
         while view:
@@ -105,108 +104,40 @@ def set_limits(request: dict[str, Any]) -> None:
         pass
 
 
-def run_program(request: dict[str, Any], encoding: Any) -> Any:
-    """("refused", type, message), ("exit", code), ("value", bytes), ("done",) or ("error", type, message, lines)."""
-    source = request["program"].decode("utf-8", "surrogatepass").removeprefix("\ufeff")
+def run_test(request: dict[str, Any]) -> Any:
+    """A report, see `run_program`, or ("refused", type, message) of a program that does not compile."""
+    from mars2_remote import protocol  # type: ignore[import-not-found]
+    from mars2_remote.program import run_program as running  # type: ignore[import-not-found]
+
+    kind, source = request["kind"], request["program"]
     try:
-        code = compile(source, PROGRAM, "exec", dont_inherit=True)
-    except (SyntaxError, ValueError, MemoryError, RecursionError, OverflowError) as error:
-        return ("refused", type(error).__name__, message_of(error))
-    kind = request["kind"]
-    if kind == "compile":
+        text = source.decode("utf-8", "surrogatepass").removeprefix("\ufeff")
+        code = compile(text, protocol.PROGRAM_NAME, "exec", dont_inherit=True)
+    except running.COMPILE_ERRORS as error:
+        return ("refused", type(error).__name__, running.message_of(error))
+    if kind == protocol.COMPILE:
         return ("done",)
-    sys.stdin = open(0, encoding="utf-8", errors="surrogateescape", closefd=False)  # noqa: SIM115
-    sys.stdout = open(1, "w", encoding="utf-8", errors="surrogateescape", newline="\n", closefd=False)  # noqa: SIM115
-    sys.stderr = open(2, "w", encoding="utf-8", errors="backslashreplace", buffering=1, closefd=False)  # noqa: SIM115
-    module = types.ModuleType("__main__" if kind == "stdio" else "solution")
-    module.__dict__.update(__builtins__=builtins, __file__=PROGRAM)
-    sys.modules["__main__"] = sys.modules[module.__name__] = module
-    sys.argv = [PROGRAM]
+    sys.stdin, sys.stdout, sys.stderr = running.standard_streams()
+    main = types.ModuleType(running.SCRIPT if kind == protocol.RUN_STDIO else running.MODULE)
+    main.__dict__.update(__builtins__=builtins, __file__=protocol.PROGRAM_NAME)
+    sys.modules[running.SCRIPT] = sys.modules[main.__name__] = main
+    sys.argv = [protocol.PROGRAM_NAME]
     sys.setrecursionlimit(1_000)
     try:
-        report = run_test(request, code, module, encoding)
+        report = running.run_program(kind, request["body"], code, main.__dict__)
     except SystemExit as error:
-        report = ("exit", exit_code(error))
+        report = ("exit", running.exit_code(error))
     except BaseException as error:
-        report = ("error", type(error).__name__[:100], message_of(error), trace(error, source))
+        report = running.error_report(error, source)
     try:
         threading._shutdown()  # type: ignore[attr-defined]
         atexit._run_exitfuncs()
         sys.stdout.flush()
         sys.stderr.flush()
     except BaseException as error:
-        if report in (("exit", 0), ("done",)):
-            report = ("error", type(error).__name__[:100], message_of(error), trace(error, source))
+        if report in (protocol.EXIT_0, ("done",)):
+            report = running.error_report(error, source)
     return report
-
-
-def run_test(request: dict[str, Any], code: types.CodeType, module: types.ModuleType, encoding: Any) -> Any:
-    """The program, then the call or the assertions."""
-    exec(code, module.__dict__)
-    if request["kind"] == "call":
-        name = request["function"]
-        function = module.__dict__.get(name)
-        if function is None and "Solution" in module.__dict__:
-            function = getattr(module.__dict__["Solution"](), name)
-        if function is None:
-            raise NameError(f"the program defines no function {name!r}")
-        value = function(*request["args"])
-        sys.setrecursionlimit(max(sys.getrecursionlimit(), 5_000))
-        try:
-            return ("value", encoding.encode(value))
-        except encoding.EncodingError as error:
-            return ("error", "EncodingError", f"returned value: {error}", "")
-    if request["kind"] == "assert":
-        try:
-            exec(compile(request["code"], TEST, "exec", dont_inherit=True), module.__dict__)
-        except AssertionError as error:
-            return ("error", "AssertionError", message_of(error) or failed_line(error, request["code"]), "")
-        return ("done",)
-    return ("exit", 0)
-
-
-def message_of(error: BaseException) -> str:
-    try:
-        return str(error)[:MOST_MESSAGE]
-    except BaseException as second:
-        return f"<its message raised {type(second).__name__}>"
-
-
-def exit_code(error: SystemExit) -> int:
-    if error.code is None:
-        return 0
-    if isinstance(error.code, int):
-        return int(error.code) & 0xFF
-    print(error.code, file=sys.stderr)
-    return 1
-
-
-def lines_in(error: BaseException, file: str) -> list[tuple[int, str]]:
-    """Line number and function of every step of a traceback that lies in `file`, outermost first."""
-    found, step = [], error.__traceback__
-    while step is not None:
-        if step.tb_frame.f_code.co_filename == file:
-            found.append((step.tb_lineno, step.tb_frame.f_code.co_name))
-        step = step.tb_next
-    return found
-
-
-def failed_line(error: BaseException, code: str) -> str:
-    lines, steps = code.split("\n"), lines_in(error, TEST)
-    number = steps[-1][0] if steps else 0
-    return f"failed: {lines[number - 1].strip()[:MOST_MESSAGE] if 0 < number <= len(lines) else ''}"
-
-
-def trace(error: BaseException, source: str) -> str:
-    lines = source.split("\n")
-    shown = []
-    for number, name in lines_in(error, PROGRAM):
-        text = lines[number - 1].strip() if 0 < number <= len(lines) else ""
-        shown.append(f"line {number}, in {name}: {text[:200]}")
-    if len(shown) > MOST_TRACE_LINES:
-        half = MOST_TRACE_LINES // 2
-        shown = [*shown[:half], f"… {len(shown) - 2 * half} more …", *shown[-half:]]
-    return "\n".join(shown)
 
 
 if __name__ == "__main__":

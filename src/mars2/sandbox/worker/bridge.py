@@ -18,7 +18,8 @@ def main() -> None:
     """Run a worker until standard input ends, then wait for it. Exits with its code."""
     ctypes.CDLL(None).prctl(_PR_SET_DUMPABLE, 0, 0, 0, 0)  # what passes here is not for programs to read
     ours, theirs = socket.socketpair()
-    command = [sys.executable, "-s", "-P", "-S", "-X", "utf8", str(Path(__file__).resolve().parent)]
+    options = sys.orig_argv[1:-1]  # those that this process was started with
+    command = [sys.executable, *options, str(Path(__file__).resolve().parent)]
     worker = subprocess.Popen(
         [*command, str(theirs.fileno())],
         stdin=subprocess.DEVNULL,

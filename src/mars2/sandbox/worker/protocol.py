@@ -28,6 +28,7 @@ HELLO, CALLING, DONE = b"hkd"  # kind of a reply
 # To a process, on the control socket: one byte, then the number of bytes in the box (8, little-endian).
 RUN_TESTS, RUN_STDIO, RUN_CALL, RUN_ASSERT, RUN_TESTER = b"RSCAT"
 CHECK = ord("V")  # by a problem's own checker
+COMPILE = ord("P")  # and run nothing: only asked of a remote service
 BEGIN, SERVE_CALL, END = b"BKE"  # the steps of a test that runs apart, in a tester's process
 
 # What a process writes of tests that it runs by itself.

@@ -14,7 +14,7 @@ from ..encoding import encode
 from ..jail import isolation
 from ..jail.isolation import ChildLock
 from ..protocol import PROGRAM_NAME
-from .run_program import message_of
+from .run_program import COMPILE_ERRORS, message_of
 
 MEMORY_BYTES = 512 * 2**20
 _SPENT_KIB = 192 * 2**10  # a process that has grown beyond this is replaced
@@ -49,7 +49,7 @@ def compiled(source: bytes, scan: bool) -> tuple[str, bytes, tuple[str, ...] | N
         tree = ast.parse(text, PROGRAM_NAME) if scan else None
         code = compile(text if tree is None else tree, PROGRAM_NAME, "exec", dont_inherit=True)
         packed = marshal.dumps(code)
-    except (SyntaxError, ValueError, MemoryError, RecursionError, OverflowError) as error:
+    except COMPILE_ERRORS as error:
         return ("refused", type(error).__name__, message_of(error))
     modules = None
     if tree is not None:

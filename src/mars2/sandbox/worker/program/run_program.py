@@ -18,6 +18,7 @@ from ..protocol import EXIT_0, PROGRAM_NAME, RUN_ASSERT, RUN_CALL, TEST_NAME
 from ..recursion import make_room
 
 SCRIPT, MODULE = "__main__", "solution"  # `__name__` of a program that is run, and of one whose functions are called
+COMPILE_ERRORS = (SyntaxError, ValueError, MemoryError, RecursionError, OverflowError)
 _MAX_MESSAGE = 2_000
 _MAX_TRACE_LINES = 12
 

@@ -52,13 +52,13 @@ class Zygote(Protocol):
         ...
 
 
-def message_of(test: Test) -> tuple[int, bytes, bytes]:
-    """Request kind, body and stdin of a test. No expected output is among them."""
+def message_of(test: Test, version: int = marshal.version) -> tuple[int, bytes, bytes]:
+    """Request kind, body (values in that version of marshal) and stdin of a test: no expected output is among them."""
     match test:
         case ("stdio", text, _):
             return RUN_STDIO, b"", text.encode("utf-8", "surrogatepass")
         case ("call", name, args, _):
-            return RUN_CALL, marshal.dumps((name, args)), b""
+            return RUN_CALL, marshal.dumps((name, args), version), b""
         case ("assert", code):
             return RUN_ASSERT, code.encode("utf-8", "surrogatepass"), b""
         case _:
