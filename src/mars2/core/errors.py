@@ -12,7 +12,7 @@ Mars2Error
 ├── RewardModelError       the reward model gave no probability for each program (runs/growing/guidance.py)
 ├── SandboxUnavailable     the judge itself is broken; never a verdict, never a reward
 ├── TrainingDiverged       several updates in a row had a loss or gradient that is not finite (learners/optimizer.py)
-├── TrainingStalled        a run has nothing left to learn from (runs/training/train.py)
+├── TrainingStalled        a run has nothing left to learn from (runs/training/core.py)
 ├── WarmStartError         training a tiny policy of the lab failed (lab/warm_start.py)
 └── StoreError             a run folder cannot be read or written
     └── RunNotBegun        the run's folder exists, its tables do not yet (store/schema.py)

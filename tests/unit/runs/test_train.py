@@ -17,6 +17,7 @@ from team_of_scripts import HALF, PROBLEM, RIGHT, WRONG, grower, judge, look, sc
 from mars2.config.growing import RolloutConfig
 from mars2.config.training import MovingBaselineConfig, RewardConfig, ShapingConfig, TrainingConfig
 from mars2.core.errors import BackendError
+from mars2.core.events import Event, Metrics
 from mars2.core.problem import Suite
 from mars2.core.protocols import Snapshot
 from mars2.core.serial import tree_hash
@@ -31,7 +32,8 @@ from mars2.runs.measuring.results import TEAM
 from mars2.runs.measuring.validation import METRIC, Validation
 from mars2.runs.recorder import Recorder
 from mars2.runs.training.checkpoints import Checkpoints
-from mars2.runs.training.train import Trainer, TrainingStalled
+from mars2.runs.training.core import TrainingStalled
+from mars2.runs.training.train import Trainer
 from mars2.sandbox import ScriptedSandbox
 from mars2.search.best_of_n import BestOfN
 from mars2.store.run_store import RunStore
@@ -60,6 +62,16 @@ def trainer(folder: Path, store: RunStore, latency_s: float = 0.0, **training: A
         recorder=Recorder(store),
         checkpoints=Checkpoints(folder / "checkpoints", keep=2),
     )
+
+
+def die_at_the_end_of_round(run: Trainer, number: int) -> None:
+    """As kill -9, as far as the run can tell: not a cancellation, so no checkpoint is written."""
+
+    def hear(event: Event) -> None:
+        if isinstance(event, Metrics) and event.scope == "run" and event.step == number:
+            raise KeyError("killed")
+
+    run.recorder.listeners.append(hear)
 
 
 def batches(run: Trainer) -> dict[str, list[list[str]]]:
@@ -106,23 +118,15 @@ async def test_a_finished_run_resumed_for_longer_equals_one_long_run(tmp_path: P
 
 async def test_what_came_after_the_last_checkpoint_is_done_again(tmp_path: Path) -> None:
     """As after kill -9: the process is gone with two rounds behind the checkpoint; nothing is trained twice."""
-    expected = await whole_run(tmp_path / "whole", checkpoint_every=1000)
+    expected = await whole_run(tmp_path / "whole", checkpoint_every=1000, steps=8)
     with RunStore.create(tmp_path / "cut", config={}) as store:
-        run = trainer(tmp_path / "cut", store, checkpoint_every=2)
-        saves: list[int] = []
-
-        async def dies() -> None:
-            await learn()
-            saves.append(1)
-            if len(saves) == 4:  # before the first round and after each of three
-                raise KeyError("killed")  # not a cancellation: no checkpoint is written
-
-        learn = run._learn  # type: ignore[attr-defined]
-        run._learn = dies  # type: ignore[method-assign]
+        run = trainer(tmp_path / "cut", store, checkpoint_every=3, steps=8)
+        die_at_the_end_of_round(run, 5)  # the last checkpoint is that of round 3
         with pytest.raises(KeyError):
             await run.run()
+        assert max(row.step for row in store.samples("trained")) == 4, "round 4 was learned from, in vain"
     with RunStore.open(tmp_path / "cut") as store:
-        again = trainer(tmp_path / "cut", store, checkpoint_every=2)
+        again = trainer(tmp_path / "cut", store, checkpoint_every=3, steps=8)
         await again.run()
         assert tree_hash(s.tree for s in store.trees()) == expected[1]
         assert {(r.key, r.outcome) for r in store.samples()} == {(r.key, r.outcome) for r in expected[2]}
@@ -145,16 +149,7 @@ async def test_what_an_estimator_remembers_is_in_the_checkpoint(tmp_path: Path) 
         expected = advantages(store)
     with RunStore.create(tmp_path / "cut", config={}) as store:
         run = with_memory(tmp_path / "cut", store)
-        rounds: list[int] = []
-
-        async def dies() -> None:
-            await learn()
-            rounds.append(1)
-            if len(rounds) == 4:
-                raise KeyError("killed")
-
-        learn = run._learn  # type: ignore[attr-defined]
-        run._learn = dies  # type: ignore[method-assign]
+        die_at_the_end_of_round(run, 3)  # the last checkpoint is that of round 2
         with pytest.raises(KeyError):
             await run.run()
     with RunStore.open(tmp_path / "cut") as store:
@@ -313,20 +308,11 @@ async def test_killed_before_the_first_checkpoint_it_begins_again(tmp_path: Path
     expected = await whole_run(tmp_path / "whole")
     with RunStore.create(tmp_path / "cut", config={}) as store:
         run = trainer(tmp_path / "cut", store)
-        run._milestone = _killed  # type: ignore[method-assign]
+        die_at_the_end_of_round(run, 1)
         with pytest.raises(KeyError):
             await run.run()
         run = trainer(tmp_path / "cut", store)
-        learn, calls = run._learn, 0  # type: ignore[attr-defined]
-
-        async def dies_after_a_round() -> None:
-            nonlocal calls
-            calls += 1
-            await learn()
-            if calls == 2:
-                raise KeyError("killed")
-
-        run._learn = dies_after_a_round  # type: ignore[method-assign]
+        die_at_the_end_of_round(run, 2)
         with pytest.raises(KeyError):
             await run.run()
         assert store.samples("trained")
@@ -334,10 +320,6 @@ async def test_killed_before_the_first_checkpoint_it_begins_again(tmp_path: Path
         again = trainer(tmp_path / "cut", store)
         await again.run()
         assert tree_hash(s.tree for s in store.trees()) == expected[1]
-
-
-async def _killed() -> None:
-    raise KeyError("killed")
 
 
 # ── validation and checkpoints ──────────────────────────────────────────────────────────────────────────────────────
@@ -399,13 +381,13 @@ async def test_a_checkpoint_is_never_overwritten_and_a_half_written_one_never_re
         (half / "state.json").write_text("{")
         assert run.checkpoints.latest() == latest
         run.progress.next_tree += 1  # another moment of the same round
-        await run._save()  # type: ignore[attr-defined]
+        await run.save()  # type: ignore[attr-defined]
         newer = run.checkpoints.latest()
         assert newer is not None
         assert newer.name == f"{latest.name}.1"
         assert latest.is_dir()
         assert not half.exists(), "swept up by the next one"
-        await run._save()  # type: ignore[attr-defined]
+        await run.save()  # type: ignore[attr-defined]
         assert run.checkpoints.latest() == newer, "nothing changed: no further checkpoint"
 
 
