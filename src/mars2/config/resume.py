@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import fields
+from dataclasses import fields, is_dataclass
 from typing import Any
 
 from mars2.config.values import MAY_CHANGE, Job, Section
@@ -20,7 +20,7 @@ def changed_keys(old: Section, new: Section, job: Job) -> list[str]:
 def _changed(old: Any, new: Any, job: Job, where: str) -> list[str]:
     if old == new:
         return []
-    if isinstance(old, Section) and type(old) is type(new):
+    if is_dataclass(old) and type(old) is type(new):
         return [
             key
             for field in fields(old)

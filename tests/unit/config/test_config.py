@@ -177,7 +177,7 @@ async def test_every_judge_is_built() -> None:
         assert sandbox._launcher.tier == tier
         await sandbox.close()
     remote: Any = build_sandbox(parsed("sandbox={backend: sandboxfusion, url: 'http://h:1/', workers: 3}"))
-    assert (remote.tier, remote._url, remote._threads._max_workers) == ("remote", "http://h:1", 3)
+    assert (remote.tier, remote._url, remote._slots._value) == ("remote", "http://h:1", 3)
     await remote.close()
 
 
