@@ -31,6 +31,7 @@ import numpy as np
 from mars2 import build
 from mars2.backends.vllm_engine import VllmBackend
 from mars2.config.load import parse_config
+from mars2.config.optimizer import OptimizerConfig
 from mars2.core.completion import Completion, Message, Prompt, Sampling
 from mars2.core.sample import TrainingSample
 from mars2.runs.recorder import Recorder
@@ -131,7 +132,9 @@ async def agreement(
     from mars2.learners.torch_learner import TorchLearner
 
     samples = training_samples(completions)
-    learner = TorchLearner("a", model, objective=ClipObjectiveConfig(kl_beta=0.0), learning_rate=learning_rate)
+    learner = TorchLearner(
+        "a", model, objective=ClipObjectiveConfig(kl_beta=0.0), optimizer=OptimizerConfig(learning_rate=learning_rate)
+    )
 
     def own() -> np.ndarray:
         return np.concatenate([row.float().numpy() for row in learner._old_logprobs(samples)])

@@ -32,6 +32,7 @@ from torch.nn.functional import cross_entropy
 from transformers import AutoModelForCausalLM, LlamaConfig, LlamaForCausalLM, PreTrainedTokenizerFast
 
 from mars2.config.objective import ClipObjectiveConfig
+from mars2.config.optimizer import OptimizerConfig
 from mars2.core.sample import TrainingSample
 from mars2.learners.batching import MicroBatch, make_micro_batches
 from mars2.learners.policy_model import Dtype
@@ -99,7 +100,10 @@ def learner_update(
 ) -> Callable[[], Any]:
     objective = ClipObjectiveConfig(kl_beta=0.0, tis_cap=None)
     learner = TorchLearner(
-        "p", folder, objective=objective, micro_batch_tokens=max_tokens, dtype=dtype, share_prompts=share
+        "p",
+        folder,
+        objective=objective,
+        optimizer=OptimizerConfig(micro_batch_tokens=max_tokens, dtype=dtype, share_prompts=share),
     )
     return lambda: learner.step(samples)
 

@@ -11,6 +11,7 @@ import torch
 from tokenizers import Tokenizer, models
 from transformers import LlamaConfig, LlamaForCausalLM, PreTrainedTokenizerFast
 
+from mars2.config.optimizer import OptimizerConfig
 from mars2.core.errors import StoreError
 from mars2.core.protocols import Learner
 from mars2.core.sample import TrainingSample
@@ -37,7 +38,7 @@ def model_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def make_learner(request: pytest.FixtureRequest, model_folder: Path) -> MakeLearner:
     if request.param == "recording":
         return RecordingLearner
-    return lambda policy: TorchLearner(policy, model_folder, learning_rate=1e-2)
+    return lambda policy: TorchLearner(policy, model_folder, optimizer=OptimizerConfig(learning_rate=1e-2))
 
 
 def sample(node_id: int, advantage: float) -> TrainingSample:

@@ -28,6 +28,7 @@ from transformers import AutoConfig, AutoModelForCausalLM, AutoTokenizer  # noqa
 
 from mars2.backends.vllm_engine import VllmBackend  # noqa: E402
 from mars2.backends.vllm_server import VllmServerBackend  # noqa: E402
+from mars2.config.optimizer import OptimizerConfig  # noqa: E402
 from mars2.config.policies import VllmPolicyConfig, VllmServerPolicyConfig  # noqa: E402
 from mars2.core.completion import Completion, Message, Sampling  # noqa: E402
 from mars2.core.errors import BackendError  # noqa: E402
@@ -129,7 +130,7 @@ def samples(completions: Sequence[Completion]) -> list[TrainingSample]:
 
 async def follow_one_step(backend: TrainableBackend, model: Path) -> None:
     """Sample, train one step, load it, sample again: each time the engine's log-probs are the trainer's."""
-    learner = TorchLearner("p", model, learning_rate=0.01)
+    learner = TorchLearner("p", model, optimizer=OptimizerConfig(learning_rate=0.01))
     before = learner.step(samples(await sampled(backend, 0)))
     assert before["logprob_gap"] < MAX_GAP
     assert before["tis_weight_mean"] == pytest.approx(1.0, abs=0.01)

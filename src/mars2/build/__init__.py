@@ -19,7 +19,6 @@ from mars2.build.models import (
     prepare_torch,
     resolve_models,
     torch_device,
-    training_dtype,
 )
 from mars2.build.sandbox import local_sandbox
 from mars2.build.team import (
@@ -67,5 +66,4 @@ __all__ = [
     "prepare_torch",
     "resolve_models",
     "torch_device",
-    "training_dtype",
 ]

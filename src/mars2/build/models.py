@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from pathlib import Path
-from typing import Literal
 
 from mars2.build.installed import check_installed, need_torch
 from mars2.config.policies import LoraConfig, PolicyConfig
@@ -116,13 +115,6 @@ def prepare_reward_training(config: RewardModelConfig) -> tuple[str, str]:
         return str(ensure_policies([name], seed=0)[name]), torch_device(config.device)
     check_model("model", config.model)
     return config.model, torch_device(config.device)
-
-
-def training_dtype(dtype: Literal["auto", "float32", "bfloat16"], device: str) -> Literal["float32", "bfloat16"]:
-    """`auto` is what a policy generates in too: bfloat16 on a GPU, float32 on the CPU."""
-    if dtype != "auto":
-        return dtype
-    return "bfloat16" if device.startswith("cuda") else "float32"
 
 
 def learner_place(policy: PolicyConfig, model: str) -> tuple[str, str, LoraConfig | None]:

@@ -8,7 +8,7 @@ from typing import Any, assert_never
 
 from mars2.build.growing import build_grower
 from mars2.build.measuring import build_validation
-from mars2.build.models import learner_place, prepare_torch, torch_device, training_dtype
+from mars2.build.models import learner_place, prepare_torch, torch_device
 from mars2.build.team import Team, build_problems
 from mars2.config.run import RunConfig
 from mars2.config.training import TrainingConfig
@@ -17,7 +17,9 @@ from mars2.core.problem import Problem
 from mars2.core.protocols import AdvantageEstimator, Learner, Tracker, TrainableBackend
 from mars2.core.seeds import derive_seed
 from mars2.credit import advantages
+from mars2.credit.advantages import Stateless
 from mars2.credit.assignment import Credit
+from mars2.credit.moving_baseline import MovingBaseline
 from mars2.runs.recorder import Recorder
 from mars2.runs.training.checkpoints import Checkpoints
 from mars2.runs.training.train import Trainer
@@ -25,33 +27,27 @@ from mars2.runs.training.train import Trainer
 
 def build_learners(config: RunConfig, models: Mapping[str, str]) -> dict[str, Learner]:
     """One learner per policy that some agent uses."""
-    from mars2.learners.lora import Lora
     from mars2.learners.torch_learner import TorchLearner
 
     training = config.training
     if training is None:
         raise ConfigError("training: missing; add a training section to train")
     prepare_torch(config)
-    optimizer = training.optimizer.as_dict()
-    del optimizer["lr_schedule"], optimizer["dtype"]
     learners: dict[str, Learner] = {}
     for name in dict.fromkeys(agent.policy for agent in config.agents.values()):
         policy = config.policies[name]
         place, model, lora = learner_place(policy, models.get(name, ""))
         samplings = [config.sampling_of(a) for a, agent in config.agents.items() if agent.policy == name]
         longest = max(sampling.max_tokens for sampling in samplings)
-        device = torch_device(place)
         learners[name] = TorchLearner(
             name,
             model,
             objective=training.objective,
             constant_length=longest,
-            **optimizer,
-            schedule=training.optimizer.lr_schedule,
+            optimizer=training.optimizer,
+            lora=lora,
             total_steps=training.steps * training.optimizer.mini_batches,
-            device=device,
-            dtype=training_dtype(training.optimizer.dtype, device),
-            lora=None if lora is None else Lora(**lora.as_dict()),
+            device=torch_device(place),
             seed=derive_seed(config.seed, "learner", name),
             temperature=samplings[0].temperature,  # that of all: RunConfig makes sure
             threads=config.threads or None,
@@ -63,13 +59,15 @@ def build_estimator(config: RunConfig) -> AdvantageEstimator:
     assert config.training is not None
     match config.training.advantage:
         case "tree_group":
-            return advantages.tree_group
+            return Stateless(advantages.tree_group)
         case "no_std":
-            return advantages.no_std
+            return Stateless(advantages.no_std)
         case "leave_one_out":
-            return advantages.leave_one_out
+            return Stateless(advantages.leave_one_out)
         case "per_agent":
-            return advantages.per_agent
+            return Stateless(advantages.per_agent)
+        case "moving_baseline":
+            return MovingBaseline(config.training.moving_baseline)
         case _:
             assert_never(config.training.advantage)
 

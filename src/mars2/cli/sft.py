@@ -196,23 +196,21 @@ def _build(config: SftConfig) -> tuple[SftTrainer, dict[str, Any]]:
     import torch
     from transformers.utils import logging
 
-    from mars2.build.models import torch_device, training_dtype
+    from mars2.build.models import torch_device
     from mars2.core.seeds import derive_seed, stream
-    from mars2.learners.lora import Lora
     from mars2.learners.policy_model import PolicyModel
     from mars2.learners.sft import SftTrainer
 
     logging.disable_progress_bar()
     if config.threads:
         torch.set_num_threads(config.threads)
-    device = torch_device(config.device)
     model = PolicyModel(
         config.model,
-        device=torch.device(device),
-        dtype=training_dtype(config.dtype, device),
+        device=torch.device(torch_device(config.device)),
+        dtype=config.dtype,
         gradient_checkpointing=config.gradient_checkpointing,
         keep_reference=False,
-        lora=None if config.lora is None else Lora(**config.lora.as_dict()),
+        lora=config.lora,
         seed=derive_seed(config.seed, "sft", "lora"),
     )
     if ensure_template(model.tokenizer):
@@ -229,10 +227,7 @@ def _build(config: SftConfig) -> tuple[SftTrainer, dict[str, Any]]:
     if num_too_long:
         say(f"{num_too_long} conversations are longer than max_length and are left out")
     num_steps = config.steps or config.epochs * -(-len(examples) // config.batch_size)
-    names = {"batch_size", "learning_rate", "warmup_steps", "betas", "weight_decay", "max_grad_norm"}
-    names |= {"micro_batch_tokens", "max_skipped_in_a_row", "seed"}
-    options = {name: getattr(config, name) for name in names}
-    trainer = SftTrainer(model, examples, validation, num_steps=num_steps, schedule=config.lr_schedule, **options)
+    trainer = SftTrainer(model, examples, validation, config, num_steps=num_steps)
     say(f"{len(examples)} conversations to learn from, {len(validation)} to validate on, {num_steps} steps")
     return trainer, {
         "num_examples": len(examples),

@@ -4,24 +4,21 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Literal
 
+from mars2.config.optimizer import AdamWSettings, ScheduleKind
 from mars2.config.policies import LoraConfig
 from mars2.config.values import (
-    Decay,
     Fraction,
-    NonNegativeFloat,
     NonNegativeInt,
     PositiveFloat,
     PositiveInt,
-    Section,
     resumable,
 )
 from mars2.core.errors import OptionError
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class SftConfig(Section):
+class SftConfig(AdamWSettings):
     """One model learns the assistant's side of conversations."""
 
     data: Path  # JSONL; a line is {"messages": [{"role": ..., "content": ...}, ...]}
@@ -34,17 +31,9 @@ class SftConfig(Section):
     batch_size: PositiveInt = 16  # conversations in one optimizer step
     max_length: PositiveInt = 4096  # tokens; longer conversations are left out and counted
     learning_rate: PositiveFloat = 2e-5
-    lr_schedule: Literal["constant", "linear", "cosine"] = "cosine"
-    warmup_steps: NonNegativeInt = 0
-    betas: tuple[Decay, Decay] = (0.9, 0.999)
-    weight_decay: NonNegativeFloat = 0.0
-    max_grad_norm: PositiveFloat = 1.0
-    micro_batch_tokens: PositiveInt = 16384
-    gradient_checkpointing: bool = False
-    max_skipped_in_a_row: PositiveInt = 5
+    lr_schedule: ScheduleKind = "cosine"
     lora: LoraConfig | None = None
     device: str = "auto"
-    dtype: Literal["auto", "float32", "bfloat16"] = "auto"  # of matrix products; weights and AdamW stay float32
     threads: NonNegativeInt = resumable("sft", default=0)  # torch threads; 0: as many as there are cores
     seed: NonNegativeInt = 0
     evaluate_every: PositiveInt = resumable("sft", default=50)  # optimizer steps between two validation losses

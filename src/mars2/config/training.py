@@ -6,19 +6,16 @@ from dataclasses import dataclass
 from typing import Literal
 
 from mars2.config.objective import ClipObjectiveConfig, ObjectiveConfig
+from mars2.config.optimizer import OptimizerConfig
 from mars2.config.values import (
     Decay,
     Fraction,
     NonNegativeFloat,
     NonNegativeInt,
-    PositiveFloat,
     PositiveInt,
     Section,
     resumable,
 )
-
-Schedule = Literal["constant", "linear", "cosine"]
-Dtype = Literal["auto", "float32", "bfloat16"]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -39,21 +36,10 @@ class ShapingConfig(Section):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class OptimizerConfig(Section):
-    """AdamW and how a batch is cut up."""
+class MovingBaselineConfig(Section):
+    """What each agent's past is worth in `advantage: moving_baseline`, arXiv:2506.24119."""
 
-    learning_rate: PositiveFloat = 1e-6  # the peak
-    lr_schedule: Schedule = "constant"  # linear and cosine end at 0 with the last step
-    warmup_steps: NonNegativeInt = 0  # optimizer steps in which the learning rate rises to its peak
-    betas: tuple[Decay, Decay] = (0.9, 0.999)
-    weight_decay: NonNegativeFloat = 0.0
-    max_grad_norm: PositiveFloat = 1.0
-    mini_batches: PositiveInt = 1  # optimizer steps per batch
-    micro_batch_tokens: PositiveInt = 16384  # padding included, in one pass; bounds memory, not the result
-    share_prompts: bool = True  # compute a prompt that several samples have in common once; changes only the time
-    gradient_checkpointing: bool = False
-    dtype: Dtype = "auto"  # of matrix products; weights and AdamW stay float32
-    max_skipped_in_a_row: PositiveInt = 5  # so many non-finite updates in a row end the run
+    decay: Decay = 0.95  # α: b ← α·b + (1 − α)·R with each tree
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -67,7 +53,8 @@ class TrainingConfig(Section):
     batch_samples: PositiveInt = 128  # samples in a policy's buffer that make it update
     max_staleness: NonNegativeInt = 1  # samples older than this many versions are dropped; 0: on-policy, in rounds
     dynamic_filtering: bool = True  # drop trees whose rewards are all equal
-    advantage: Literal["tree_group", "no_std", "leave_one_out", "per_agent"] = "tree_group"
+    advantage: Literal["tree_group", "no_std", "leave_one_out", "per_agent", "moving_baseline"] = "tree_group"
+    moving_baseline: MovingBaselineConfig = MovingBaselineConfig()
     reward: RewardConfig = RewardConfig()
     shaping: ShapingConfig = ShapingConfig()
     objective: ObjectiveConfig = ClipObjectiveConfig()

@@ -127,10 +127,30 @@ class RewardModel(Protocol):
         ...
 
 
-class AdvantageEstimator(Protocol):
-    """Turns shaped rewards of one finished tree into advantages, one per node id."""
+EstimatorState = Mapping[str, float]
+"""What an estimator remembers from tree to tree; JSON can hold it, so that checkpoints do."""
 
-    def __call__(self, tree: Tree, shaped: Mapping[int, float]) -> dict[int, float]: ...
+
+class AdvantageEstimator(Protocol):
+    """Turns shaped rewards of one finished tree into advantages.
+
+    Trees come in the order in which the trainer receives them. An estimator keeps nothing itself: the state is handed
+    in and handed back, so a run that is killed and resumed goes on with the state of its checkpoint.
+    """
+
+    def initial(self) -> EstimatorState:
+        """The state before the first tree."""
+        ...
+
+    def __call__(
+        self, tree: Tree, shaped: Mapping[int, float], state: EstimatorState
+    ) -> tuple[dict[int, float], EstimatorState]:
+        """Advantages by node id, and the state for the next tree; `shaped` and `state` are left as they are.
+
+        Raises:
+            ValueError: a node has no shaped reward.
+        """
+        ...
 
 
 @runtime_checkable

@@ -1,18 +1,36 @@
 """Advantages of one finished tree: how much better each node is than its group. One function per estimator.
 
 The group is the tree (arXiv:2604.14564, path-level group advantage), named by `tree.tree_id`, never by list position,
-so trees may have any size. Every function here is a `mars2.core.protocols.AdvantageEstimator`.
+so trees may have any size. These functions remember nothing from tree to tree; `Stateless` makes each a
+`mars2.core.protocols.AdvantageEstimator`.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
 from math import fsum, sqrt
 
+from mars2.core.protocols import EstimatorState
 from mars2.core.tree import Tree
 from mars2.credit.shaping import require_every_node
 
 STD_EPSILON = 1e-6  # keeps a tree of equal rewards at 0 instead of 0/0
+
+
+@dataclass(frozen=True, slots=True)
+class Stateless:
+    """An estimator that looks at one tree only."""
+
+    formula: Callable[[Tree, Mapping[int, float]], dict[int, float]]  # (tree, shaped rewards) → advantages
+
+    def initial(self) -> EstimatorState:
+        return {}
+
+    def __call__(
+        self, tree: Tree, shaped: Mapping[int, float], state: EstimatorState
+    ) -> tuple[dict[int, float], EstimatorState]:
+        return self.formula(tree, shaped), state
 
 
 def tree_group(tree: Tree, shaped: Mapping[int, float]) -> dict[int, float]:

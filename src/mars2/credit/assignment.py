@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from mars2.config.training import RewardConfig, ShapingConfig
-from mars2.core.protocols import AdvantageEstimator
+from mars2.core.protocols import AdvantageEstimator, EstimatorState
 from mars2.core.sample import TrainingSample
 from mars2.core.tree import Node, Tree
 from mars2.credit.rewards import overlong_penalty, raw_reward
@@ -36,7 +36,7 @@ class CreditedTree:
 
 @dataclass(frozen=True, slots=True)
 class Credit:
-    """The credit assignment of a run: a pure function of a finished tree."""
+    """The credit assignment of a run: a pure function of a finished tree and of what the estimator remembers."""
 
     estimator: AdvantageEstimator
     policy_of_agent: Mapping[str, str]
@@ -45,8 +45,10 @@ class Credit:
     shaping: ShapingConfig
     dynamic_filtering: bool = True
 
-    def __call__(self, tree: Tree) -> CreditedTree:
-        """Credit a finished tree.
+    def __call__(self, tree: Tree, state: EstimatorState) -> tuple[CreditedTree, EstimatorState]:
+        """Credit a finished tree; also returns the estimator's state for the next one.
+
+        Trees that are filtered out count for the state.
 
         Raises:
             SandboxUnavailable: a verdict is the judge's own fault (IE).
@@ -54,13 +56,13 @@ class Credit:
         """
         rewards = {node.id: self._reward(node) for node in tree}
         shaped = shape_rewards(tree, rewards, gamma=self.shaping.gamma, sibling_weight=self.shaping.sibling_weight)
-        advantages = self.estimator(tree, shaped)
+        advantages, state = self.estimator(tree, shaped, state)
         if len(tree) == 0 or (self.dynamic_filtering and not is_informative(rewards.values())):
-            return CreditedTree(tree, rewards, shaped, advantages, [], is_kept=False)
+            return CreditedTree(tree, rewards, shaped, advantages, [], is_kept=False), state
         samples = make_samples(
             tree, rewards=rewards, shaped=shaped, advantages=advantages, policy_of_agent=self.policy_of_agent
         )
-        return CreditedTree(tree, rewards, shaped, advantages, samples, is_kept=True)
+        return CreditedTree(tree, rewards, shaped, advantages, samples, is_kept=True), state
 
     def _reward(self, node: Node) -> float:
         reward = raw_reward(node.public_verdict, node.hidden_verdict, self.reward.kind)

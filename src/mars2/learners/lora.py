@@ -4,42 +4,27 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass
 from typing import Any
 
 import torch
 from torch import Tensor
 
-from mars2.core.errors import ConfigError
+from mars2.config.policies import LoraConfig
 from mars2.core.optional import need
 
 
-@dataclass(frozen=True, slots=True)
-class Lora:
-    """Which adapters to train. The weights outside them stay as they are."""
-
-    rank: int = 16
-    alpha: float = 32.0  # the adapter's output is scaled by alpha / rank
-    target_modules: str | tuple[str, ...] = "all-linear"  # "all-linear": every linear layer but the output head
-
-    def __post_init__(self) -> None:
-        if self.rank < 1:
-            raise ConfigError(f"lora.rank must be >= 1, got {self.rank}; use 16")
-        if not self.alpha > 0:
-            raise ConfigError(f"lora.alpha must be > 0, got {self.alpha}; use twice the rank")
-
-
-def add_adapters(lm: Any, options: Lora, seed: int) -> None:
+def add_adapters(lm: Any, options: LoraConfig, seed: int) -> None:
     """Put adapters into `lm`, in place, and freeze everything else. They start as the identity, drawn from `seed`.
 
     Raises:
         MissingPackage: peft is not installed.
     """
     need("peft", "peft", "lora")
-    from peft import LoraConfig, inject_adapter_in_model  # pyright: ignore[reportMissingImports]
+    from peft import LoraConfig as Adapters  # pyright: ignore[reportMissingImports]
+    from peft import inject_adapter_in_model
 
     targets = options.target_modules if isinstance(options.target_modules, str) else list(options.target_modules)
-    config = LoraConfig(
+    config = Adapters(
         r=options.rank,
         lora_alpha=options.alpha,  # type: ignore[arg-type]  # peft says int, and divides it
         lora_dropout=0.0,  # log π_θ must be the same at every evaluation

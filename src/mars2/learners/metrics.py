@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from torch import Tensor
 
     from mars2.learners.batching import MicroBatch
+    from mars2.learners.optimizer import Update
     from mars2.learners.policy_loss import LossPart
 
 
@@ -29,7 +30,7 @@ class BatchMetrics:
         self._sums: defaultdict[str, list[Tensor]] = defaultdict(list)
         self._counts: defaultdict[str, int] = defaultdict(int)
         self._maxima: defaultdict[str, list[Tensor]] = defaultdict(list)
-        self._steps: list[Metrics] = []
+        self._updates: list[Update] = []
         self.row_lengths: list[int] = []  # tokens of every row computed, padding left out
         self._num_computed = 0  # tokens computed, padding included
 
@@ -45,17 +46,18 @@ class BatchMetrics:
         self.row_lengths += batch.row_lengths
         self._num_computed += batch.input_ids.numel()
 
-    def add_step(self, *, loss: float, grad_norm: float, learning_rate: float) -> None:
-        """One optimizer step; `result` has the mean over them (the last learning rate)."""
-        self._steps.append({"loss": loss, "grad_norm": grad_norm, "learning_rate": learning_rate})
+    def add_update(self, update: Update) -> None:
+        """One optimizer step; `result` has the mean over those not skipped (the last learning rate)."""
+        if not update.is_skipped:
+            self._updates.append(update)
 
     def result(self) -> Metrics:
         metrics = {name: sum(map(float, parts)) / self._counts[name] for name, parts in self._sums.items()}
         metrics |= {name: max(map(float, parts)) for name, parts in self._maxima.items()}
-        if self._steps:
-            metrics["loss"] = fmean(step["loss"] for step in self._steps)
-            metrics["grad_norm"] = fmean(step["grad_norm"] for step in self._steps)
-            metrics["learning_rate"] = self._steps[-1]["learning_rate"]
+        if self._updates:
+            metrics["loss"] = fmean(update.loss for update in self._updates)
+            metrics["grad_norm"] = fmean(update.grad_norm for update in self._updates)
+            metrics["learning_rate"] = self._updates[-1].learning_rate
         if self._num_computed:
             metrics["padding_fraction"] = 1 - sum(self.row_lengths) / self._num_computed
         return metrics

@@ -5,21 +5,20 @@ from __future__ import annotations
 from contextlib import nullcontext
 from functools import cached_property
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any
 
 import torch
 from torch import Tensor
 from transformers import AutoModelForCausalLM, AutoTokenizer
 
+from mars2.config.optimizer import Dtype
+from mars2.config.policies import LoraConfig
 from mars2.core.errors import ConfigError, StoreError
 from mars2.learners import lora as lora_adapters
 from mars2.learners.batching import ModelInputs
 from mars2.learners.causal_lm import can_share_prompts, load_causal_lm, load_weights, token_logprobs
 from mars2.learners.flops import ModelSize
-from mars2.learners.lora import Lora
 from mars2.learners.sharding import TokenLogprobs, shard, storage_key, whole
-
-Dtype = Literal["float32", "bfloat16"]
 
 
 class PolicyModel:
@@ -27,7 +26,7 @@ class PolicyModel:
 
     Args:
         origin: Hugging Face folder or id, with a tokenizer.
-        dtype: of the matrix products (autocast); weights are float32 in either case.
+        dtype: of the matrix products (autocast); auto: bfloat16 on a GPU, float32 on the CPU. Weights are float32.
         temperature: logits are divided by it.
         keep_reference: for a KL term. A second copy of the weights, except with `lora`.
         seed: of the adapters' first weights.
@@ -38,16 +37,16 @@ class PolicyModel:
         origin: str,
         *,
         device: torch.device,
-        dtype: Dtype = "float32",
+        dtype: Dtype = "auto",
         temperature: float = 1.0,
         gradient_checkpointing: bool = False,
         keep_reference: bool = True,
-        lora: Lora | None = None,
+        lora: LoraConfig | None = None,
         seed: int = 0,
     ) -> None:
         self.origin = origin
         self._device = device
-        self._dtype = dtype
+        self._autocasts = dtype == "bfloat16" or (dtype == "auto" and device.type == "cuda")
         self._temperature = temperature
         self._lora = lora
         self._lm: Any = load_causal_lm(origin, device=device, gradient_checkpointing=gradient_checkpointing)
@@ -176,4 +175,4 @@ class PolicyModel:
             raise StoreError(f"{folder} does not fit: {str(error).splitlines()[0]}") from error
 
     def _autocast(self) -> torch.autocast | nullcontext[None]:
-        return nullcontext() if self._dtype == "float32" else torch.autocast(self._device.type, dtype=torch.bfloat16)
+        return torch.autocast(self._device.type, dtype=torch.bfloat16) if self._autocasts else nullcontext()

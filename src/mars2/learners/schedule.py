@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 import math
-from typing import Literal, assert_never
+from typing import assert_never
 
+from mars2.config.optimizer import ScheduleKind
 from mars2.core.errors import ConfigError
-
-ScheduleKind = Literal["constant", "linear", "cosine"]
 
 
 def learning_rate_at(

@@ -7,7 +7,7 @@ import json
 import math
 import shutil
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -15,15 +15,15 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from mars2.config.sft import SftConfig
 from mars2.core.errors import StoreError
 from mars2.core.protocols import Metrics
 from mars2.core.seeds import stream
 from mars2.learners.batching import OVERHEAD_TOKENS, cut_by_budget
 from mars2.learners.checkpoint import flush_folder, written_atomically
 from mars2.learners.conversations import Example
-from mars2.learners.optimizer import TrainingDiverged, make_adamw
+from mars2.learners.optimizer import GuardedOptimizer
 from mars2.learners.policy_model import PolicyModel
-from mars2.learners.schedule import ScheduleKind, learning_rate_at
 
 _STATE = "sft.json"
 
@@ -62,60 +62,42 @@ def _batch(rows: Sequence[Example], device: torch.device) -> SftBatch:
 class SftTrainer:
     """Minimises the mean negative log-likelihood (nats) of a batch's trained tokens.
 
+    Each epoch has a new order; its last batch may be smaller.
+
     Args:
         model: what is trained.
         examples: to train on; `validation`: to measure on.
+        options: of the optimizer and the batches; the model and its data are given.
         num_steps: optimizer steps in all.
-        batch_size: conversations a step. Each epoch has a new order; its last batch may be smaller.
     """
 
     def __init__(
         self,
         model: PolicyModel,
         examples: Sequence[Example],
-        validation: Sequence[Example] = (),
+        validation: Sequence[Example],
+        options: SftConfig,
         *,
         num_steps: int,
-        batch_size: int = 16,
-        learning_rate: float = 2e-5,
-        schedule: ScheduleKind = "cosine",
-        warmup_steps: int = 0,
-        betas: tuple[float, float] = (0.9, 0.999),
-        weight_decay: float = 0.0,
-        max_grad_norm: float = 1.0,
-        micro_batch_tokens: int = 16384,
-        max_skipped_in_a_row: int = 5,
-        seed: int = 0,
     ) -> None:
         self.model = model
         self.examples = examples
         self.validation = validation
+        self.options = options
         self.num_steps = num_steps
-        self.batch_size = batch_size
         self.steps_done = 0
-        self._learning_rate_at: Callable[[int], float] = lambda step: learning_rate_at(
-            step, peak=learning_rate, warmup_steps=warmup_steps, kind=schedule, total_steps=num_steps
-        )
-        self._learning_rate_at(warmup_steps)  # refuses a wrong schedule now
-        self._optimizer = make_adamw(
-            model.parameters, learning_rate=learning_rate, betas=betas, weight_decay=weight_decay
-        )
-        self._max_grad_norm = max_grad_norm
-        self._micro_batch_tokens = micro_batch_tokens
-        self._max_skipped_in_a_row = max_skipped_in_a_row
-        self._seed = seed
-        self._skipped_steps = 0
-        self._skipped_in_a_row = 0
+        self._optimizer = GuardedOptimizer(model.parameters, options, total_steps=num_steps)
 
     @property
     def steps_per_epoch(self) -> int:
-        return math.ceil(len(self.examples) / self.batch_size)
+        return math.ceil(len(self.examples) / self.options.batch_size)
 
     def batch(self, step: int) -> list[Example]:
         """The conversations of a step (0, 1, …)."""
         epoch, place = divmod(step, self.steps_per_epoch)
-        order = stream(self._seed, "sft", "epoch", epoch).permutation(len(self.examples))
-        return [self.examples[i] for i in order[place * self.batch_size : (place + 1) * self.batch_size]]
+        order = stream(self.options.seed, "sft", "epoch", epoch).permutation(len(self.examples))
+        start = place * self.options.batch_size
+        return [self.examples[i] for i in order[start : start + self.options.batch_size]]
 
     def step(self) -> Metrics:
         """One optimizer step: loss (before it), grad_norm, learning_rate, and speed.
@@ -127,41 +109,29 @@ class SftTrainer:
         examples = self.batch(self.steps_done)
         batches = self._micro_batches(examples)
         num_trained = sum(len(b.targets) for b in batches)
-        learning_rate = self._learning_rate_at(self.steps_done)
-        try:
+
+        def accumulate() -> Tensor:
             loss = torch.zeros((), device=self.model.device)
             for batch in batches:
                 part = -self.model.logprobs(batch)[0].sum() / num_trained
                 part.backward()
                 loss += part.detach()
-            grad_norm = float(torch.nn.utils.clip_grad_norm_(self.model.parameters, self._max_grad_norm))
-            if math.isfinite(grad_norm) and math.isfinite(float(loss)):
-                for group in self._optimizer.param_groups:
-                    group["lr"] = learning_rate
-                self._optimizer.step()
-                self._skipped_in_a_row = 0
-            else:
-                self._skipped_steps += 1
-                self._skipped_in_a_row += 1
-        finally:
-            self._optimizer.zero_grad(set_to_none=True)
+            return loss
+
+        update = self._optimizer.update(accumulate, schedule_step=self.steps_done)
         self.steps_done += 1
-        if self._skipped_in_a_row >= self._max_skipped_in_a_row:
-            raise TrainingDiverged(
-                f"{self._skipped_in_a_row} steps in a row had a loss or gradient that is not finite; "
-                "lower learning_rate"
-            )
+        self._optimizer.check_converges(f"step {self.steps_done}", "lower learning_rate")
         num_tokens = sum(len(e.ids) for e in examples)
         num_computed = sum(b.input_ids.numel() for b in batches)
         return {
-            "loss": float(loss),
-            "grad_norm": grad_norm,
-            "learning_rate": learning_rate,
+            "loss": update.loss,
+            "grad_norm": update.grad_norm,
+            "learning_rate": update.learning_rate,
             "epoch": self.steps_done / self.steps_per_epoch,
             "num_tokens": float(num_tokens),
             "num_trained_tokens": float(num_trained),
             "padding_fraction": 1 - (num_tokens - len(examples)) / num_computed,
-            "skipped_steps": float(self._skipped_steps),
+            "skipped_steps": float(self._optimizer.num_skipped),
             "tokens_per_s": num_tokens / (time.perf_counter() - started),
         }
 
@@ -175,18 +145,13 @@ class SftTrainer:
         return -total / sum(len(b.targets) for b in batches)
 
     def _micro_batches(self, examples: Sequence[Example]) -> list[SftBatch]:
-        return make_sft_batches(examples, max_tokens=self._micro_batch_tokens, device=self.model.device)
+        return make_sft_batches(examples, max_tokens=self.options.micro_batch_tokens, device=self.model.device)
 
     def save(self, folder: Path) -> None:
         """Write a checkpoint, all or nothing: `model/`, optimizer and place in the data."""
         with written_atomically(folder) as unfinished:
             self.model.save(unfinished)
-            torch.save(self._optimizer.state_dict(), unfinished / "optimizer.pt")
-            state = {
-                "steps_done": self.steps_done,
-                "skipped_steps": self._skipped_steps,
-                "skipped_in_a_row": self._skipped_in_a_row,
-            }
+            state = {"steps_done": self.steps_done, **self._optimizer.save(unfinished)}
             (unfinished / _STATE).write_text(json.dumps(state))
 
     def restore(self, folder: Path) -> None:
@@ -200,11 +165,8 @@ class SftTrainer:
         except (OSError, ValueError) as error:
             raise StoreError(f"{folder} is not a checkpoint of mars2 sft ({error})") from error
         self.model.load(folder)
-        optimizer = torch.load(folder / "optimizer.pt", map_location=self.model.device, weights_only=True)
-        self._optimizer.load_state_dict(optimizer)
+        self._optimizer.restore(folder, state, self.model.device)
         self.steps_done = state["steps_done"]
-        self._skipped_steps = state["skipped_steps"]
-        self._skipped_in_a_row = state["skipped_in_a_row"]
 
     def export(self, folder: Path) -> None:
         """Write the model's files straight into `folder`. Its config.json comes last: without it, it is no model."""

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import math
 import resource
 import sys
 import time
@@ -18,6 +17,8 @@ import torch
 from torch import Tensor
 
 from mars2.config.objective import ClipObjectiveConfig, ObjectiveConfig
+from mars2.config.optimizer import OptimizerConfig
+from mars2.config.policies import LoraConfig
 from mars2.core.errors import ConfigError, StoreError
 from mars2.core.protocols import Metrics, Snapshot
 from mars2.core.sample import TrainingSample
@@ -26,13 +27,11 @@ from mars2.learners.batching import MicroBatch, make_micro_batches
 from mars2.learners.checkpoint import written_atomically
 from mars2.learners.checks import check_batch, check_trainable
 from mars2.learners.flops import peak_flops, training_flops
-from mars2.learners.lora import Lora
 from mars2.learners.losses.seam import TokenStatistics
 from mars2.learners.metrics import BatchMetrics, sample_metrics, speed_metrics
-from mars2.learners.optimizer import TrainingDiverged, make_adamw
+from mars2.learners.optimizer import GuardedOptimizer
 from mars2.learners.policy_loss import policy_loss
-from mars2.learners.policy_model import Dtype, PolicyModel
-from mars2.learners.schedule import ScheduleKind, learning_rate_at
+from mars2.learners.policy_model import PolicyModel
 
 
 class TorchLearner:
@@ -42,18 +41,15 @@ class TorchLearner:
         policy: its name; only samples of this policy are accepted.
         model: Hugging Face folder or id; also the frozen reference policy of the KL term.
         objective: what to minimise.
-        constant_length: the longest output allowed, in tokens; needed for `aggregation: constant`.
-        learning_rate: peak, after `warmup_steps` optimizer steps; then `schedule`, to 0 at `total_steps`.
-        mini_batches: optimizer steps per batch. With 1, π_old is π_θ itself; with more, a pass before the update
-            computes it.
-        micro_batch_tokens: tokens (padding included) in one forward and backward pass; bounds memory, not the result.
-        dtype: of the matrix products; weights and optimizer state are float32 in either case.
-        share_prompts: compute a prompt that several samples have in common once, where the model allows it; changes
-            nothing but the time.
+        optimizer: with more than one mini-batch, a pass before the update computes π_old; with one, it is π_θ itself.
         lora: train low-rank adapters only; snapshots and saved models have them merged in. Needs the extra `peft`.
+        total_steps: where a falling learning rate ends, in optimizer steps.
+        constant_length: the longest output allowed, in tokens; needed for `aggregation: constant`.
         temperature: the sampler's; logits are divided by it, so that log π_θ is that of the distribution sampled from.
-        max_skipped_in_a_row: this many non-finite updates in a row raise TrainingDiverged.
         threads: CPU threads during `step`; None leaves them alone.
+
+    Raises:
+        ConfigError: `total_steps` or `constant_length` is needed and missing, or the model cannot be trained.
     """
 
     def __init__(
@@ -62,73 +58,40 @@ class TorchLearner:
         model: str | Path,
         *,
         objective: ObjectiveConfig | None = None,
-        constant_length: int | None = None,
-        learning_rate: float = 1e-6,
-        weight_decay: float = 0.0,
-        betas: tuple[float, float] = (0.9, 0.999),
-        max_grad_norm: float = 1.0,
-        warmup_steps: int = 0,
-        schedule: ScheduleKind = "constant",
+        optimizer: OptimizerConfig | None = None,
+        lora: LoraConfig | None = None,
         total_steps: int | None = None,
-        mini_batches: int = 1,
-        micro_batch_tokens: int = 8192,
-        dtype: Dtype = "float32",
+        constant_length: int | None = None,
+        temperature: float = 1.0,
         device: str = "cpu",
         seed: int = 0,
-        temperature: float = 1.0,
-        gradient_checkpointing: bool = False,
-        share_prompts: bool = True,
-        lora: Lora | None = None,
-        max_skipped_in_a_row: int = 5,
         threads: int | None = None,
     ) -> None:
-        for name, value in (("mini_batches", mini_batches), ("micro_batch_tokens", micro_batch_tokens)):
-            if value < 1:
-                raise ConfigError(f"learner.{name} must be >= 1, got {value}")
-        for name, number in (
-            ("learning_rate", learning_rate),
-            ("max_grad_norm", max_grad_norm),
-            ("temperature", temperature),
-        ):
-            if not number > 0:
-                raise ConfigError(f"learner.{name} must be > 0, got {number}")
         self.policy = policy
         self.objective = objective or ClipObjectiveConfig()
-        if self.objective.aggregation == "constant" and (constant_length is None or constant_length < 1):
+        if self.objective.aggregation == "constant" and not constant_length:
             raise ConfigError(f"learner.constant_length must be >= 1 for aggregation constant, got {constant_length}")
+        if not temperature > 0:
+            raise ConfigError(f"learner.temperature must be > 0, got {temperature}; use the sampler's")
         self._constant_length = constant_length
-        self._schedule: dict[str, Any] = {
-            "peak": learning_rate,
-            "warmup_steps": warmup_steps,
-            "kind": schedule,
-            "total_steps": total_steps,
-        }
-        learning_rate_at(warmup_steps, **self._schedule)  # refuses a wrong schedule now
-        self._max_grad_norm = max_grad_norm
-        self._mini_batches = mini_batches
-        self._micro_batch_tokens = micro_batch_tokens
+        self._settings = optimizer or OptimizerConfig()
         self._device = torch.device(device)
-        self._max_skipped_in_a_row = max_skipped_in_a_row
         self._threads = threads
-        self._share_prompts = share_prompts
         self._rng = stream(seed, "learner", policy)
         self._load_model = partial(
             PolicyModel,
             device=self._device,
-            dtype=dtype,
+            dtype=self._settings.dtype,
             temperature=temperature,
-            gradient_checkpointing=gradient_checkpointing,
+            gradient_checkpointing=self._settings.gradient_checkpointing,
             keep_reference=self.objective.kl_beta > 0,
             lora=lora,
             seed=derive_seed(seed, "learner", policy, "lora"),
         )
-        self._make_optimizer = partial(make_adamw, learning_rate=learning_rate, betas=betas, weight_decay=weight_decay)
+        self._make_optimizer = partial(GuardedOptimizer, settings=self._settings, total_steps=total_steps)
         self._model = self._load_model(str(Path(model).resolve()) if Path(model).exists() else str(model))
         self._optimizer = self._make_optimizer(self._model.parameters)
         self._version = 0
-        self._optimizer_steps = 0
-        self._skipped_steps = 0
-        self._skipped_in_a_row = 0
 
     @property
     def version(self) -> int:
@@ -157,10 +120,14 @@ class TorchLearner:
             mini_batches = self._split(len(samples))
             old = self._old_logprobs(samples) if len(mini_batches) > 1 else None
             for indices in mini_batches:
-                self._optimizer_step(samples, indices, old, metrics)
+                update = self._optimizer.update(
+                    partial(self._accumulate_gradients, samples, indices, old, metrics),
+                    schedule_step=self._optimizer.num_steps,
+                )
+                metrics.add_update(update)
         self._version += 1
         result = metrics.result() | sample_metrics(samples)
-        result["skipped_steps"] = float(self._skipped_steps)
+        result["skipped_steps"] = float(self._optimizer.num_skipped)
         result |= speed_metrics(
             num_tokens=result["num_tokens"],
             flops=training_flops(self._model.size, metrics.row_lengths, frozen=self._model.has_adapters),
@@ -168,36 +135,11 @@ class TorchLearner:
             peak_flops=peak_flops(torch.cuda.get_device_name(self._device)) if self._device.type == "cuda" else None,
             peak_memory_mib=_peak_memory_mib(self._device),
         )
-        if self._skipped_in_a_row >= self._max_skipped_in_a_row:
-            raise TrainingDiverged(
-                f"policy {self.policy}: {self._skipped_in_a_row} updates in a row had a loss or gradient that is not "
-                "finite; lower training.optimizer.learning_rate, or look at logprob_gap in the metrics"
-            )
+        self._optimizer.check_converges(
+            f"policy {self.policy}",
+            "lower training.optimizer.learning_rate, or look at logprob_gap in the metrics",
+        )
         return result
-
-    def _optimizer_step(
-        self,
-        samples: Sequence[TrainingSample],
-        indices: Sequence[int],
-        old: Sequence[Tensor] | None,
-        metrics: BatchMetrics,
-    ) -> None:
-        try:
-            loss = self._accumulate_gradients(samples, indices, old, metrics)
-            grad_norm = float(torch.nn.utils.clip_grad_norm_(self._model.parameters, self._max_grad_norm))
-            if not (math.isfinite(grad_norm) and math.isfinite(loss)):
-                self._skipped_steps += 1
-                self._skipped_in_a_row += 1
-                return
-            learning_rate = learning_rate_at(self._optimizer_steps, **self._schedule)
-            for group in self._optimizer.param_groups:
-                group["lr"] = learning_rate
-            self._optimizer.step()
-            self._optimizer_steps += 1
-            self._skipped_in_a_row = 0
-            metrics.add_step(loss=loss, grad_norm=grad_norm, learning_rate=learning_rate)
-        finally:
-            self._optimizer.zero_grad(set_to_none=True)
 
     def _accumulate_gradients(
         self,
@@ -205,7 +147,7 @@ class TorchLearner:
         indices: Sequence[int],
         old: Sequence[Tensor] | None,
         metrics: BatchMetrics,
-    ) -> float:
+    ) -> Tensor:
         """Add the gradients of the loss over `indices`, one micro-batch at a time; returns that loss."""
         num_tokens = sum(len(samples[i].output_ids) for i in indices)
         loss = torch.zeros((), device=self._device)
@@ -232,22 +174,22 @@ class TorchLearner:
             metrics.add_rows(batch)
             loss += part.loss.detach()
             metrics.add_part(part)
-        return float(loss)
+        return loss
 
     def _split(self, num_samples: int) -> list[list[int]]:
         """Indices of each mini-batch: all in order for one, a shuffled near-equal split for more."""
-        if self._mini_batches == 1:
+        if self._settings.mini_batches == 1:
             return [list(range(num_samples))]
-        parts = np.array_split(self._rng.permutation(num_samples), min(self._mini_batches, num_samples))
+        parts = np.array_split(self._rng.permutation(num_samples), min(self._settings.mini_batches, num_samples))
         return [part.tolist() for part in parts]
 
     def _micro_batches(self, samples: Sequence[TrainingSample], indices: Sequence[int]) -> list[MicroBatch]:
         return make_micro_batches(
             samples,
             indices,
-            max_tokens=self._micro_batch_tokens,
+            max_tokens=self._settings.micro_batch_tokens,
             device=self._device,
-            share_prompts=self._share_prompts and self._model.can_share_prompts,
+            share_prompts=self._settings.share_prompts and self._model.can_share_prompts,
             hidden_size=self._model.hidden_size,
         )
 
@@ -269,13 +211,10 @@ class TorchLearner:
         """Write `model/` (a Hugging Face folder with tokenizer), `optimizer.pt` and `learner.json`, all or nothing."""
         with written_atomically(folder) as unfinished:
             self._model.save(unfinished)
-            torch.save(self._optimizer.state_dict(), unfinished / "optimizer.pt")
             state = {
                 "policy": self.policy,
                 "version": self._version,
-                "optimizer_steps": self._optimizer_steps,
-                "skipped_steps": self._skipped_steps,
-                "skipped_in_a_row": self._skipped_in_a_row,
+                **self._optimizer.save(unfinished),
                 "reference": self._model.origin,
                 "rng": self._rng.bit_generator.state,
             }
@@ -297,12 +236,8 @@ class TorchLearner:
             self._model = self._load_model(state["reference"])
             self._optimizer = self._make_optimizer(self._model.parameters)
         self._model.load(folder)
-        optimizer = torch.load(folder / "optimizer.pt", map_location=self._device, weights_only=True)
-        self._optimizer.load_state_dict(optimizer)
+        self._optimizer.restore(folder, state, self._device)
         self._version = state["version"]
-        self._optimizer_steps = state["optimizer_steps"]
-        self._skipped_steps = state["skipped_steps"]
-        self._skipped_in_a_row = state["skipped_in_a_row"]
         self._rng.bit_generator.state = state["rng"]
 
 

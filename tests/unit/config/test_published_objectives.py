@@ -28,8 +28,11 @@ EXPECTED: dict[str, dict[str, Any]] = {  # what the papers say; other fields as 
     "DAPO": {"ratio": "token", "clip_low": 0.2, "clip_high": 0.28, "aggregation": "token-mean", "kl_beta": 0},
     "Dr. GRPO": {"ratio": "token", **CLIP, "aggregation": "constant", "kl_beta": 0},
     "CISPO": {"clip_low": 1, "clip_high": 4, "aggregation": "token-mean", "kl_beta": 0},
+    "SPIRAL's baseline": {},
     "RLOO": {"tis_cap": None, "kl_beta": 0},
 }
+
+ADVANTAGES = {"Dr. GRPO": "no_std", "SPIRAL's baseline": "moving_baseline", "RLOO": "leave_one_out"}
 
 
 def documented() -> dict[str, TrainingConfig]:
@@ -52,6 +55,6 @@ def test_the_keys_give_the_objective(name: str) -> None:
     training = documented()[name]
     default = CispoObjectiveConfig() if name == "CISPO" else ClipObjectiveConfig()
     assert training.objective == replace(default, **EXPECTED[name])
-    assert training.advantage == {"Dr. GRPO": "no_std", "RLOO": "leave_one_out"}.get(name, "tree_group")
+    assert training.advantage == ADVANTAGES.get(name, "tree_group")
     assert (training.reward.overlong_buffer > 0) == (name == "DAPO")
-    assert training.dynamic_filtering
+    assert training.dynamic_filtering == (name != "SPIRAL's baseline")

@@ -11,8 +11,8 @@ from mars2.config.training import RewardConfig, ShapingConfig
 from mars2.core.errors import SandboxUnavailable
 from mars2.core.tree import Tree
 from mars2.core.verdict import Status, Verdict
-from mars2.credit.advantages import no_std
-from mars2.credit.assignment import Credit
+from mars2.credit.advantages import Stateless, no_std
+from mars2.credit.assignment import Credit, CreditedTree
 
 AC, WA, IE = Status.AC, Status.WA, Status.IE
 
@@ -29,7 +29,7 @@ def tree_of(*verdicts: tuple[Verdict, Verdict | None], output_ids: tuple[int, ..
 
 def credit(*, dynamic_filtering: bool = True, **reward: object) -> Credit:
     return Credit(
-        no_std,
+        Stateless(no_std),
         {"a": "policy-a"},
         max_tokens={"a": 10},
         reward=RewardConfig(**reward),  # type: ignore[arg-type]
@@ -38,21 +38,27 @@ def credit(*, dynamic_filtering: bool = True, **reward: object) -> Credit:
     )
 
 
+def credit_of(assignment: Credit, tree: Tree) -> CreditedTree:
+    """Of the first tree of a run."""
+    credited, _ = assignment(tree, assignment.estimator.initial())
+    return credited
+
+
 def test_rewards_come_from_public_and_hidden_verdicts() -> None:
     tree = tree_of((verdict(AC), verdict(AC)), (verdict(AC), verdict(WA)), (verdict(WA, AC), None))
-    assert credit()(tree).rewards == {0: 1.0, 1: 0.0, 2: 0.0}
-    assert credit(kind="fraction")(tree).rewards == {0: 1.0, 1: 0.5, 2: 0.5}
+    assert credit_of(credit(), tree).rewards == {0: 1.0, 1: 0.0, 2: 0.0}
+    assert credit_of(credit(kind="fraction"), tree).rewards == {0: 1.0, 1: 0.5, 2: 0.5}
 
 
 def test_the_overlong_penalty_is_measured_from_the_agents_longest_output() -> None:
     tree = tree_of((verdict(AC), None), output_ids=(1, 2, 3, 4, 5, 6, 7))
     # 10 tokens allowed, the last 4 of them punished: 7 tokens are 1 of 4 into the slope, which ends at 0.5.
-    rewards = credit(overlong_buffer=4, overlong_factor=0.5)(tree).rewards
+    rewards = credit_of(credit(overlong_buffer=4, overlong_factor=0.5), tree).rewards
     assert rewards == {0: pytest.approx(1 - 0.5 * 1 / 4)}
 
 
 def test_every_node_is_annotated_with_reward_shaped_reward_and_advantage() -> None:
-    credited = credit()(tree_of((verdict(AC), None), (verdict(WA), None)))
+    credited = credit_of(credit(), tree_of((verdict(AC), None), (verdict(WA), None)))
     # no shaping; mean 0.5, so the advantages are ±0.5
     assert credited.annotations == {
         0: {"reward": 1.0, "shaped": 1.0, "advantage": 0.5},
@@ -63,7 +69,7 @@ def test_every_node_is_annotated_with_reward_shaped_reward_and_advantage() -> No
 
 def test_a_tree_of_equal_rewards_gives_no_samples_unless_filtering_is_off() -> None:
     tree = tree_of((verdict(AC), None), (verdict(AC), None))
-    filtered, kept = credit()(tree), credit(dynamic_filtering=False)(tree)
+    filtered, kept = credit_of(credit(), tree), credit_of(credit(dynamic_filtering=False), tree)
     assert (filtered.is_kept, filtered.samples) == (False, [])
     assert filtered.rewards == kept.rewards == {0: 1.0, 1: 1.0}
     assert (kept.is_kept, len(kept.samples)) == (True, 2)
@@ -71,4 +77,4 @@ def test_a_tree_of_equal_rewards_gives_no_samples_unless_filtering_is_off() -> N
 
 def test_a_verdict_that_is_the_judges_fault_earns_nothing_and_ends_the_credit() -> None:
     with pytest.raises(SandboxUnavailable):
-        credit()(tree_of((verdict(AC), verdict(IE))))
+        credit_of(credit(), tree_of((verdict(AC), verdict(IE))))

@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 
+from mars2.config.optimizer import OptimizerConfig
 from mars2.learners.flops import ModelSize, mfu, peak_flops, training_flops
 from mars2.learners.torch_learner import TorchLearner
 
@@ -34,7 +35,7 @@ def test_the_learner_counts_what_it_computes(
     folder: str, tied: bool, request: pytest.FixtureRequest, random_samples: Any
 ) -> None:
     path: Path = request.getfixturevalue(folder)
-    learner = TorchLearner("p", path, share_prompts=False, micro_batch_tokens=10_000)
+    learner = TorchLearner("p", path, optimizer=OptimizerConfig(share_prompts=False, micro_batch_tokens=10_000))
     samples = random_samples(5)
     metrics = learner.step(samples)
     total = sum(p.numel() for p in learner._model._lm.parameters())

@@ -10,6 +10,7 @@ import torch
 from torch import Tensor
 
 from mars2.config.objective import ClipObjectiveConfig, ObjectiveConfig
+from mars2.config.optimizer import OptimizerConfig
 from mars2.core.sample import TrainingSample
 from mars2.learners import batching, causal_lm
 from mars2.learners.torch_learner import TorchLearner
@@ -46,8 +47,15 @@ def gradients(
             "step",
             lambda o: seen.extend(p.grad.clone() for g in o.param_groups for p in g["params"]),
         )
-        settings = {"micro_batch_tokens": 100_000, "share_prompts": False, "max_grad_norm": 1e9, "threads": 1} | options
-        learner = TorchLearner("p", folder, objective=objective, constant_length=20, **settings)
+        settings = {"micro_batch_tokens": 100_000, "share_prompts": False, "max_grad_norm": 1e9} | options
+        learner = TorchLearner(
+            "p",
+            folder,
+            objective=objective,
+            optimizer=OptimizerConfig(**settings),
+            constant_length=20,
+            threads=1,
+        )
         learner.step(samples)
         return seen, len(learner._micro_batches(samples, range(len(samples))))
 

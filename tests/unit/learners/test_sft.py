@@ -11,6 +11,7 @@ import pytest
 import torch
 from transformers import AutoModelForCausalLM, AutoTokenizer, PreTrainedTokenizerFast
 
+from mars2.config.sft import SftConfig
 from mars2.core.errors import ConfigError
 from mars2.lab.tokenizer import build_tokenizer
 from mars2.learners.conversations import Conversation, Example, encode, ensure_template, read_conversations
@@ -150,6 +151,10 @@ def model(folder: Path, **options: Any) -> PolicyModel:
     return PolicyModel(str(folder), device=CPU, keep_reference=False, **options)
 
 
+def options(**options: Any) -> SftConfig:
+    return SftConfig(data=Path("unused"), model="unused", out=Path("unused"), **options)
+
+
 @pytest.mark.parametrize("folder", ["llama_folder", "gpt2_folder"])
 @pytest.mark.parametrize("max_tokens", [1, 60, 10_000])
 def test_the_step_is_that_of_plain_cross_entropy(
@@ -169,7 +174,7 @@ def test_the_step_is_that_of_plain_cross_entropy(
     monkeypatch.setattr(torch.optim.AdamW, "step", lambda _: seen.extend(p.grad.clone() for p in trained.parameters))
     trained = model(path)
     trainer = SftTrainer(
-        trained, data, data, num_steps=1, batch_size=7, micro_batch_tokens=max_tokens, max_grad_norm=1e9
+        trained, data, data, options(batch_size=7, micro_batch_tokens=max_tokens, max_grad_norm=1e9), num_steps=1
     )
     assert trainer.validation_loss() == pytest.approx(float((total / count).detach()), rel=1e-5)
     metrics = trainer.step()
@@ -181,7 +186,7 @@ def test_the_step_is_that_of_plain_cross_entropy(
 
 def test_every_epoch_sees_every_conversation_once_in_a_new_order(llama_folder: Path) -> None:
     data = examples(10)
-    trainer = SftTrainer(model(llama_folder), data, num_steps=6, batch_size=4)
+    trainer = SftTrainer(model(llama_folder), data, (), options(batch_size=4), num_steps=6)
     epochs = [[e for step in range(3 * k, 3 * k + 3) for e in trainer.batch(step)] for k in range(2)]
     assert [len(trainer.batch(step)) for step in range(3)] == [4, 4, 2]
     for epoch in epochs:
@@ -197,7 +202,7 @@ def test_short_rows_are_not_padded_to_long_ones() -> None:
 
 def test_a_resumed_training_goes_on_bit_for_bit(gpt2_folder: Path, tmp_path: Path) -> None:
     def trainer() -> SftTrainer:
-        return SftTrainer(model(gpt2_folder), examples(9), num_steps=6, batch_size=4, learning_rate=1e-2)
+        return SftTrainer(model(gpt2_folder), examples(9), (), options(batch_size=4, learning_rate=1e-2), num_steps=6)
 
     straight = trainer()
     for _ in range(4):
@@ -213,7 +218,7 @@ def test_a_resumed_training_goes_on_bit_for_bit(gpt2_folder: Path, tmp_path: Pat
 
 
 def test_what_is_exported_is_an_ordinary_model(gpt2_folder: Path, tmp_path: Path) -> None:
-    trainer = SftTrainer(model(gpt2_folder), examples(4), num_steps=1, learning_rate=1e-2)
+    trainer = SftTrainer(model(gpt2_folder), examples(4), (), options(learning_rate=1e-2), num_steps=1)
     trainer.step()
     (tmp_path / "out").mkdir()
     trainer.export(tmp_path / "out")
@@ -226,10 +231,10 @@ def test_what_is_exported_is_an_ordinary_model(gpt2_folder: Path, tmp_path: Path
 
 
 def test_non_finite_steps_are_skipped_and_finally_refused(llama_folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    trainer = SftTrainer(model(llama_folder), examples(4), num_steps=9, max_skipped_in_a_row=2)
+    trainer = SftTrainer(model(llama_folder), examples(4), (), options(max_skipped_in_a_row=2), num_steps=9)
     before = trainer.model.state()
     monkeypatch.setattr(torch.nn.utils, "clip_grad_norm_", lambda *_: torch.tensor(torch.nan))
     assert trainer.step()["skipped_steps"] == 1
     assert all(torch.equal(w, before[name]) for name, w in trainer.model.state().items())
-    with pytest.raises(TrainingDiverged, match="2 steps in a row"):
+    with pytest.raises(TrainingDiverged, match="step 2: 2 updates in a row"):
         trainer.step()

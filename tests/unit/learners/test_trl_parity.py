@@ -17,6 +17,7 @@ import torch
 from torch import Tensor
 
 from mars2.config.objective import CispoObjectiveConfig, ClipObjectiveConfig, ObjectiveConfig
+from mars2.config.optimizer import OptimizerConfig
 from mars2.core.sample import TrainingSample
 from mars2.learners.losses.seam import TokenStatistics
 from mars2.learners.losses.tis import tis_weights
@@ -145,7 +146,11 @@ def test_model_gradients_of_an_on_policy_batch(
     objective = replace(base, tis_cap=None)
     samples: list[TrainingSample] = random_samples(9, same_prompt=3)
     learner = TorchLearner(
-        "p", llama_folder, objective=objective, constant_length=32, max_grad_norm=1e9, micro_batch_tokens=60
+        "p",
+        llama_folder,
+        objective=objective,
+        constant_length=32,
+        optimizer=OptimizerConfig(max_grad_norm=1e9, micro_batch_tokens=60),
     )
     ours: list[Tensor] = []
     monkeypatch.setattr(

@@ -15,15 +15,16 @@ from hypothesis import strategies as st
 from team_of_scripts import HALF, PROBLEM, RIGHT, WRONG, grower, judge, look, scripted
 
 from mars2.config.growing import RolloutConfig
-from mars2.config.training import RewardConfig, ShapingConfig, TrainingConfig
+from mars2.config.training import MovingBaselineConfig, RewardConfig, ShapingConfig, TrainingConfig
 from mars2.core.errors import BackendError
 from mars2.core.events import Event, Metrics
 from mars2.core.problem import Suite
 from mars2.core.protocols import Snapshot
 from mars2.core.serial import tree_hash
 from mars2.core.verdict import Verdict
-from mars2.credit.advantages import tree_group
+from mars2.credit.advantages import Stateless, tree_group
 from mars2.credit.assignment import Credit
+from mars2.credit.moving_baseline import MovingBaseline
 from mars2.learners.recording import RecordingLearner
 from mars2.runs.choose import Selection
 from mars2.runs.measuring.evaluation import ChooseAnswer, Entrant, Evaluation
@@ -50,7 +51,11 @@ def trainer(folder: Path, store: RunStore, latency_s: float = 0.0, **training: A
         problems=[PROBLEM],
         grower=grower(*backends.values()),
         credit=Credit(
-            tree_group, {"a": "a", "b": "b"}, {"a": 200, "b": 200}, reward=RewardConfig(), shaping=ShapingConfig()
+            Stateless(tree_group),
+            {"a": "a", "b": "b"},
+            {"a": 200, "b": 200},
+            reward=RewardConfig(),
+            shaping=ShapingConfig(),
         ),
         backends=backends,
         learners={name: RecordingLearner(name) for name in backends},
@@ -125,6 +130,34 @@ async def test_what_came_after_the_last_checkpoint_is_done_again(tmp_path: Path)
         await again.run()
         assert tree_hash(s.tree for s in store.trees()) == expected[1]
         assert {(r.key, r.outcome) for r in store.samples()} == {(r.key, r.outcome) for r in expected[2]}
+
+
+async def test_what_an_estimator_remembers_is_in_the_checkpoint(tmp_path: Path) -> None:
+    """Killed with a round behind the checkpoint and resumed: the state of a run that was never killed, bit for bit."""
+
+    def with_memory(folder: Path, store: RunStore) -> Trainer:
+        run = trainer(folder, store, checkpoint_every=2)
+        run.credit = replace(run.credit, estimator=MovingBaseline(MovingBaselineConfig(decay=0.9)))
+        return run
+
+    def advantages(store: RunStore) -> dict[str, Any]:
+        return {s.tree.tree_id: s.annotations for s in store.trees()}
+
+    with RunStore.create(tmp_path / "whole", config={}) as store:
+        whole = with_memory(tmp_path / "whole", store)
+        await whole.run()
+        expected = advantages(store)
+    with RunStore.create(tmp_path / "cut", config={}) as store:
+        run = with_memory(tmp_path / "cut", store)
+        die_at_the_end_of_round(run, 3)  # the last checkpoint is that of round 2
+        with pytest.raises(KeyError):
+            await run.run()
+    with RunStore.open(tmp_path / "cut") as store:
+        again = with_memory(tmp_path / "cut", store)
+        await again.run()
+        assert advantages(store) == expected
+    assert again.progress.credit == whole.progress.credit
+    assert whole.progress.credit.keys() == {"a", "b"}
 
 
 @pytest.mark.parametrize("schedule", ["rounds", "async"])

@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from mars2.core.protocols import Learner
+from mars2.core.protocols import EstimatorState, Learner
 from mars2.core.serial import sample_from_dict, sample_to_dict
 from mars2.runs.training.buffer import PolicyBuffer
 
@@ -33,6 +33,7 @@ class Progress:
     validated: int = -1  # the last point, in rounds (async: steps), at which there was a validation
     best: float | None = None  # the best validation so far
     is_best: bool = False  # of these very weights
+    credit: EstimatorState = field(default_factory=dict[str, float])  # what the advantage estimator remembers
 
 
 class Checkpoints:
@@ -69,6 +70,7 @@ class Checkpoints:
             "validated": progress.validated,
             "best": progress.best,
             "is_best": progress.is_best,
+            "credit": dict(progress.credit),
             "versions": {name: learner.version for name, learner in learners.items()},
             "store_position": dict(store_position),
             "buffers": {name: [sample_to_dict(s) for s in buffer.samples] for name, buffer in buffers.items()},
@@ -119,6 +121,7 @@ class Checkpoints:
             validated=state["validated"],
             best=state["best"],
             is_best=state["is_best"],
+            credit=state["credit"],
         )
         return progress, state["store_position"]
 

@@ -62,7 +62,7 @@ class TrainingCore:
         self.recorder = recorder
         self.checkpoints = checkpoints
         self.validation = validation
-        self.progress = Progress()
+        self.progress = Progress(credit=credit.estimator.initial())
         self.is_async = training.schedule == "async" and training.max_staleness > 0
         self.lost: list[int] = []  # trees under way at the last checkpoint: to be grown anew (async)
         self.started = time.monotonic() - self.progress.wall_s
@@ -103,7 +103,7 @@ class TrainingCore:
 
     def receive(self, growth: Growth) -> CreditedTree:
         """Credit a finished tree, write it down, and route its samples to the policies' buffers."""
-        credited = self.credit(growth.tree)
+        credited, self.progress.credit = self.credit(growth.tree, self.progress.credit)
         for name, buffer in self.buffers.items():
             buffer.add(s for s in credited.samples if s.policy == name)
         self.recorder.hear(Finished(growth.tree, PHASE, self.progress.rounds + 1, credited.annotations))
