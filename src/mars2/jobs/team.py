@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping, Sequence
+from copy import deepcopy
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -99,7 +100,7 @@ def read_config(config: ConfigLike, settings: Mapping[str, Any] | None = None) -
         case RunConfig():
             return changed(config, settings) if settings else config
         case Mapping():
-            data = dict(config)
+            data = deepcopy(dict(config))  # the caller's own is left as it is
         case _:
             from mars2.config.load import read_yaml
 

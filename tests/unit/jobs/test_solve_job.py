@@ -14,7 +14,7 @@ from mars2.core.errors import ConfigError
 from mars2.core.problem import Problem, StdioTest
 from mars2.core.tree import Tree
 from mars2.jobs.solve import search, solve, solve_async, solve_setup
-from mars2.jobs.team import changed
+from mars2.jobs.team import changed, read_config
 from mars2.reward_model.scripted import ScriptedRewardModel
 from mars2.runs.growing.guidance import Guide
 from mars2.serve.requests import parse_request
@@ -73,6 +73,18 @@ def test_settings_come_last_and_keep_their_types(script: str) -> None:
     assert (config.rollout.max_nodes, config.stopping.patience) == (5, 2)
     with pytest.raises(ConfigError, match=r"rollout\.max_nods: unknown key"):
         solve_setup(agents=script, settings={"rollout.max_nods": 5})
+
+
+def test_a_configuration_that_is_given_is_left_as_it_is() -> None:
+    data = {
+        "name": "x",
+        "problems": {"kind": "reference", "test": "-"},
+        "policies": {"a": {"backend": "scripted", "script": "s"}},
+        "agents": {"a": {"policy": "a"}},
+        "rollout": {"max_nodes": 2},
+    }
+    assert read_config(data, {"rollout.max_nodes": 7}).rollout.max_nodes == 7
+    assert data["rollout"] == {"max_nodes": 2}
 
 
 @pytest.mark.parametrize(

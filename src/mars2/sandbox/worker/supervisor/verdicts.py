@@ -7,7 +7,8 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass, fields
-from typing import Any
+from operator import attrgetter
+from typing import Any, NamedTuple
 
 from ..encoding import EncodingError, decode
 from ..protocol import EXITED_WITH_0, OUTPUT_TOO_LARGE
@@ -32,8 +33,7 @@ class Rules:
     comparison: str | None
 
 
-@dataclass(frozen=True, slots=True)
-class Ended:
+class Ended(NamedTuple):
     """How a test ended, as seen from outside the jail."""
 
     report: bytes | None  # what the process wrote about it; None if it died or was killed before it did
@@ -67,11 +67,12 @@ class Outcome:
 
     def fields(self) -> dict[str, Any]:
         """The fields of a `TestResult` that are not at their default."""
-        values = ((name, getattr(self, name)) for name, _ in _DEFAULTS)
-        return {name: value for (name, value), (_, default) in zip(values, _DEFAULTS, strict=True) if value != default}
+        values = zip(_NAMES, _values_of(self), _DEFAULTS, strict=True)
+        return {name: value for name, value, default in values if value != default}
 
 
-_DEFAULTS = [(field.name, field.default) for field in fields(Outcome) if field.name != "answer"]
+_NAMES, _DEFAULTS = zip(*((f.name, f.default) for f in fields(Outcome) if f.name != "answer"), strict=True)
+_values_of = attrgetter(*_NAMES)
 
 
 def decide(test: Test, ended: Ended, rules: Rules, *, passed: bool = True) -> Outcome:
