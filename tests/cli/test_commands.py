@@ -220,7 +220,7 @@ def test_a_killed_solve_goes_on_with_resume(here: Path) -> None:
     process.wait()
     other = mars2(*command, "--out", "killed", "--resume", "--set", "sampling.temperature=0.5", cwd=here)
     assert other.returncode == 2
-    assert "sampling: differs from the search in killed" in other.stderr
+    assert "sampling.temperature: differs from the search in killed" in other.stderr
     done = mars2(*command, "--out", "killed", "--resume", "--json", cwd=here)
     assert done.returncode == 0, done.stderr
     assert json.loads(done.stdout)["num_nodes"] == 8

@@ -15,6 +15,7 @@ from typing import Any
 
 from mars2 import build
 from mars2.config.load import parse_config
+from mars2.config.resume import changed_keys
 from mars2.config.run import RunConfig
 from mars2.core.errors import ConfigError
 from mars2.core.events import Listener, Note, nobody
@@ -32,14 +33,6 @@ from mars2.runs.measuring.results import problem_rows
 from mars2.runs.measuring.summary import summarise_comparison
 from mars2.runs.recorder import Recorder
 from mars2.store.run_store import RunStore
-
-GROWABLE = ("name", "threads", "problems", "search", "training", "evaluation")
-"""Sections that may differ between an evaluation's start and its resumption. Strategies are checked one by one."""
-
-GROWABLE_KEYS = {
-    "rollout": ("max_nodes", "trees_in_flight", "lockstep"),
-    "sandbox": ("workers",),
-}
 
 
 @job
@@ -281,10 +274,9 @@ def _refuse_others(
     """
     remedy = f"use the settings that {folder} was started with, or another folder"
     recorded = parse_config(dict(store.config))  # keys that came later have their defaults
-    old, new = _fixed(recorded.as_dict()), _fixed(config.as_dict())
-    for key in sorted({*old, *new}):
-        if old.get(key) != new.get(key):
-            raise ConfigError(f"{key}: is {new.get(key)!r}, but the evaluation has {old.get(key)!r}; {remedy}")
+    for key in sorted(changed_keys(recorded, config, "evaluate")):
+        new, old = (_value(options.as_dict(), key) for options in (config, recorded))
+        raise ConfigError(f"{key}: is {new!r}, but the evaluation has {old!r}; {remedy}")
     before = store.events("run_started")
     if before and before[0].payload["checkpoint"] != checkpoint:
         raise ConfigError(
@@ -300,15 +292,8 @@ def _refuse_others(
             raise ConfigError(f"problem {problem.id}: differs from the one evaluated; {remedy}")
 
 
-def _fixed(data: dict[str, Any], prefix: str = "") -> dict[str, Any]:
-    """Dotted keys that must not change."""
-    found: dict[str, Any] = {}
-    for key, value in data.items():
-        if not prefix and key in GROWABLE:
-            continue
-        if isinstance(value, dict):
-            growable = () if prefix else GROWABLE_KEYS.get(key, ())
-            found |= _fixed({k: v for k, v in value.items() if k not in growable}, f"{prefix}{key}.")
-        else:
-            found[f"{prefix}{key}"] = value
-    return found
+def _value(data: Any, key: str) -> Any:
+    """What a dotted key has; None where there is no such key."""
+    for name in key.split("."):
+        data = data.get(name) if isinstance(data, dict) else None
+    return data

@@ -11,6 +11,8 @@ from pathlib import Path
 from typing import Any
 
 from mars2 import build
+from mars2.config.load import parse_config
+from mars2.config.resume import changed_keys
 from mars2.config.run import RunConfig
 from mars2.config.search import parse_strategy
 from mars2.core.errors import ConfigError
@@ -27,9 +29,6 @@ from mars2.runs.growing.grow_tree import TreeGrower
 from mars2.runs.growing.rollout import Job, grow_trees
 from mars2.runs.recorder import Recorder
 from mars2.store.run_store import RunStore
-
-MAY_CHANGE = ("threads", "rollout", "budget", "stopping", "selection")
-"""Sections of the configuration that may differ between a search and its resumption: how far it goes."""
 
 
 @job
@@ -239,8 +238,7 @@ def _open_store(config: RunConfig, problem: Problem, folder: Path, *, resume: bo
     if not (resume and RunStore.exists(folder)):
         return RunStore.create(folder, config=config.as_dict())
     store = RunStore.open(folder)
-    old, new = dict(store.config), config.as_dict()
-    differing = [key for key in new if key not in MAY_CHANGE and old.get(key) != new[key]]
+    differing = changed_keys(parse_config(dict(store.config)), config, "solve")
     stored = store.problem(problem.id)
     if stored is not None and stored != replace(problem, metadata=stored.metadata):
         differing.append("problem")

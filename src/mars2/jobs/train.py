@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from mars2 import build
+from mars2.config.resume import changed_keys
 from mars2.config.run import RunConfig
 from mars2.core.errors import ConfigError
 from mars2.core.events import Listener, Note, nobody
@@ -180,12 +181,7 @@ async def _resolve_models(config: RunConfig, on_event: Listener) -> dict[str, st
 
 def _refuse_other_config(settings: RunConfig, saved: RunConfig, folder: Path) -> None:
     """A resumed run may be made longer, saved and tracked otherwise, and nothing else."""
-    free = ("steps", "checkpoint_every", "keep_checkpoints", "max_rounds_without_samples")
-    old, new = saved.as_dict(), settings.as_dict()
-    for data in (old, new):
-        data["training"] = {k: v for k, v in data["training"].items() if k not in free}
-        del data["tracking"]
-    changed = [key for key in new if new[key] != old.get(key)]
+    changed = changed_keys(saved, settings, "train")
     if changed:
         raise ConfigError(
             f"{changed[0]}: differs from what the run in {folder} was started with; use the same configuration, or "
