@@ -10,7 +10,7 @@ import typer
 
 from mars2.cli.output import print_json, run_async, say, stderr, write
 from mars2.cli.progress import LiveView
-from mars2.cli.settings import parse_settings
+from mars2.config.load import parse_settings
 from mars2.core.errors import ConfigError
 from mars2.jobs.run_folder import RUNS
 

@@ -12,7 +12,7 @@ import typer
 
 from mars2.cli.output import print_json, run_async, stderr, stdout, summary_table
 from mars2.cli.progress import LiveView
-from mars2.cli.settings import parse_settings
+from mars2.config.load import parse_settings
 
 T = TypeVar("T")
 

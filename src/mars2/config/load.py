@@ -115,21 +115,33 @@ def find_recipe(name: str) -> Recipe:
     raise ConfigError(f"config: no such file or recipe: {name}; {hint}")
 
 
-def _changed(data: Mapping[str, Any], overrides: Sequence[str], changes: Mapping[str, Any]) -> dict[str, Any]:
-    """A copy of `data` with changes, then overrides applied."""
-    result = _copied(data)
-    for key, value in changes.items():
-        _put(result, key, value, where=key)
-    for override in overrides:
-        key, sign, text = override.partition("=")
+def parse_settings(texts: Sequence[str] | None) -> dict[str, Any]:
+    """Dotted key → value of texts such as ``training.steps=10``; what follows the sign is YAML. A later one wins.
+
+    Raises:
+        ConfigError: a text is not KEY=VALUE, or its value is not YAML.
+    """
+    found: dict[str, Any] = {}
+    for given in texts or ():
+        key, sign, text = given.partition("=")
         key = key.strip()
         if not sign or not key:
-            raise ConfigError(f"--set: expected KEY=VALUE, got {override!r}; for example --set training.steps=10")
+            raise ConfigError(f"--set: expected KEY=VALUE, got {given!r}; for example --set training.steps=10")
         try:
             value = yaml.safe_load(text)
         except yaml.YAMLError:
             raise ConfigError(f"--set {key}: the value is not YAML: {text!r}; quote it") from None
-        _put(result, key, value, where=f"--set {key}")
+        found.pop(key, None)  # settings are applied in the order in which they were given
+        found[key] = value
+    return found
+
+
+def _changed(data: Mapping[str, Any], overrides: Sequence[str], changes: Mapping[str, Any]) -> dict[str, Any]:
+    """A copy of `data` with changes, then overrides applied."""
+    result = _copied(data)
+    for settings in (changes, parse_settings(overrides)):
+        for key, value in settings.items():
+            _put(result, key, value)
     return result
 
 
@@ -138,8 +150,8 @@ def _copied(data: Mapping[str, Any]) -> dict[str, Any]:
     return {key: _copied(value) if isinstance(value, Mapping) else value for key, value in data.items()}
 
 
-def _put(data: dict[str, Any], key: str, value: Any, *, where: str) -> None:
-    """Set ``a.b.c`` in place."""
+def _put(data: dict[str, Any], key: str, value: Any) -> None:
+    """Set ``a.b.c`` in place; sections that are missing are made. A path is written as files write it."""
     *parents, last = key.split(".")
     place = data
     for name in parents:
@@ -149,8 +161,8 @@ def _put(data: dict[str, Any], key: str, value: Any, *, where: str) -> None:
             place[name] = {}
         place = place[name]
         if not isinstance(place, dict):
-            raise ConfigError(f"{where}: {name!r} holds a value, not a section; set it directly")
-    place[last] = value
+            raise ConfigError(f"{key}: {name!r} holds a value, not a section; set it directly")
+    place[last] = str(value) if isinstance(value, Path) else value
 
 
 def _explain(error: ValidationError, data: dict[str, Any], kind: type[Any]) -> str:

@@ -4,12 +4,11 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping, Sequence
-from copy import deepcopy
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from mars2.config.load import parse_config
+from mars2.config.load import load_config, parse_config
 from mars2.config.policies import PolicySettings, model_name, parse_model
 from mars2.config.run import RunConfig
 from mars2.core.errors import ConfigError, ProblemError
@@ -38,36 +37,8 @@ class Setup:
         Raises:
             ConfigError: names the key.
         """
-        return Setup(changed(self.config, settings, sections), self.trained)
-
-
-def changed(config: RunConfig, settings: Mapping[str, Any], sections: Mapping[str, Any] | None = None) -> RunConfig:
-    """`config` with these sections replaced and then these dotted keys set. Values are typed; none is parsed as text.
-
-    Raises:
-        ConfigError: names the key.
-    """
-    data = config.as_dict() | dict(sections or {})
-    for key, value in settings.items():
-        set_key(data, key, value)
-    return parse_config(data)
-
-
-def set_key(data: dict[str, Any], key: str, value: Any) -> None:
-    """Set ``a.b.c`` in place; sections that are missing are made.
-
-    Raises:
-        ConfigError: a part of `key` on the way holds a value.
-    """
-    *parents, last = key.strip().split(".")
-    place = data
-    for name in parents:
-        if place.get(name) is None:
-            place[name] = {}
-        place = place[name]
-        if not isinstance(place, dict):
-            raise ConfigError(f"{key}: {name!r} holds a value, not a section; set it directly")
-    place[last] = str(value) if isinstance(value, Path) else value
+        replaced = {name: section for name, section in sections.items() if name not in settings}
+        return Setup(parse_config(self.config.as_dict(), changes=replaced | dict(settings)), self.trained)
 
 
 def find_team(agents: Agents | None = None, config: ConfigLike | None = None, run: str | Path | None = None) -> Setup:
@@ -98,16 +69,11 @@ def read_config(config: ConfigLike, settings: Mapping[str, Any] | None = None) -
     """
     match config:
         case RunConfig():
-            return changed(config, settings) if settings else config
+            return parse_config(config.as_dict(), changes=settings) if settings else config
         case Mapping():
-            data = deepcopy(dict(config))  # the caller's own is left as it is
+            return parse_config(config, changes=settings)
         case _:
-            from mars2.config.load import read_yaml
-
-            data = read_yaml(Path(config))
-    for key, value in (settings or {}).items():
-        set_key(data, key, value)
-    return parse_config(data)
+            return load_config(Path(config), changes=settings)
 
 
 def _config_of_models(agents: Agents) -> RunConfig:

@@ -11,7 +11,7 @@ import pytest
 import yaml
 from options_of import field_names, sections_of
 
-from mars2.config.load import load_config, parse_as, parse_config, read_yaml
+from mars2.config.load import load_config, parse_as, parse_config, parse_settings, read_yaml
 from mars2.config.reward_model import RewardModelConfig
 from mars2.config.run import RunConfig
 from mars2.config.sft import SftConfig
@@ -47,6 +47,21 @@ def test_overrides_are_read_as_yaml() -> None:
     assert config.training.optimizer.learning_rate == 1e-4
     assert config.rollout.max_nodes == 16
     assert config.agents["b"].role == "planner"
+
+
+def test_settings_are_applied_in_the_order_given_and_a_later_one_wins() -> None:
+    texts = ["search.strategy=best_of_n", "rollout.max_nodes=3", "search={strategy: mcts}", "rollout.max_nodes=4"]
+    settings = parse_settings(texts)
+    assert list(settings.items())[1:] == [("search", {"strategy": "mcts"}), ("rollout.max_nodes", 4)]
+    for config in (parsed(*texts), parse_config(parsed().as_dict(), changes=settings)):
+        assert (config.search.strategy, config.rollout.max_nodes) == ("mcts", 4)
+
+
+def test_a_path_given_by_code_is_kept_as_files_write_it() -> None:
+    changed = parse_config(
+        parsed().as_dict(), changes={"problems": {"kind": "reference"}, "problems.test": Path("a/b"), "training": None}
+    )
+    assert changed.as_dict()["problems"]["test"] == "a/b"
 
 
 def test_a_saved_configuration_reads_back_the_same() -> None:

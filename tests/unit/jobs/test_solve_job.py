@@ -14,7 +14,7 @@ from mars2.core.errors import ConfigError
 from mars2.core.problem import Problem, StdioTest
 from mars2.core.tree import Tree
 from mars2.jobs.solve import search, solve, solve_async, solve_setup
-from mars2.jobs.team import changed, read_config
+from mars2.jobs.team import read_config
 from mars2.reward_model.scripted import ScriptedRewardModel
 from mars2.runs.growing.guidance import Guide
 from mars2.serve.requests import parse_request
@@ -111,7 +111,7 @@ async def test_every_search_asks_the_reward_model_for_its_choice(script: str) ->
     team = build_team(setup.config, resolve_models(setup.config))
     team.guide = Guide(ScriptedRewardModel(lambda problem, program: 0.9 if program.strip() == RIGHT else 0.1))
     try:
-        config = changed(setup.config, {"guidance.reward_model": "scripted"})
+        config = read_config(setup.config, {"guidance.reward_model": "scripted"})
         grower = build_grower(config, team, max_nodes=4, judge_hidden=False)
         weigher = weigher_of_answers(config, team)
         solved = await search(grower, PROBLEM, Tree("solve", "sum"), selection=config.selection, weigher=weigher)
