@@ -18,6 +18,7 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 
 from mars2.cli.output import print_json, say, stderr, stdout
 from mars2.config.load import parse_as, read_yaml
+from mars2.config.resume import changed_keys
 from mars2.config.sft import SftConfig
 from mars2.core.errors import ConfigError
 from mars2.core.optional import need
@@ -43,6 +44,7 @@ Examples:
     mars2 sft chats.jsonl --model MODEL --out models/warm --resume      (after Ctrl-C or a crash)
 """
 CHECKPOINTS, CONFIG, BEFORE = "checkpoints", "sft_config.json", "before.json"
+DIGEST = "data_sha256"  # beside the options in CONFIG
 
 
 def register(app: typer.Typer) -> None:
@@ -89,16 +91,17 @@ def _check_model(model: str) -> None:
 def _prepare_folder(config: SftConfig, *, resume: bool, fresh: bool) -> dict[str, Any] | None:
     """Make the output folder, or see that it can be gone on with; the summary, if it is finished already."""
     folder, saved = config.out, config.out / CONFIG
-    settings = config.as_dict() | {"data_sha256": _digest(config)}
+    digest = _digest(config)
     if resume:
         if not saved.is_file():
             raise ConfigError(f"out: {folder} holds no fine-tuning to resume; leave out --resume")
         old = json.loads(saved.read_text(encoding="utf-8"))
-        free = ("evaluate_every", "checkpoint_every", "threads")
-        changed = [k for k in settings if k not in free and settings[k] != old.get(k)]
-        if changed:
+        same_data = old.pop(DIGEST, None) == digest
+        changed = changed_keys(parse_as(SftConfig, old), config, "sft")
+        if changed or not same_data:
+            key = changed[0] if changed else "data"
             raise ConfigError(
-                f"{changed[0]}: differs from what {folder} was started with; use the same settings and data, or --fresh"
+                f"{key}: differs from what {folder} was started with; use the same settings and data, or --fresh"
             )
         finished = folder / "summary.json"
         if finished.is_file():
@@ -112,7 +115,7 @@ def _prepare_folder(config: SftConfig, *, resume: bool, fresh: bool) -> dict[str
             )
         say(f"older folder set aside: {set_aside(folder)}")
     folder.mkdir(parents=True, exist_ok=True)
-    saved.write_text(json.dumps(settings, indent=2) + "\n", encoding="utf-8")
+    saved.write_text(json.dumps(config.as_dict() | {DIGEST: digest}, indent=2) + "\n", encoding="utf-8")
     return None
 
 

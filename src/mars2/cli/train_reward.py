@@ -127,13 +127,7 @@ def _train(config: RewardModelConfig, trees: Sequence[Tree], problems: Mapping[s
         model,
         data["train"],
         data["valid"],
-        epochs=config.epochs,
-        learning_rate=config.learning_rate,
-        batch_size=config.batch_size,
-        patience=config.patience,
-        seed=config.seed,
-        weight_decay=config.weight_decay,
-        micro_batch_tokens=config.micro_batch_tokens,
+        config,
         on_epoch=lambda e: say(
             f"epoch {e.number}: loss {e.train_loss:.3f}, validation {e.valid_loss:.3f}"
             + (f", AUC {e.valid_auc:.3f}" if e.valid_auc is not None else "")

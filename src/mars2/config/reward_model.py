@@ -27,22 +27,28 @@ class SplitConfig(Section):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class RewardModelConfig(Section):
-    """A reward model trained on the trees of finished runs."""
+class FitConfig(Section):
+    """How a reward model is fitted to programs that were judged."""
 
-    runs: Annotated[tuple[Path, ...], MinLen(1)]  # folders of runs whose hidden tests were judged
-    phase: str | None = None  # only these trees, such as train or evaluate; None: all
-    model: str  # the backbone: a folder, a Hugging Face id, or lab:NAME
-    out: Path  # the folder to make; used as guidance.reward_model
     seed: NonNegativeInt = 0
-    threads: NonNegativeInt = 0  # torch threads; 0: as many as there are cores
-    device: str = "auto"
-    trainable: Literal["all", "head"] = "all"  # head: the backbone stays as it is
-    max_tokens: PositiveInt = 2048  # problem and program together
     epochs: PositiveInt = 5  # at most
     patience: PositiveInt = 2  # epochs without a lower validation loss before training stops
     learning_rate: PositiveFloat = 1e-5
     weight_decay: NonNegativeFloat = 0.01
     batch_size: PositiveInt = 32  # programs in an optimizer step
     micro_batch_tokens: PositiveInt = 8192  # tokens computed at once, padding included
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RewardModelConfig(FitConfig):
+    """A reward model trained on the trees of finished runs."""
+
+    runs: Annotated[tuple[Path, ...], MinLen(1)]  # folders of runs whose hidden tests were judged
+    phase: str | None = None  # only these trees, such as train or evaluate; None: all
+    model: str  # the backbone: a folder, a Hugging Face id, or lab:NAME
+    out: Path  # the folder to make; used as guidance.reward_model
+    threads: NonNegativeInt = 0  # torch threads; 0: as many as there are cores
+    device: str = "auto"
+    trainable: Literal["all", "head"] = "all"  # head: the backbone stays as it is
+    max_tokens: PositiveInt = 2048  # problem and program together
     split: SplitConfig = SplitConfig()

@@ -10,6 +10,7 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
+from mars2.config.reward_model import FitConfig
 from mars2.core.errors import ConfigError
 from mars2.core.problem import Problem
 from mars2.core.seeds import stream
@@ -55,14 +56,7 @@ def fit(
     model: TransformersRewardModel,
     train: Encoded,
     valid: Encoded,
-    *,
-    epochs: int,
-    learning_rate: float,
-    batch_size: int,
-    patience: int,
-    seed: int,
-    weight_decay: float = 0.01,
-    micro_batch_tokens: int = 8_192,
+    options: FitConfig,
     on_epoch: Callable[[Epoch], None] = lambda epoch: None,
 ) -> list[Epoch]:
     """Train; the model ends with the weights of the epoch with the least validation loss.
@@ -71,39 +65,39 @@ def fit(
     Calibration puts the base rate back. The learning rate rises over the first 5% of the steps, then falls linearly
     to 0.
 
-    Args:
-        patience: epochs without a lower validation loss after which training stops.
-
     Raises:
         ConfigError: the loss is not a number any more.
     """
     weights = _class_weights(train.labels)
-    optimizer = torch.optim.AdamW(model.parameters, lr=learning_rate, weight_decay=weight_decay)
-    steps_per_epoch = -(-len(train.labels) // batch_size)
-    total, warmup = epochs * steps_per_epoch, max(1, epochs * steps_per_epoch // 20)
+    optimizer = torch.optim.AdamW(model.parameters, lr=options.learning_rate, weight_decay=options.weight_decay)
+    steps_per_epoch = -(-len(train.labels) // options.batch_size)
+    total = options.epochs * steps_per_epoch
+    warmup = max(1, total // 20)
     schedule = torch.optim.lr_scheduler.LambdaLR(
         optimizer, lambda step: min((step + 1) / warmup, (total - step) / max(1, total - warmup))
     )
     best, best_state, history = float("inf"), model.state(), list[Epoch]()
     since_best = 0
-    for number in range(1, epochs + 1):
-        order = stream(seed, "reward epoch", number).permutation(len(train.labels))
+    for number in range(1, options.epochs + 1):
+        order = stream(options.seed, "reward epoch", number).permutation(len(train.labels))
         losses: list[float] = []
-        for start in range(0, len(order), batch_size):
-            batch = [int(i) for i in order[start : start + batch_size]]
-            losses.append(_step(model, optimizer, train, batch, weights, micro_batch_tokens))
+        for start in range(0, len(order), options.batch_size):
+            batch = [int(i) for i in order[start : start + options.batch_size]]
+            losses.append(_step(model, optimizer, train, batch, weights, options.micro_batch_tokens))
             schedule.step()
         logits = model.logits(valid.sequences)
         loss = float(_loss(torch.tensor(logits), torch.tensor(valid.labels), weights).mean())
         if not math.isfinite(loss):
-            raise ConfigError(f"learning_rate: {learning_rate:g} made the loss {loss} in epoch {number}; lower it")
+            raise ConfigError(
+                f"learning_rate: {options.learning_rate:g} made the loss {loss} in epoch {number}; lower it"
+            )
         epoch = Epoch(number, float(np.mean(losses)), loss, auc(valid.labels, logits), loss < best)
         history.append(epoch)
         on_epoch(epoch)
         since_best += 1
         if epoch.is_best:
             best, best_state, since_best = loss, model.state(), 0
-        if since_best >= patience:
+        if since_best >= options.patience:
             break
     model.load_state(best_state)
     return history

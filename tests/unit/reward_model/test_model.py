@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 import torch
 
+from mars2.config.reward_model import FitConfig
 from mars2.core.errors import ConfigError
 from mars2.core.problem import CallTest, Problem
 from mars2.lab.policies import POLICIES, build_model
@@ -63,7 +64,7 @@ def test_it_learns_and_stops_at_the_best_epoch(backbone: str) -> None:
     model = TransformersRewardModel(backbone, max_tokens=64)
     train, valid = data(model, 64), data(model, 32, offset=100)
     history = fit(
-        model, train, valid, epochs=6, learning_rate=3e-3, batch_size=16, patience=2, seed=0, micro_batch_tokens=256
+        model, train, valid, FitConfig(epochs=6, learning_rate=3e-3, batch_size=16, patience=2, micro_batch_tokens=256)
     )
     assert auc(valid.labels, model.logits(valid.sequences)) == pytest.approx(1.0, abs=0.05)
     best = min(epoch.valid_loss for epoch in history)
@@ -74,7 +75,7 @@ def test_it_learns_and_stops_at_the_best_epoch(backbone: str) -> None:
 def test_a_loss_that_is_no_number_is_an_error(backbone: str) -> None:
     model = TransformersRewardModel(backbone, max_tokens=64)
     with pytest.raises(ConfigError, match=r"learning_rate: 1e\+30 made the loss (nan|inf) in epoch 1; lower it"):
-        fit(model, data(model, 16), data(model, 8), epochs=2, learning_rate=1e30, batch_size=4, patience=1, seed=0)
+        fit(model, data(model, 16), data(model, 8), FitConfig(epochs=2, learning_rate=1e30, batch_size=4, patience=1))
 
 
 def test_the_micro_batches_do_not_change_the_step(backbone: str) -> None:
@@ -85,12 +86,7 @@ def test_the_micro_batches_do_not_change_the_step(backbone: str) -> None:
             model,
             data(model, 8),
             data(model, 8),
-            epochs=1,
-            learning_rate=1e-3,
-            batch_size=8,
-            patience=1,
-            seed=0,
-            micro_batch_tokens=tokens,
+            FitConfig(epochs=1, learning_rate=1e-3, batch_size=8, patience=1, micro_batch_tokens=tokens),
         )
         weights.append(model.head.weight.detach().clone())
     assert torch.allclose(weights[0], weights[1], atol=1e-5)
@@ -99,7 +95,7 @@ def test_the_micro_batches_do_not_change_the_step(backbone: str) -> None:
 def test_with_the_backbone_frozen_only_the_head_changes(backbone: str) -> None:
     model = TransformersRewardModel(backbone, max_tokens=64, trainable="head")
     before = model.state()
-    fit(model, data(model, 16), data(model, 8), epochs=1, learning_rate=0.1, batch_size=8, patience=1, seed=0)
+    fit(model, data(model, 16), data(model, 8), FitConfig(epochs=1, learning_rate=0.1, batch_size=8, patience=1))
     changed = {name for name, weight in model.state().items() if not torch.equal(weight, before[name])}
     assert changed == {"head.weight", "head.bias"}
 
