@@ -1,6 +1,6 @@
 """Options → objects. The only place that names concrete classes; heavy ones are imported when first needed."""
 
-from mars2.build.growing import build_grower, build_search, build_selection
+from mars2.build.growing import build_grower, build_search, weigher_of_answers
 from mars2.build.installed import check_installed, need_torch
 from mars2.build.measuring import (
     build_evaluation,
@@ -49,7 +49,6 @@ __all__ = [
     "build_role",
     "build_sandbox",
     "build_search",
-    "build_selection",
     "build_strategies",
     "build_team",
     "build_trackers",
@@ -66,4 +65,5 @@ __all__ = [
     "prepare_torch",
     "resolve_models",
     "torch_device",
+    "weigher_of_answers",
 ]

@@ -21,9 +21,9 @@ from mars2.config.search import (
 from mars2.core.protocols import (
     Search,
 )
-from mars2.runs.choose import Selection
-from mars2.runs.growing.attempt import Hidden, Retries
+from mars2.runs.growing.attempt import Hidden
 from mars2.runs.growing.grow_tree import TreeGrower
+from mars2.runs.growing.guidance import Guide
 from mars2.search.ab_mcts import AbMcts
 from mars2.search.best_of_n import BestOfN
 from mars2.search.depth_guided import DepthGuided
@@ -87,11 +87,7 @@ def build_grower(
         # Independent first attempts have nothing to wait for.
         expansions_in_flight=max_nodes if search.strategy == "best_of_n" else config.rollout.expansions_in_flight,
         order=config.rollout.order or "expansion",
-        retries=Retries(
-            max_retries=config.rollout.max_retries,
-            backoff_s=config.rollout.retry_backoff_s,
-            timeout_s=config.rollout.call_timeout_s,
-        ),
+        retries=config.rollout,
         budget=config.budget,
         stop_rules=config.stopping,
         slots=team.slots,
@@ -105,6 +101,6 @@ def _hidden(config: RunConfig) -> Hidden:
     return "always" if config.training and config.training.reward.kind == "fraction" else "if public passed"
 
 
-def build_selection(config: RunConfig) -> Selection:
-    weighted = config.guidance is not None and config.guidance.selection
-    return Selection(**config.selection.as_dict(), weighted=weighted, seed=config.seed)
+def weigher_of_answers(config: RunConfig, team: Team) -> Guide | None:
+    """The reward model that has a part in the choice of the answer; None: none has."""
+    return team.guide if config.guidance is not None and config.guidance.selection else None

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 
-from mars2.build.growing import build_grower, build_selection
+from mars2.build.growing import build_grower, weigher_of_answers
 from mars2.build.team import Team, build_problems
 from mars2.config.growing import BudgetConfig, StoppingConfig
 from mars2.config.load import parse_search
@@ -137,7 +137,7 @@ def _first_attempts(config: RunConfig, team: Team, samples: int) -> Entrant:
 
 
 def _choose(config: RunConfig, team: Team, search: SearchConfig) -> ChooseAnswer:
-    selection = build_selection(config)
+    selection = config.selection
     if search.strategy == "t_plus":  # the behaviour of programs is part of it
         selection = replace(selection, rule="behaviour")
-    return ChooseAnswer(team.sandbox, selection, team.guide)
+    return ChooseAnswer(team.sandbox, selection, config.seed, weigher_of_answers(config, team))

@@ -19,7 +19,17 @@ from mars2.core.errors import OptionError
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class RolloutConfig(Section):
+class RetryConfig(Section):
+    """What is done about calls that fail."""
+
+    max_retries: NonNegativeInt = 2  # failed calls per expansion before it is cancelled
+    # before the first retry; doubles with each, to a minute at most, half of it at random
+    retry_backoff_s: NonNegativeFloat = 0.5
+    call_timeout_s: PositiveFloat | None = None  # a call that takes longer has failed; the wait for a slot not counted
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RolloutConfig(RetryConfig):
     """How many trees and expansions are under way at once, and what is done about calls that fail."""
 
     max_nodes: PositiveInt = resumable("evaluate", default=8)  # nodes per tree: the budget in generations
@@ -28,10 +38,6 @@ class RolloutConfig(Section):
     trees_in_flight: PositiveInt = resumable("evaluate", default=32)  # trees open at once
     expansions_in_flight: PositiveInt = 1  # per tree, chosen and not yet told to the search
     order: Literal["expansion", "arrival"] | None = None  # without lockstep, how results are told; None: expansion
-    max_retries: NonNegativeInt = 2  # failed calls per expansion before it is cancelled
-    # before the first retry; doubles with each, to a minute at most, half of it at random
-    retry_backoff_s: NonNegativeFloat = 0.5
-    call_timeout_s: PositiveFloat | None = None  # a call that takes longer has failed
 
     def _check(self) -> None:
         if self.lockstep and self.order is not None:

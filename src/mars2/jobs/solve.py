@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from mars2 import build
+from mars2.config.growing import SelectionConfig
 from mars2.config.load import parse_config
 from mars2.config.resume import changed_keys
 from mars2.config.run import RunConfig
@@ -24,8 +25,9 @@ from mars2.jobs.running import blocking, job
 from mars2.jobs.solution import Solution
 from mars2.jobs.team import Agents, ConfigLike, Setup, find_problem, find_team, longest_answer
 from mars2.reports import write_report
-from mars2.runs.choose import Selection, choose
+from mars2.runs.choose import choose
 from mars2.runs.growing.grow_tree import TreeGrower
+from mars2.runs.growing.guidance import Guide
 from mars2.runs.growing.rollout import Job, grow_trees
 from mars2.runs.recorder import Recorder
 from mars2.store.run_store import RunStore
@@ -183,7 +185,8 @@ async def solve_problem(
                 build.build_grower(config, team, judge_hidden=False),
                 problem,
                 tree,
-                selection=build.build_selection(config),
+                selection=config.selection,
+                weigher=build.weigher_of_answers(config, team),
                 lockstep=config.rollout.lockstep,
                 on_event=hear,
             )
@@ -203,17 +206,21 @@ async def search(
     problem: Problem,
     tree: Tree,
     *,
-    selection: Selection,
+    selection: SelectionConfig,
+    weigher: Guide | None = None,
     lockstep: bool = False,
     on_event: Listener = nobody,
 ) -> Solution:
-    """Grow `tree`, choose its answer with the grower's reward model, and judge that by the hidden tests.
+    """Grow `tree`, choose its answer, and judge that by the hidden tests.
 
     Whoever solves a problem calls this. Cancellation ends every call and judgement of this search.
+
+    Args:
+        weigher: the reward model that has a part in the choice; None: none has.
     """
     started = time.monotonic()
     (growth,) = await grow_trees([Job(tree, problem, grower)], trees_in_flight=1, lockstep=lockstep, hear=on_event)
-    answer = await choose(tree, problem, grower.sandbox, selection=selection, guide=grower.guide)
+    answer = await choose(tree, problem, grower.sandbox, selection=selection, seed=grower.seed, guide=weigher)
     hidden = None
     if answer.node_id is not None and problem.hidden_tests:
         hidden = await grower.sandbox.judge(tree.nodes[answer.node_id].program, problem.hidden)

@@ -8,8 +8,8 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
-from typing import Literal
 
+from mars2.config.growing import SelectionConfig
 from mars2.core.problem import Checker, Problem, Suite
 from mars2.core.protocols import Sandbox
 from mars2.core.seeds import stream
@@ -18,17 +18,6 @@ from mars2.runs.growing.guidance import Guide
 from mars2.search.behaviour import Behaviour, behaviour_of, informative
 from mars2.search.generated_inputs import generate_inputs
 from mars2.search.selection import choose_answer, distinct_programs, finalists
-
-
-@dataclass(frozen=True, slots=True)
-class Selection:
-    """How the answer is chosen among the programs with the best public score."""
-
-    rule: Literal["public", "behaviour"] = "public"  # public: finalists stand alone. behaviour: in groups of behaviour
-    num_inputs: int = 16
-    cpu_s: float = 2.0  # for one generated input; never more than the problem allows
-    weighted: bool = True  # by the reward model, where a guide is given
-    seed: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,13 +53,17 @@ async def choose(
     problem: Problem,
     sandbox: Sandbox,
     *,
-    selection: Selection,
+    selection: SelectionConfig,
+    seed: int,
     guide: Guide | None = None,
 ) -> Answer:
     """The answer among `nodes`: a tree, or the first nodes of one.
 
-    The generated inputs are a function of the problem and `selection.seed`, so the same program has the same behaviour
-    in every tree, and a sandbox that remembers verdicts runs it once.
+    The generated inputs are a function of the problem and `seed`, so the same program has the same behaviour in every
+    tree, and a sandbox that remembers verdicts runs it once.
+
+    Args:
+        guide: the reward model that weighs the finalists; None: none does.
 
     Raises:
         SandboxUnavailable: the judge is broken.
@@ -80,11 +73,11 @@ async def choose(
     behaviours: dict[int, Behaviour] = {}
     weights: Mapping[int, float] | None = None
     if len(last) > 1:
-        if guide is not None and selection.weighted:
+        if guide is not None:
             estimates = await guide.score(problem, [node.program or "" for node in last])
             weights = {node.id: estimate for node, estimate in zip(last, estimates, strict=True)}
         if selection.rule == "behaviour":
-            behaviours = await _behaviours(last, problem, sandbox, selection)
+            behaviours = await _behaviours(last, problem, sandbox, selection, seed)
     failed = {id_ for id_, behaviour in behaviours.items() if not any(output is not None for output in behaviour)}
     num_inputs = len(next(iter(behaviours.values()), ()))
     if not num_inputs:  # nothing was learnt: every finalist stands alone
@@ -101,7 +94,7 @@ async def choose(
 
 
 async def _behaviours(
-    last: list[Node], problem: Problem, sandbox: Sandbox, selection: Selection
+    last: list[Node], problem: Problem, sandbox: Sandbox, selection: SelectionConfig, seed: int
 ) -> dict[int, Behaviour]:
     """What each finalist did on the generated inputs that at least one of them could deal with.
 
@@ -110,7 +103,7 @@ async def _behaviours(
     comparison = problem.comparison
     if isinstance(comparison, Checker):
         return {}
-    rng = stream(selection.seed, "inputs", problem.id)
+    rng = stream(seed, "inputs", problem.id)
     inputs = await asyncio.to_thread(
         generate_inputs, problem.public_tests, selection.num_inputs, rng, entry_point=problem.entry_point
     )

@@ -20,7 +20,7 @@ from fastapi.responses import JSONResponse, PlainTextResponse, StreamingResponse
 from starlette.exceptions import HTTPException
 from starlette.requests import ClientDisconnect
 
-from mars2.build.growing import build_grower, build_selection
+from mars2.build.growing import build_grower, weigher_of_answers
 from mars2.build.team import Team
 from mars2.config.run import RunConfig
 from mars2.core.errors import BackendError, CheckerError, Mars2Error
@@ -215,7 +215,8 @@ class Server:
             grower,
             problem,
             Tree("serve", problem.id),
-            selection=build_selection(self.config),
+            selection=self.config.selection,
+            weigher=weigher_of_answers(self.config, self.team),
             on_event=_progress(say, grower.max_nodes),
         )
         self.counters.add("mars2_programs_total", len(solution.tree))

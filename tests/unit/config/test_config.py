@@ -185,7 +185,6 @@ def test_growth_keys_reach_the_grower() -> None:
     from mars2 import build
     from mars2.config.growing import BudgetConfig, StoppingConfig
     from mars2.config.policies import PriceConfig
-    from mars2.runs.growing.attempt import Retries
 
     price = "{input_per_million: 1, output_per_million: 2}"
     config = parsed(
@@ -200,6 +199,6 @@ def test_growth_keys_reach_the_grower() -> None:
     team = build.Team({"a": None}, {}, None, None, None)  # pyright: ignore[reportArgumentType]: only passed on
     grower = build.build_grower(config, team)
     assert (grower.order, grower.max_nodes, grower.expansions_in_flight) == ("arrival", 9, 4)
-    assert grower.retries == Retries(max_retries=5, backoff_s=2, timeout_s=60)
+    assert (grower.retries.max_retries, grower.retries.retry_backoff_s, grower.retries.call_timeout_s) == (5, 2, 60)
     assert grower.budget == BudgetConfig(tokens=1000, seconds=10, cost=1)
     assert grower.stop_rules == StoppingConfig(solved=2, consensus_margin=3, patience=7)

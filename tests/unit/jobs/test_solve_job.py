@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 import yaml
 
-from mars2.build import build_grower, build_selection, build_team, resolve_models
+from mars2.build import build_grower, build_team, resolve_models, weigher_of_answers
 from mars2.core.errors import ConfigError
 from mars2.core.problem import Problem, StdioTest
 from mars2.core.tree import Tree
@@ -113,7 +113,8 @@ async def test_every_search_asks_the_reward_model_for_its_choice(script: str) ->
     try:
         config = changed(setup.config, {"guidance.reward_model": "scripted"})
         grower = build_grower(config, team, max_nodes=4, judge_hidden=False)
-        solved = await search(grower, PROBLEM, Tree("solve", "sum"), selection=build_selection(config))
+        weigher = weigher_of_answers(config, team)
+        solved = await search(grower, PROBLEM, Tree("solve", "sum"), selection=config.selection, weigher=weigher)
         body = b'{"model": "mars2", "messages": [{"role": "user", "content": "Read two numbers, print their sum."}]}'
         server = Server(config, team, max_nodes=4)
         served = await server._search(parse_request(body), PROBLEM, say=lambda text: None)  # pyright: ignore[reportPrivateUsage]

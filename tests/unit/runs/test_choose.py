@@ -9,11 +9,12 @@ from dataclasses import replace
 
 import pytest
 
+from mars2.config.growing import SelectionConfig
 from mars2.core.completion import Completion
 from mars2.core.problem import CallTest, Checker, Limits, Problem
 from mars2.core.tree import Result, Tree
 from mars2.core.verdict import Status, TestResult, Verdict
-from mars2.runs.choose import Selection, choose
+from mars2.runs.choose import choose
 from mars2.runs.growing.guidance import Guide, RewardModelError
 from mars2.sandbox import ScriptedSandbox, ZygoteSandbox
 
@@ -29,7 +30,7 @@ LARGEST = "def f(a):\n    return max(a)"
 SORTS = "def f(a):\n    return sorted(a)[-1]"
 BREAKS = "def f(a):\n    return {(1, 2, 3): 3, (2, 7): 7}[tuple(a)]"
 HANGS = "def f(a):\n    while tuple(a) not in ((1, 2, 3), (2, 7)):\n        pass\n    return a[-1]"
-BEHAVIOUR = Selection(rule="behaviour", num_inputs=12, cpu_s=0.2)
+BEHAVIOUR = SelectionConfig(rule="behaviour", num_inputs=12, cpu_s=0.2)
 
 
 class Favourite:
@@ -71,32 +72,34 @@ async def sandbox() -> AsyncIterator[ZygoteSandbox]:
 
 
 async def test_the_answer_is_of_the_largest_group_of_equal_behaviour(sandbox: ZygoteSandbox) -> None:
-    answer = await choose(tree_of(None, LAST, LARGEST, SORTS), PROBLEM, sandbox, selection=BEHAVIOUR)
+    answer = await choose(tree_of(None, LAST, LARGEST, SORTS), PROBLEM, sandbox, selection=BEHAVIOUR, seed=0)
     assert (answer.node_id, answer.group_size, answer.num_finalists, answer.num_programs) == (2, 2, 3, 3)
     assert answer.why == "2 of 3 finalists behave alike on 12 inputs"
 
 
 async def test_by_public_tests_alone_the_earliest_is_the_answer_and_nothing_is_run(sandbox: ZygoteSandbox) -> None:
-    answer = await choose(tree_of(LAST, LARGEST, SORTS), PROBLEM, sandbox, selection=Selection(rule="public"))
+    answer = await choose(
+        tree_of(LAST, LARGEST, SORTS), PROBLEM, sandbox, selection=SelectionConfig(rule="public"), seed=0
+    )
     assert (answer.node_id, answer.why) == (0, "it is the earliest of 3 finalists")
     assert sandbox.num_judged == 0
 
 
 async def test_programs_that_always_fail_never_win_however_many(sandbox: ZygoteSandbox) -> None:
     failing = [BREAKS, BREAKS.replace("a", "b"), BREAKS.replace("a", "c")]
-    assert (await choose(tree_of(*failing, LARGEST), PROBLEM, sandbox, selection=BEHAVIOUR)).node_id == 3
-    only = await choose(tree_of(*failing), PROBLEM, sandbox, selection=BEHAVIOUR)
+    assert (await choose(tree_of(*failing, LARGEST), PROBLEM, sandbox, selection=BEHAVIOUR, seed=0)).node_id == 3
+    only = await choose(tree_of(*failing), PROBLEM, sandbox, selection=BEHAVIOUR, seed=0)
     assert (only.node_id, only.num_inputs) == (0, 0)
 
 
 async def test_a_program_that_hangs_is_stopped_soon(sandbox: ZygoteSandbox) -> None:
-    selection = Selection(rule="behaviour", num_inputs=3, cpu_s=0.1)
-    assert (await choose(tree_of(HANGS, LAST), PROBLEM, sandbox, selection=selection)).node_id == 1
+    selection = SelectionConfig(rule="behaviour", num_inputs=3, cpu_s=0.1)
+    assert (await choose(tree_of(HANGS, LAST), PROBLEM, sandbox, selection=selection, seed=0)).node_id == 1
 
 
 async def test_programs_need_not_agree_where_the_problem_has_a_checker(sandbox: ZygoteSandbox) -> None:
     problem = replace(PROBLEM, comparison=Checker("def check(input, expected, actual):\n    return True"))
-    answer = await choose(tree_of(LAST, LARGEST, SORTS), problem, sandbox, selection=BEHAVIOUR)
+    answer = await choose(tree_of(LAST, LARGEST, SORTS), problem, sandbox, selection=BEHAVIOUR, seed=0)
     assert (answer.node_id, answer.num_inputs, sandbox.num_judged) == (0, 0, 0)
 
 
@@ -113,7 +116,7 @@ async def test_generated_inputs_have_the_smaller_limits_and_the_problems_compari
 ) -> None:
     problem = replace(PROBLEM, limits=limits, comparison="tolerant")
     judge = ScriptedSandbox({LAST: Status.AC, LARGEST: Status.AC})
-    await choose(tree_of(LAST, LARGEST), problem, judge, selection=BEHAVIOUR)
+    await choose(tree_of(LAST, LARGEST), problem, judge, selection=BEHAVIOUR, seed=0)
     assert {program for program, _, _ in judge.asked} == {LAST, LARGEST}
     for _, suite, stops in judge.asked:
         assert (suite.limits.cpu_s, suite.limits.wall_s) == (cpu_s, pytest.approx(wall_s))
@@ -123,24 +126,23 @@ async def test_generated_inputs_have_the_smaller_limits_and_the_problems_compari
 
 async def test_a_prefix_of_a_tree_has_an_answer_too(sandbox: ZygoteSandbox) -> None:
     tree = tree_of(LAST, LARGEST, SORTS)
-    assert (await choose(tree.nodes[:2], PROBLEM, sandbox, selection=BEHAVIOUR)).node_id == 0
+    assert (await choose(tree.nodes[:2], PROBLEM, sandbox, selection=BEHAVIOUR, seed=0)).node_id == 0
     judged = sandbox.num_judged
-    assert (await choose(tree, PROBLEM, sandbox, selection=BEHAVIOUR)).node_id == 1
+    assert (await choose(tree, PROBLEM, sandbox, selection=BEHAVIOUR, seed=0)).node_id == 1
     assert sandbox.num_judged == judged + 1  # the first two were remembered
-    assert (await choose([], PROBLEM, sandbox, selection=BEHAVIOUR)).why == "no program was written"
+    assert (await choose([], PROBLEM, sandbox, selection=BEHAVIOUR, seed=0)).why == "no program was written"
 
 
 async def test_the_reward_model_weighs_groups_and_sees_no_hidden_test(sandbox: ZygoteSandbox) -> None:
     model = Favourite({LAST: 0.9})
     guide = Guide(model)
     tree = tree_of(LAST, LARGEST, SORTS)
-    answer = await choose(tree, PROBLEM, sandbox, selection=BEHAVIOUR, guide=guide)
+    answer = await choose(tree, PROBLEM, sandbox, selection=BEHAVIOUR, seed=0, guide=guide)
     assert (answer.node_id, answer.estimate) == (0, 0.9)
     assert answer.why == "no two of 3 finalists behave alike; the reward model gives it 0.90"
     assert [problem.hidden_tests for problem, _ in model.asked] == [()]
-    unweighted = Selection(rule="behaviour", num_inputs=12, cpu_s=0.2, weighted=False)
-    assert (await choose(tree, PROBLEM, sandbox, selection=unweighted, guide=guide)).node_id == 1
-    public = await choose(tree_of(SORTS, LAST), PROBLEM, sandbox, selection=Selection(), guide=guide)
+    assert (await choose(tree, PROBLEM, sandbox, selection=BEHAVIOUR, seed=0)).node_id == 1
+    public = await choose(tree_of(SORTS, LAST), PROBLEM, sandbox, selection=SelectionConfig(), seed=0, guide=guide)
     assert (public.node_id, public.why) == (1, "the reward model gives it 0.90, the most of 2 finalists")
 
 

@@ -10,6 +10,7 @@ import pytest
 from team_of_scripts import HALF, NOTHING, PROBLEM, RIGHT, WRONG, grower, judge, scripted
 
 from mars2.build import build_memory
+from mars2.config.growing import RetryConfig, SelectionConfig
 from mars2.core.errors import BackendError
 from mars2.core.prefix import prefix
 from mars2.core.problem import Problem
@@ -17,8 +18,6 @@ from mars2.core.protocols import Search
 from mars2.core.serial import tree_hash
 from mars2.core.tree import Result, Tree
 from mars2.problems.subset import seeded_subset
-from mars2.runs.choose import Selection
-from mars2.runs.growing.attempt import Retries
 from mars2.runs.measuring.evaluation import ChooseAnswer, Entrant, Evaluation
 from mars2.runs.measuring.figures import Figures, Scores, figures_of
 from mars2.runs.measuring.outcomes import Outcome, curve_budgets, measure
@@ -72,7 +71,7 @@ async def test_a_prefix_is_the_tree_of_a_smaller_budget(search: Callable[[], Sea
 
 
 async def test_a_prefix_has_the_failures_of_a_smaller_budget() -> None:
-    team = grower(failing("a", 3), max_nodes=24, retries=Retries(max_retries=1))  # type: ignore[arg-type]
+    team = grower(failing("a", 3), max_nodes=24, retries=RetryConfig(max_retries=1, retry_backoff_s=0))  # type: ignore[arg-type]
     tree = Tree("t", PROBLEM.id)
     await team.grow(tree, PROBLEM)
     assert tree.num_cancelled
@@ -195,7 +194,7 @@ def comparison(
                 name,
                 TEAM,
                 grower(*backends, max_nodes=max_nodes, new_search=searches[name]),  # type: ignore[arg-type]
-                ChooseAnswer(judge(), Selection()),
+                ChooseAnswer(judge(), SelectionConfig(), seed=0),
                 gives_first_attempts=name == "bon",
             )
             for name in strategies
@@ -262,7 +261,7 @@ async def test_the_chosen_program_and_the_oracle_are_told_apart() -> None:
     sneaky = Problem("s", "", PROBLEM.public_tests[:1], PROBLEM.hidden_tests, entry_point="f")  # HALF passes 1 → 2
     team = grower(scripted("a", ("", [HALF, RIGHT])), max_nodes=6, new_search=lambda: BestOfN(["a"]))
     await team.grow(tree, sneaky)
-    outcomes = await measure(tree, sneaky, [1, 2, 4, 8], ChooseAnswer(judge(), Selection()))
+    outcomes = await measure(tree, sneaky, [1, 2, 4, 8], ChooseAnswer(judge(), SelectionConfig(), seed=0))
     first_right = next(n.id for n in tree if n.is_correct)
     first_half = next(n.id for n in tree if not n.is_correct)
     for found, budget in zip(outcomes, [1, 2, 4, 8], strict=True):
@@ -276,7 +275,7 @@ async def test_a_validation_is_an_evaluation_that_keeps_nothing(tmp_path: Path) 
     """Pass@1 of each agent over its own first attempts: a is right in 1 of 2, b never."""
     backends = [scripted("a", ("", [RIGHT, HALF])), scripted("b", ("", [WRONG]))]
     team = grower(*backends, max_nodes=4, new_search=lambda: BestOfN(["a", "b"]))
-    entrant = Entrant("best_of_n", TEAM, team, ChooseAnswer(judge(), Selection()), False, True)
+    entrant = Entrant("best_of_n", TEAM, team, ChooseAnswer(judge(), SelectionConfig(), seed=0), False, True)
     evaluation = Evaluation(PROBLEMS, [entrant], trees_in_flight=2, lockstep=True, label="validation")
     results = await evaluation.run()
     made = [o.first_attempts for by_seed in results.first_attempts.outcomes.values() for o in by_seed[0][-1:]]

@@ -8,14 +8,14 @@ from dataclasses import replace
 import pytest
 from team_of_scripts import HALF, NOTHING, PROBLEM, RIGHT, WRONG, grower, judge, look, scripted
 
-from mars2.config.growing import StoppingConfig
+from mars2.config.growing import RetryConfig, StoppingConfig
 from mars2.core.errors import SandboxUnavailable
 from mars2.core.problem import Problem, Suite
 from mars2.core.serial import tree_hash
 from mars2.core.tree import Tree
 from mars2.core.verdict import Status, Verdict
 from mars2.reward_model.scripted import ScriptedRewardModel
-from mars2.runs.growing.attempt import Hidden, Retries
+from mars2.runs.growing.attempt import Hidden
 from mars2.runs.growing.grow_tree import MAX_CANCELLED_IN_A_ROW
 from mars2.runs.growing.guidance import Guide
 from mars2.runs.growing.rollout import Job, grow_trees
@@ -131,7 +131,7 @@ async def test_a_problem_without_public_tests_is_not_solved_by_the_first_program
 async def test_a_model_that_keeps_failing_ends_the_search_with_its_error() -> None:
     backend = scripted("a", ("no such prompt", [RIGHT]))
     tree = Tree("t", PROBLEM.id)
-    growth = await grower(backend, retries=Retries(max_retries=2)).grow(tree, PROBLEM)
+    growth = await grower(backend, retries=RetryConfig(max_retries=2, retry_backoff_s=0)).grow(tree, PROBLEM)
     assert growth.stop_reason == "the model keeps failing"
     assert growth.error is not None
     assert "no rule of the script matches" in growth.error

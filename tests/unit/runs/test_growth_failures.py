@@ -14,6 +14,7 @@ from team_of_scripts import HALF, NOTHING, PROBLEM, RIGHT, WRONG, grower, script
 from virtual_time import SlowBackend, run_virtually
 
 from mars2.backends.scripted import ScriptedBackend
+from mars2.config.growing import RetryConfig
 from mars2.config.search import AbMctsConfig
 from mars2.core.completion import Completion, Prompt, Sampling
 from mars2.core.errors import BackendError, ConfigError
@@ -22,7 +23,6 @@ from mars2.core.protocols import Search
 from mars2.core.serial import tree_hash
 from mars2.core.tree import Tree
 from mars2.reports import write_report
-from mars2.runs.growing.attempt import Retries
 from mars2.runs.growing.grow_tree import MAX_CANCELLED_IN_A_ROW, Growth
 from mars2.runs.growing.rollout import Job, grow_trees
 from mars2.runs.recorder import Recorder
@@ -82,7 +82,7 @@ def test_growth_completes_is_stored_and_reported(make: Callable[[], ScriptedBack
         backend,
         expansions_in_flight=3,
         max_nodes=max_nodes,
-        retries=Retries(max_retries=4, backoff_s=0.5, timeout_s=60),
+        retries=RetryConfig(max_retries=4, retry_backoff_s=0.5, call_timeout_s=60),
     )
     trees = [Tree(f"solve/t{i}", PROBLEM.id) for i in range(2)]
     with RunStore.create(tmp_path, config={"name": "x"}) as store:
@@ -203,7 +203,7 @@ def test_retries_wait_longer_each_time_and_never_longer_than_a_minute() -> None:
             raise BackendError("down")
 
     dead = Dead("a", [HALF])
-    retries = Retries(max_retries=9, backoff_s=1.0)
+    retries = RetryConfig(max_retries=9, retry_backoff_s=1.0)
     team = grower(dead, retries=retries, max_nodes=1)
     grow(team)
     first = dead.times[:10]
@@ -231,7 +231,7 @@ def test_a_waiting_retry_holds_no_slot() -> None:
         team = grower(
             FirstFails("a", [HALF]),
             slots=Slots({"a": 1}),
-            retries=Retries(backoff_s=60.0),
+            retries=RetryConfig(retry_backoff_s=60.0),
             expansions_in_flight=2,
             max_nodes=2,
             order="arrival",

@@ -20,10 +20,10 @@ from hypothesis import strategies as st
 from team_of_scripts import HALF, NOTHING, PROBLEM, RIGHT, WRONG, grower
 from virtual_time import SlowBackend, run_virtually
 
+from mars2.config.growing import RetryConfig
 from mars2.core.events import Cancelled, Chosen, Event, Finished, Held, Opened, Told
 from mars2.core.serial import tree_hash
 from mars2.core.tree import Failure, Tree
-from mars2.runs.growing.attempt import Retries
 from mars2.runs.growing.rollout import Job, grow_trees
 from mars2.runs.growing.slots import Slots
 from mars2.runs.recorder import Recorder
@@ -249,4 +249,4 @@ def test_a_retried_call_is_counted_across_a_resume(tmp_path: Path) -> None:
         assert before > 0
         grow_in(store, lockstep=False, in_flight=2, fail=0.3)
         assert sum(f.num_calls for s in store.trees() for f in s.tree.failures) > before
-        assert Retries().max_retries == 2
+        assert RetryConfig().max_retries == 2

@@ -14,7 +14,7 @@ from hypothesis import settings as hypothesis_settings
 from hypothesis import strategies as st
 from team_of_scripts import HALF, PROBLEM, RIGHT, WRONG, grower, judge, look, scripted
 
-from mars2.config.growing import RolloutConfig
+from mars2.config.growing import RolloutConfig, SelectionConfig
 from mars2.config.training import MovingBaselineConfig, RewardConfig, ShapingConfig, TrainingConfig
 from mars2.core.errors import BackendError
 from mars2.core.events import Event, Metrics
@@ -26,7 +26,6 @@ from mars2.credit.advantages import Stateless, tree_group
 from mars2.credit.assignment import Credit
 from mars2.credit.moving_baseline import MovingBaseline
 from mars2.learners.recording import RecordingLearner
-from mars2.runs.choose import Selection
 from mars2.runs.measuring.evaluation import ChooseAnswer, Entrant, Evaluation
 from mars2.runs.measuring.results import TEAM
 from mars2.runs.measuring.validation import METRIC, Validation
@@ -329,7 +328,7 @@ def validated(run: Trainer, answers: Sequence[str]) -> Trainer:
     """Give `run` a validation by two first attempts of agent a, on problems of its own."""
     one = grower(scripted("a", ("", list(answers))), new_search=lambda: BestOfN(["a"]), max_nodes=2)
     problems = [replace(PROBLEM, id=f"held-out-{i}") for i in range(4)]
-    choose = ChooseAnswer(judge(), Selection())
+    choose = ChooseAnswer(judge(), SelectionConfig(), seed=0)
     entrant = Entrant("best_of_n", TEAM, one, choose, is_reported=False, gives_first_attempts=True)
     evaluation = Evaluation(problems, [entrant], trees_in_flight=4, lockstep=True, label="validation")
     run.validation = Validation(evaluation, ["a"])

@@ -14,7 +14,7 @@ import pytest
 from team_of_scripts import PROBLEM, RIGHT, WRONG, grower, judge, scripted
 from test_train import trainer
 
-from mars2.runs.choose import Selection
+from mars2.config.growing import SelectionConfig
 from mars2.runs.measuring.evaluation import ChooseAnswer, Entrant, Evaluation
 from mars2.runs.measuring.results import TEAM
 from mars2.runs.training.experiment import Experiment, peak_memory_mib
@@ -26,7 +26,12 @@ def evaluation(label: str, answer: str) -> Evaluation:
     """One first attempt of agent a at each of three held-out problems."""
     team = grower(scripted("a", ("", [answer])), new_search=lambda: BestOfN(["a"]), max_nodes=1)
     entrant = Entrant(
-        "best_of_n", TEAM, team, ChooseAnswer(judge(), Selection()), is_reported=True, gives_first_attempts=True
+        "best_of_n",
+        TEAM,
+        team,
+        ChooseAnswer(judge(), SelectionConfig(), seed=0),
+        is_reported=True,
+        gives_first_attempts=True,
     )
     problems = [replace(PROBLEM, id=f"held-out-{i}") for i in range(3)]
     return Evaluation(problems, [entrant], trees_in_flight=3, lockstep=True, label=label)

@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from typing import Literal
 
+from mars2.config.growing import RetryConfig
 from mars2.core.completion import Completion, Prompt
 from mars2.core.errors import BackendError
 from mars2.core.problem import Problem
@@ -27,15 +28,6 @@ those that can still be right, up to the first failure. always: every program by
 
 
 @dataclass(frozen=True, slots=True)
-class Retries:
-    """What is done about calls that fail."""
-
-    max_retries: int = 2  # per expansion, before it is cancelled
-    backoff_s: float = 0.0  # before the first retry; doubles with each, half of it at random; at most MAX_BACKOFF_S
-    timeout_s: float | None = None  # of one call, waiting for a slot not counted
-
-
-@dataclass(frozen=True, slots=True)
 class Attempt:
     """How one expansion ended."""
 
@@ -53,7 +45,7 @@ class Attempter:
     sandbox: Sandbox
     seed: int
     hidden: Hidden = "if public passed"
-    retries: Retries = Retries()
+    retries: RetryConfig = RetryConfig()
     slots: Slots = field(default_factory=lambda: Slots({}))
     guide: Guide | None = None  # a reward model with a part in the score; only at test time
     alpha: float = 0.0  # that part, in [0, 1]
@@ -91,10 +83,10 @@ class Attempter:
         agent = self.agents[expansion.agent]
         sampling = agent.sampling.seeded(derive_seed(self.seed, "generate", tree.tree_id, expansion.id, number))
         try:
-            async with self.slots.slot(agent.policy, tree), asyncio.timeout(self.retries.timeout_s):
+            async with self.slots.slot(agent.policy, tree), asyncio.timeout(self.retries.call_timeout_s):
                 completion = await agent.backend.generate(prompt, sampling)
         except TimeoutError:
-            limit_s = self.retries.timeout_s
+            limit_s = self.retries.call_timeout_s
             raise BackendError(f"policy {agent.policy!r}: no answer in time (limit {limit_s} s)") from None
         except UnicodeError as error:
             raise BackendError(f"policy {agent.policy!r}: the prompt cannot be encoded: {error}") from None
@@ -129,7 +121,7 @@ class Attempter:
         return public, hidden
 
     def _backoff_s(self, tree: Tree, expansion: Expansion, number: int) -> float:
-        longest = min(self.retries.backoff_s * 2**number, MAX_BACKOFF_S)
+        longest = min(self.retries.retry_backoff_s * 2**number, MAX_BACKOFF_S)
         return longest * (0.5 + 0.5 * stream(self.seed, "backoff", tree.tree_id, expansion.id, number).random())
 
 

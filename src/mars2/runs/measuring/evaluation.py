@@ -9,11 +9,12 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from mars2.config.growing import SelectionConfig
 from mars2.core.events import Finished, Opened
 from mars2.core.problem import Problem
 from mars2.core.protocols import Sandbox
 from mars2.core.tree import Tree
-from mars2.runs.choose import Selection, choose
+from mars2.runs.choose import choose
 from mars2.runs.growing.grow_tree import TreeGrower
 from mars2.runs.growing.guidance import Guide
 from mars2.runs.growing.rollout import NextWave, work_in_slots
@@ -30,11 +31,12 @@ class ChooseAnswer:
     """`runs.choose.choose` as an evaluation asks for it: the same rule on every prefix of a tree."""
 
     sandbox: Sandbox
-    selection: Selection
+    selection: SelectionConfig
+    seed: int
     guide: Guide | None = None
 
     async def __call__(self, tree: Tree, problem: Problem) -> int | None:
-        answer = await choose(tree, problem, self.sandbox, selection=self.selection, guide=self.guide)
+        answer = await choose(tree, problem, self.sandbox, selection=self.selection, seed=self.seed, guide=self.guide)
         return answer.node_id
 
 
