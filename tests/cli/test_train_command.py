@@ -9,6 +9,7 @@ import pytest
 from typer.testing import CliRunner, Result
 
 from mars2.cli.main import app
+from mars2.cli.output import print_scores
 from mars2.config.run import RunConfig
 from mars2.core.errors import ConfigError
 from mars2.core.events import Listener, Note
@@ -124,3 +125,9 @@ def test_more_held_out_problems_than_there_are(tmp_path: Path) -> None:
     trained, held_out = build.training._split(build.build_problems(config, "train"), config.training)  # type: ignore[attr-defined]
     assert (len(trained), len(held_out)) == (12, 8)
     assert not {p.id for p in trained} & {p.id for p in held_out}
+
+
+def test_a_run_without_evaluations_says_so(capsys: pytest.CaptureFixture[str]) -> None:
+    """Its summary has no scores: `evaluation.before` and `evaluation.after` are false."""
+    print_scores({"seed": 0, "wall_s": 1.0})
+    assert "not evaluated" in capsys.readouterr().err

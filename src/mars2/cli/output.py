@@ -74,7 +74,15 @@ def _gain(entry: Mapping[str, Any]) -> str:
     return f"{100 * entry['gain']:+.1f} [{100 * low:+.1f}, {100 * high:+.1f}]"
 
 
-def summary_table(summary: Mapping[str, Any]) -> Table:
+def print_scores(summary: Mapping[str, Any]) -> None:
+    """The table of a run's evaluations on stdout, where there were any."""
+    if "team" in summary:
+        stdout.print(_summary_table(summary))
+    else:
+        say("not evaluated: evaluation.before and evaluation.after are false")
+
+
+def _summary_table(summary: Mapping[str, Any]) -> Table:
     """Before and after, per agent and for the team, in percent with 95% intervals."""
     labels = [label for label in ("before", "after", "evaluation") if label in summary["team"]]
     table = Table(title=f"{summary['n_problems']} problems, {summary['budget']} nodes a tree; percent [95% interval]")

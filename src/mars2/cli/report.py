@@ -8,7 +8,7 @@ from typing import Annotated
 
 import typer
 
-from mars2.cli.output import print_json, say, stdout, summary_table
+from mars2.cli.output import print_json, print_scores, say
 from mars2.jobs.run_folder import open_store
 
 HELP = """Write the report of a run (one HTML file: curves, tables, tree viewer) and print its table.
@@ -38,6 +38,6 @@ def report(
     if as_json:
         print_json({"report": str(path), "summary": summary})
         return
-    if summary and "team" in summary:
-        stdout.print(summary_table(summary))
+    if summary:
+        print_scores(summary)
     say(f"report: {path}")

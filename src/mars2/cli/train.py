@@ -10,7 +10,7 @@ from typing import Annotated, Any, TypeVar
 
 import typer
 
-from mars2.cli.output import print_json, run_async, stderr, stdout, summary_table
+from mars2.cli.output import print_json, print_scores, run_async, stderr, stdout
 from mars2.cli.progress import LiveView
 from mars2.config.load import parse_settings
 
@@ -56,7 +56,7 @@ def train(
     if as_json:
         print_json(result.to_dict())
         return
-    stdout.print(summary_table(result.summary))
+    print_scores(result.summary)
     stdout.print(f"tree hash {result.summary['tree_hash']}")
     stdout.print(f"{result.summary['wall_s']:.0f} s, peak memory {result.summary['peak_mib']:.0f} MiB")
     stdout.print(f"summary: {folder / 'summary.json'}", soft_wrap=True)

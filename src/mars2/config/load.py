@@ -11,14 +11,14 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, fields, is_dataclass
 from functools import cache
 from pathlib import Path
-from typing import Annotated, Any, TypeVar, Union, get_args, get_origin, get_type_hints
+from typing import Annotated, Any, TypeVar, Union, cast, get_args, get_origin, get_type_hints
 
 import yaml
 from pydantic import TypeAdapter, ValidationError
 
 from mars2.config.run import RunConfig
 from mars2.config.search import SearchConfig, parse_strategy
-from mars2.config.values import Section
+from mars2.config.values import Section, is_mapping
 from mars2.core.errors import ConfigError, OptionError
 from mars2.recipes import Recipe, all_recipes
 
@@ -96,7 +96,7 @@ def read_yaml(path: Path) -> dict[str, Any]:
         raise ConfigError(f"config: {where} is not YAML: {problem}") from None
     if not isinstance(data, dict):
         raise ConfigError(f"config: {path} must hold keys and values, got {type(data).__name__}")
-    return data
+    return cast("dict[str, Any]", data)
 
 
 def find_recipe(name: str) -> Recipe:
@@ -147,7 +147,7 @@ def _changed(data: Mapping[str, Any], overrides: Sequence[str], changes: Mapping
 
 def _copied(data: Mapping[str, Any]) -> dict[str, Any]:
     """Sections copied; the values in them are not changed."""
-    return {key: _copied(value) if isinstance(value, Mapping) else value for key, value in data.items()}
+    return {key: _copied(value) if is_mapping(value) else value for key, value in data.items()}
 
 
 def _put(data: dict[str, Any], key: str, value: Any) -> None:
@@ -155,13 +155,15 @@ def _put(data: dict[str, Any], key: str, value: Any) -> None:
     *parents, last = key.split(".")
     place = data
     for name in parents:
-        if isinstance(inside := place.get(name), Section):
-            place[name] = inside.as_dict()  # an object given by code; its fields can be set like others
+        inside = place.get(name)
+        if isinstance(inside, Section):
+            inside = inside.as_dict()  # an object given by code; its fields can be set like others
         elif inside is None:
-            place[name] = {}
-        place = place[name]
-        if not isinstance(place, dict):
+            inside = {}
+        if not isinstance(inside, dict):
             raise ConfigError(f"{key}: {name!r} holds a value, not a section; set it directly")
+        place[name] = inside
+        place = cast("dict[str, Any]", inside)
     place[last] = str(value) if isinstance(value, Path) else value
 
 
@@ -203,10 +205,10 @@ def _path_in_data(loc: tuple[int | str, ...], data: Any, *, names_a_section: boo
         may_be_absent = i == len(loc) - 1 and not names_a_section
         if isinstance(place, dict) and (part in place or may_be_absent):
             names.append(str(part))
-            place = place.get(part)
-        elif isinstance(place, list) and isinstance(part, int) and part < len(place):
+            place = cast("dict[Any, Any]", place).get(part)
+        elif isinstance(place, list) and isinstance(part, int) and part < len(cast("list[Any]", place)):
             names.append(str(part))
-            place = place[part]
+            place = cast("list[Any]", place)[part]
     return ".".join(names)
 
 

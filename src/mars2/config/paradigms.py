@@ -18,6 +18,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any, Literal
 
+from mars2.config.values import is_mapping
 from mars2.core.errors import OptionError
 
 Paradigm = Literal["grpo", "single", "homo", "heter"]
@@ -35,9 +36,9 @@ def expand_paradigm(data: Mapping[str, Any]) -> dict[str, Any]:
         OptionError: `heter` without a policy of its own for each of at least two agents.
     """
     agents, policies = data.get("agents"), data.get("policies")
-    if not (isinstance(agents, Mapping) and isinstance(policies, Mapping) and agents and policies):
+    if not (is_mapping(agents) and is_mapping(policies) and agents and policies):
         return dict(data)
-    used = {name: str(agent.get("policy")) for name, agent in agents.items() if isinstance(agent, Mapping)}
+    used = {name: str(agent.get("policy")) for name, agent in agents.items() if is_mapping(agent)}
     if not used or not set(used.values()) <= policies.keys():
         return dict(data)
     first = next(iter(used.values()))
@@ -49,7 +50,7 @@ def expand_paradigm(data: Mapping[str, Any]) -> dict[str, Any]:
             return _fold(rest, {first: {"policy": first}}, first)
         case "homo":
             prompting = data.get("prompting") or {"style": "chat"}
-            style = prompting.get("style") if isinstance(prompting, Mapping) else None
+            style = prompting.get("style") if is_mapping(prompting) else None
             roles = data.get("roles") or ROLES.get(str(style), [])
             return _fold(rest, {role: {"policy": first, "role": role} for role in roles}, first)
         case "heter":
@@ -79,11 +80,11 @@ def _fold(data: Mapping[str, Any], agents: Mapping[str, Any], policy: str) -> di
 def _independent(data: Mapping[str, Any]) -> dict[str, Any]:
     """Independent samples without shaping; evaluation searches as it would have."""
     search = data.get("search") or {"strategy": "ab_mcts"}
-    evaluation = data.get("evaluation") or {}
+    evaluation = data.get("evaluation") or dict[str, Any]()
     training = data.get("training")
-    if isinstance(evaluation, Mapping) and evaluation.get("search") is None:
+    if is_mapping(evaluation) and evaluation.get("search") is None:
         data = {**data, "evaluation": {**evaluation, "search": search}}
-    if isinstance(training, Mapping):
-        shaping = training.get("shaping") or {}
+    if is_mapping(training):
+        shaping = training.get("shaping") or dict[str, Any]()
         data = {**data, "training": {**training, "shaping": {**shaping, "gamma": 0.0}}}
     return {**data, "search": {"strategy": "best_of_n"}}

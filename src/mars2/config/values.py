@@ -7,7 +7,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, fields, is_dataclass
 from enum import Enum
 from pathlib import Path
-from typing import Annotated, Any, ClassVar, Literal, get_args, get_type_hints
+from typing import Annotated, Any, ClassVar, Literal, TypeGuard, cast, get_args, get_type_hints
 from urllib.parse import urlsplit
 
 from annotated_types import Ge, Gt, Le, Lt
@@ -72,13 +72,18 @@ class Section:
         return _plain(self)
 
 
+def is_mapping(value: object) -> TypeGuard[Mapping[Any, Any]]:
+    """Whether a value from outside has keys and values; nothing is known of their types."""
+    return isinstance(value, Mapping)
+
+
 def _plain(value: Any) -> Any:
     if is_dataclass(value):
         return {f.name: _plain(getattr(value, f.name)) for f in fields(value)}
-    if isinstance(value, Mapping):
-        return {str(key): _plain(v) for key, v in value.items()}  # pyright: ignore[reportUnknownVariableType, reportUnknownArgumentType]
+    if is_mapping(value):
+        return {str(key): _plain(v) for key, v in value.items()}
     if isinstance(value, list | tuple):
-        return [_plain(v) for v in value]  # pyright: ignore[reportUnknownVariableType]
+        return [_plain(v) for v in cast("list[Any] | tuple[Any, ...]", value)]
     if isinstance(value, Path):
         return str(value)
     return value.value if isinstance(value, Enum) else value
@@ -106,7 +111,7 @@ class OneOf:
         return {"type": "function-before", "function": {"type": "no-info", "function": self._tagged}, "schema": tagged}
 
     def _tagged(self, given: Any) -> Any:
-        return {self.tag: self.default, **given} if isinstance(given, Mapping) else given
+        return {self.tag: self.default, **given} if is_mapping(given) else given
 
 
 def kinds_of(union: Any, tag: str) -> dict[str, type[Any]]:

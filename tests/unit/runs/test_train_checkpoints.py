@@ -41,7 +41,16 @@ def write(checkpoints: Checkpoints, progress: Progress) -> Path:
 
 
 def test_progress_buffers_learners_and_the_stores_position_come_back(tmp_path: Path) -> None:
-    progress = Progress(next_tree=9, unfinished=[7, 8], rounds=4, wall_s=12.5, validated=3, best=0.25, is_best=True)
+    progress = Progress(
+        next_tree=9,
+        unfinished=[7, 8],
+        rounds=4,
+        wall_s=12.5,
+        validated=3,
+        best=0.25,
+        is_best=True,
+        credit={"a": 0.5},
+    )
     assert all(getattr(progress, name) != getattr(Progress(), name) for name in Progress.__slots__)
     learners = {"p": RecordingLearner("p")}
     learners["p"].step([SAMPLE])

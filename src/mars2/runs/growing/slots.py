@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections import Counter, deque
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncGenerator, Mapping
 from contextlib import asynccontextmanager
 
 from mars2.core.tree import Tree
@@ -28,7 +28,7 @@ class Slots:
         self._trees: dict[str, Tree] = {}  # that have waiting requests
 
     @asynccontextmanager
-    async def slot(self, policy: str, tree: Tree) -> AsyncIterator[None]:
+    async def slot(self, policy: str, tree: Tree) -> AsyncGenerator[None, None]:
         """Hold a slot of `policy` for the length of one request of `tree`."""
         await self._acquire(policy, tree)
         try:

@@ -31,7 +31,7 @@ def tree_metrics(credited: Sequence[CreditedTree], agents: Iterable[str]) -> dic
         first = [n.is_correct for _, n in nodes if n.parent_id is None]
         if first:
             values["first_attempt_pass_rate"] = _mean(first)
-        refined = [n.is_correct for c, n in nodes if n.parent_id is not None]
+        refined = [n.is_correct for _, n in nodes if n.parent_id is not None]
         if refined:
             values["refinement_pass_rate"] = _mean(refined)
         scopes[f"agent/{agent}"] = values
