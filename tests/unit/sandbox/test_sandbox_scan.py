@@ -13,7 +13,6 @@ from typing import Annotated
 
 import pytest
 
-from mars2.sandbox.worker.program import compiling
 from mars2.sandbox.worker.program.compiling import compiled
 from mars2.sandbox.worker.reuse.scan import modules_if_stateless
 from mars2.sandbox.worker.reuse.sentinels import PURE, Sentinels, in_reach
@@ -254,5 +253,5 @@ def test_a_program_that_the_scan_cannot_take_in_compiles(monkeypatch: pytest.Mon
 
     source = b"print(3)"
     assert compiled(source, scan=True)[2] == ()
-    monkeypatch.setattr(compiling, "modules_if_stateless", fail)
+    monkeypatch.setattr("mars2.sandbox.worker.reuse.scan.modules_if_stateless", fail)
     assert compiled(source, scan=True)[::2] == ("compiled", None)
