@@ -58,12 +58,8 @@ class Job(NamedTuple):
     is_heard: bool = True  # whether the other end of CONTROL is the supervisor's
 
     def pack(self) -> bytes:
+        """The fields in order, marshalled."""
         return marshal.dumps(tuple(self))
-
-    @classmethod
-    def unpack(cls, data: bytes) -> Job:
-        """A job that the supervisor packed."""
-        return cls._make(marshal.loads(data))
 
 
 IDLE = Job()

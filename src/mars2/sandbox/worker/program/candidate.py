@@ -21,7 +21,7 @@ from typing import Any
 
 from .. import reuse
 from ..encoding import encode
-from ..protocol import BOX, END, EXIT_0, IDLE, PROGRAM_NAME, RUN_STDIO, STDERR, STDIN, STDOUT, Job
+from ..protocol import BOX, END, EXIT_0, PROGRAM_NAME, RUN_STDIO, STDERR, STDIN, STDOUT
 from ..records import EXITED_RECORD, write_last
 from ..recursion import make_room
 from .run_program import MODULE, SCRIPT, error_report, exit_code, function_of, run_program, standard_streams
@@ -36,19 +36,13 @@ class Candidate:
 
     def __init__(self, keepers: tuple[int, int, int] = (STDIN, STDOUT, STDERR), box: int = BOX) -> None:
         self.keepers, self.box = keepers, box  # descriptors that 0, 1 and 2 are made from before each test; the box
-        self.job = IDLE
+        self.packed, self.source = b"", b""  # as in `Job`
         self.code: types.CodeType | None = None
         self.sentinels: reuse.Sentinels | None = None  # None: it runs one test only
         self.main = types.ModuleType(SCRIPT)
         self.streams: tuple[Any, Any, Any] = (sys.stdin, sys.stdout, sys.stderr)
         self.is_ready = False  # whether the process is as `_prepare` leaves it
         self.leave: Callable[[int], None] = os._exit  # at once: what is freed before changes pages
-
-    def take(self, job: Job) -> None:
-        """Be the candidate of this job."""
-        self.job = job
-        if job.modules is not None:
-            self.sentinels = reuse.sentinels_of(job.modules)
 
     def run_last(self, kind: int, body: bytes) -> None:
         """A test with nothing after it, a record of it put into the box; what it took is known from outside."""
@@ -80,7 +74,7 @@ class Candidate:
             if kind != RUN_STDIO:
                 self.main.__dict__["__name__"] = MODULE
                 sys.modules[MODULE] = self.main
-            self.code = self.code or marshal.loads(self.job.packed)
+            self.code = self.code or marshal.loads(self.packed)
             assert self.code is not None
             return run_program(kind, body, self.code, self.main.__dict__)
         except SystemExit as error:
@@ -116,7 +110,7 @@ class Candidate:
 
     def error(self, error: BaseException) -> Any:
         """The report of what the program raised."""
-        return error_report(error, self.job.source)
+        return error_report(error, self.source)
 
     def _finish(self) -> None:
         """What an interpreter does at its end: wait for threads, run exit handlers, drop everything, flush.
