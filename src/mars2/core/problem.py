@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field, replace
 from typing import Annotated, Any, Literal
 
-from annotated_types import Ge, Gt
+from annotated_types import Ge, Gt, Le
 
 from mars2.core.bounds import check_bounds
 
@@ -63,11 +63,11 @@ MOST_SECONDS, MOST_MEMORY_MIB, MOST_OUTPUT_KIB = 86_400.0, 2**20, 2**20
 class Limits:
     """What one test may use."""
 
-    cpu_s: Annotated[float, Gt(0)] = 6.0
-    wall_s: Annotated[float, Gt(0)] | None = None  # None: 2·cpu_s + 1
-    memory_mib: Annotated[int, Ge(1)] = 512
-    stdout_kib: Annotated[int, Ge(1)] = 16 * 1024
-    stderr_kib: Annotated[int, Ge(1)] = 64
+    cpu_s: Annotated[float, Gt(0), Le(MOST_SECONDS)] = 6.0
+    wall_s: Annotated[float, Gt(0), Le(MOST_SECONDS)] | None = None  # None: 2·cpu_s + 1
+    memory_mib: Annotated[int, Ge(1), Le(MOST_MEMORY_MIB)] = 512
+    stdout_kib: Annotated[int, Ge(1), Le(MOST_OUTPUT_KIB)] = 16 * 1024
+    stderr_kib: Annotated[int, Ge(1), Le(MOST_OUTPUT_KIB)] = 64
     source_kib: Annotated[int, Ge(1)] = 256
 
     def __post_init__(self) -> None:

@@ -12,6 +12,7 @@ from pydantic import BaseModel, ConfigDict, Discriminator, Field, StringConstrai
 
 from mars2.core.errors import ProblemError
 from mars2.core.problem import AssertTest, CallTest, Checker, Limits, NamedComparison, Problem, StdioTest, Test
+from mars2.problems.limits import LIMIT_NAMES, GivenLimits
 from mars2.problems.values import HALF_CHARACTER, decode, encode, json_fault
 
 _LIMITS = Limits()
@@ -70,15 +71,6 @@ class TestsModel(_Model):
     hidden: list[TestModel] = []
 
 
-class LimitsModel(_Model):
-    cpu_s: float = Field(default=_LIMITS.cpu_s, gt=0, allow_inf_nan=False)
-    wall_s: float | None = Field(default=None, gt=0, allow_inf_nan=False)
-    memory_mib: int = Field(default=_LIMITS.memory_mib, gt=0)
-    stdout_kib: int = Field(default=_LIMITS.stdout_kib, gt=0)
-    stderr_kib: int = Field(default=_LIMITS.stderr_kib, gt=0)
-    source_kib: int = Field(default=_LIMITS.source_kib, gt=0)
-
-
 class ProblemModel(_Model):
     id: str = Field(min_length=1)
     statement: str = Field(min_length=1)
@@ -87,14 +79,13 @@ class ProblemModel(_Model):
     starter_code: Text = ""
     comparison: NamedComparison = "exact"
     checker: Text | None = None
-    limits: LimitsModel = LimitsModel()
+    limits: GivenLimits = Limits()
     metadata: dict[str, Any] = {}
 
 
 _MODELS: dict[str, type[_Model]] = {
     "": ProblemModel,
     "tests": TestsModel,
-    "limits": LimitsModel,
     "«stdio»": StdioModel,
     "«call»": CallModel,
     "«assert»": AssertModel,
@@ -128,7 +119,7 @@ def problem_from_data(data: Any, where: str) -> Problem:
         hidden_tests=_tests(model, "hidden", where),
         entry_point=model.entry_point,
         starter_code=model.starter_code,
-        limits=Limits(**model.limits.model_dump()),
+        limits=model.limits,
         comparison=model.comparison if model.checker is None else _checker(model.checker, model, where),
         metadata=model.metadata,
     )
@@ -145,7 +136,7 @@ def problem_to_data(problem: Problem) -> dict[str, Any]:
         data["checker"] = problem.comparison.source
     elif problem.comparison != "exact":
         data["comparison"] = problem.comparison
-    names = [name for name in LimitsModel.model_fields if getattr(problem.limits, name) != getattr(_LIMITS, name)]
+    names = [name for name in LIMIT_NAMES if getattr(problem.limits, name) != getattr(_LIMITS, name)]
     if names:
         data["limits"] = {name: getattr(problem.limits, name) for name in names}
     data["tests"] = {
@@ -233,6 +224,10 @@ def _explain(error: ValidationError) -> str:
             return f"{path}: must be a function's name, or Solution.METHOD for a method of class Solution, got {value}"
         case "greater_than":
             return f"{path}: must be > {context.get('gt'):g}, got {value}"
+        case "greater_than_equal":
+            return f"{path}: must be >= {context.get('ge'):g}, got {value}"
+        case "less_than_equal":
+            return f"{path}: must be <= {context.get('le'):g}, got {value}"
         case "union_tag_not_found":
             return f"{path}: a test must be a mapping with input and output, args and expected, or code, got {value}"
         case "model_type" | "dict_type" | "model_attributes_type":
@@ -255,6 +250,8 @@ def _path(location: tuple[int | str, ...]) -> str:
 
 def _valid_keys(location: tuple[int | str, ...]) -> list[str]:
     last = location[-1] if location else ""
+    if last == "limits":
+        return list(LIMIT_NAMES)
     return list(_MODELS[last].model_fields) if isinstance(last, str) and last in _MODELS else []
 
 

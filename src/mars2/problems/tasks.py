@@ -11,9 +11,6 @@ from pydantic import AfterValidator, BaseModel, ConfigDict, Field, PlainValidato
 
 from mars2.core.errors import UserError
 from mars2.core.problem import (
-    MOST_MEMORY_MIB,
-    MOST_OUTPUT_KIB,
-    MOST_SECONDS,
     AssertTest,
     CallTest,
     Checker,
@@ -24,8 +21,8 @@ from mars2.core.problem import (
     Suite,
     Test,
 )
+from mars2.problems.limits import LIMIT_NAMES, GivenLimits
 
-_LIMITS = Limits()
 _MOST_MESSAGE = 300
 _MOST_VALUE = 80  # characters of a value that an error shows
 _MOST_ID = 2**256  # of an integer: one of thousands of digits cannot be written again
@@ -137,22 +134,13 @@ class AssertTests(_Strict):
         return tuple(map(AssertTest, self.asserts))
 
 
-class TaskLimits(_Strict):
-    """Limits of one test; what is left out is the default of `mars2.core.problem.Limits`."""
-
-    cpu_s: float = Field(default=_LIMITS.cpu_s, gt=0, le=MOST_SECONDS)
-    wall_s: float | None = Field(default=None, gt=0, le=MOST_SECONDS)
-    memory_mib: int = Field(default=_LIMITS.memory_mib, ge=1, le=MOST_MEMORY_MIB)
-    stdout_kib: int = Field(default=_LIMITS.stdout_kib, ge=1, le=MOST_OUTPUT_KIB)
-
-
 class Task(_Strict):
     """One line of a batch file."""
 
     id: Annotated[str | int, PlainValidator(_id)]
     program: Text | None
     tests: Annotated[StdioTests | CallTests | AssertTests, Field(discriminator="kind")]
-    limits: TaskLimits = TaskLimits()
+    limits: GivenLimits = Limits()
     comparison: NamedComparison | None = None  # None: exact
     checker: CheckerSource | None = None  # of `check(input, expected, actual)`, in place of a comparison
 
@@ -160,7 +148,7 @@ class Task(_Strict):
         rule: Comparison = self.comparison or "exact"
         if self.checker is not None:
             rule = Checker(self.checker, str(self.id))
-        return Suite(self.tests.tests(), Limits(**self.limits.model_dump()), rule)
+        return Suite(self.tests.tests(), self.limits, rule)
 
     @model_validator(mode="after")
     def _one_rule(self) -> Task:
@@ -195,12 +183,12 @@ def _explained(error: ValidationError) -> str:
     last = [part for part in first["loc"][-1:] if first["type"] == "extra_forbidden" or "[" not in str(part)]
     path = [_name(part) for part in (*own, *last)]
     if path[:1] == ["tests"] and len(path) > 1:
-        kind = _KINDS[path.pop(1)]  # which kind of tests it is has a name in the path
+        names = _KINDS[path.pop(1)].model_fields  # which kind of tests it is has a name in the path
     else:
-        kind = TaskLimits if path[:1] == ["limits"] else Task
+        names = LIMIT_NAMES if path[:1] == ["limits"] else Task.model_fields
     field = ".".join(path) or "line"
     shown = _shown(first["input"])
-    known = ", ".join(kind.model_fields)
+    known = ", ".join(names)
     match first["type"]:
         case "extra_forbidden":
             return f"{field}: unknown field, got {shown}; remove it; known here are {known}"

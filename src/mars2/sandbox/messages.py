@@ -13,9 +13,6 @@ from typing import Any
 
 from mars2.core.errors import CheckerError, SandboxUnavailable, UserError
 from mars2.core.problem import (
-    MOST_MEMORY_MIB,
-    MOST_OUTPUT_KIB,
-    MOST_SECONDS,
     AssertTest,
     CallTest,
     Checker,
@@ -166,21 +163,6 @@ class Judging:
         """What is sent first; the pieces of the tests follow, each in a frame, if the worker does not have them."""
         num_pieces = len(self.tests.pieces) if with_tests else None
         return marshal.dumps((self.program, self.tests.key, num_pieces, self.options), MARSHAL_VERSION)
-
-
-def check(limits: Limits) -> None:
-    """Raise UserError for limits that no process can be given."""
-    for name, most in (
-        ("cpu_s", MOST_SECONDS),
-        ("effective_wall_s", 2 * MOST_SECONDS + 1),
-        ("memory_mib", MOST_MEMORY_MIB),
-        ("stdout_kib", MOST_OUTPUT_KIB),
-        ("stderr_kib", MOST_OUTPUT_KIB),
-    ):
-        value = getattr(limits, name)
-        if not 0 < value <= most:
-            field = name.removeprefix("effective_")
-            raise UserError(f"limits.{field} must be above 0 and at most {most:g}, got {value}; set it within that")
 
 
 def options(suite: Suite, stop_at_first_failure: bool, hermetic: bool) -> dict[str, Any]:

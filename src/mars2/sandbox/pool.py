@@ -18,7 +18,6 @@ from mars2.sandbox.launchers import Launcher, tier_name
 from mars2.sandbox.messages import (
     Judging,
     TestEncoder,
-    check,
     checker_error,
     options,
     refusal,
@@ -80,10 +79,9 @@ class ZygoteSandbox:
         """See `mars2.core.protocols.Sandbox`. With no tests, a program that compiles is AC.
 
         Raises:
-            UserError: a limit that no process can be given, or a test that holds more than plain data.
+            UserError: a test holds more than plain data.
         """
         tests, limits, comparison = suite.tests, suite.limits, suite.comparison
-        check(limits)
         refused = refusal(program, limits)
         if program is None or refused is not None:
             assert refused is not None

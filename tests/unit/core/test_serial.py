@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 
 from mars2.core import serial
 from mars2.core.completion import Completion, Message
-from mars2.core.problem import AssertTest, CallTest, Checker, Limits, Problem, StdioTest
+from mars2.core.problem import MOST_SECONDS, AssertTest, CallTest, Checker, Limits, Problem, StdioTest
 from mars2.core.sample import TrainingSample
 from mars2.core.tree import Node, Result, Tree
 from mars2.core.verdict import Status, TestResult, Verdict
@@ -62,7 +62,7 @@ tests = (
 test_tuples = st.lists(tests, max_size=2).map(tuple)
 problems = st.builds(
     Problem, any_text, any_text, test_tuples, test_tuples, st.none() | st.text(), any_text,
-    st.builds(Limits, wall_s=st.none() | st.floats(min_value=0, exclude_min=True, allow_nan=False)),
+    st.builds(Limits, wall_s=st.none() | st.floats(min_value=0, exclude_min=True, max_value=MOST_SECONDS)),
     st.sampled_from(["exact", "unordered"]) | st.builds(Checker, any_text),
     st.dictionaries(st.text(), values, max_size=2),
 )  # fmt: skip

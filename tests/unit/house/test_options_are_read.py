@@ -20,7 +20,7 @@ from source_tree import PACKAGE
 
 OPTIONS_IN_CORE = {"core/problem.py": {"Limits"}, "core/completion.py": {"SamplingOptions"}}
 PLANTED = "AbMctsConfig.nothing_reads_this"
-HANDED_ON_WHOLE = {"LoraConfig", "OptimizerConfig", "SelectionConfig", "SftConfig"}  # as keyword arguments, by name
+HANDED_ON_WHOLE = {"LoraConfig", "OptimizerConfig", "SftConfig"}  # as keyword arguments, by name
 READ_AS_HTTP_SETTINGS = {"OpenAIPolicyConfig.api_key_env", "OpenAIPolicyConfig.base_url"}
 CONSUMED_WHILE_LOADING = {
     "RunConfig.paradigm",

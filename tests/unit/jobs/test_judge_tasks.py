@@ -8,9 +8,10 @@ from typing import Any
 import pytest
 
 from mars2.core.errors import UserError
-from mars2.core.problem import Limits, Suite
+from mars2.core.problem import Limits
 from mars2.core.verdict import Status
 from mars2.jobs.judge import judge_tasks
+from mars2.problems.schema import problem_from_data
 from mars2.problems.tasks import parse_task
 from mars2.sandbox import ScriptedSandbox, ZygoteSandbox
 
@@ -104,13 +105,26 @@ async def test_weak_results_say_so_even_if_accepted() -> None:
     assert "weak" in answer["tests"][1]["detail"]
 
 
-async def test_limits_that_no_process_can_be_given_are_refused() -> None:
-    async with ZygoteSandbox(1, allow_unsafe=True) as sandbox:
-        with pytest.raises(UserError, match="cpu_s: got nan; must be > 0"):
-            Limits(cpu_s=float("nan"))
-        for limits in (Limits(cpu_s=float("inf")), Limits(memory_mib=10**30)):
-            with pytest.raises(UserError, match="limits"):
-                await sandbox.judge("print(3)", Suite((), limits))
+@pytest.mark.parametrize(
+    ("limit", "message"),
+    [
+        ({"cpu_s": float("nan")}, "cpu_s: got nan; must be > 0"),
+        ({"cpu_s": float("inf")}, "cpu_s: got inf; must be <= 86400"),
+        ({"wall_s": 86_401}, "wall_s: got 86401; must be <= 86400"),
+        ({"memory_mib": 10**30}, f"memory_mib: got {10**30}; must be <= 1048576"),
+        ({"stderr_kib": 0}, "stderr_kib: got 0; must be >= 1"),
+    ],
+)
+def test_limits_that_no_process_can_be_given_are_refused_by_python_and_by_files(
+    limit: dict[str, Any], message: str
+) -> None:
+    with pytest.raises(UserError, match=message):
+        Limits(**limit)
+    with pytest.raises(UserError, match=f"line 1: limits.{next(iter(limit))}"):
+        parse_task(_line(limits=limit), 1)
+    problem = {"id": "a", "statement": "s", "tests": {"public": [{"input": "", "output": ""}]}, "limits": limit}
+    with pytest.raises(UserError, match=rf"FILE: limits\.{next(iter(limit))}: must be "):
+        problem_from_data(problem, "FILE")
 
 
 async def test_a_checker_that_fails_costs_its_own_task_only() -> None:

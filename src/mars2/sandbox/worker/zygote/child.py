@@ -50,7 +50,7 @@ def serve(candidate: Candidate) -> None:
             candidate.run_last(kind, body)
             return candidate.leave(0)
         if tests:
-            clean = reuse.run_tests(candidate, Job(*fields[:6], tests, stay))
+            clean = reuse.run_tests(candidate, Job._make(fields)._replace(tests=tests, stay=stay))
             if not clean and not stay:
                 return candidate.leave(0)
             os.write(CONTROL, REPLY.pack(DONE, 0, clean))
