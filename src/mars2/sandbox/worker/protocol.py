@@ -55,11 +55,10 @@ class Job(NamedTuple):
     wall_slice_s: float = 0.0
     tests: Tests = []  # noqa: RUF012 (never changed)
     stay: bool = True  # whether to wait for requests after the last of them
-    is_heard: bool = True  # whether the other end of CONTROL is the supervisor's
 
-    def pack(self) -> bytes:
-        """The fields in order, marshalled."""
-        return marshal.dumps(tuple(self))
+    def pack(self, is_heard: bool) -> bytes:
+        """The fields in order, then whether the other end of CONTROL is the supervisor's."""
+        return marshal.dumps((*self, is_heard))
 
 
 IDLE = Job()

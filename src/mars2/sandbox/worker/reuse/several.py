@@ -7,7 +7,7 @@ from time import monotonic, process_time
 from typing import Any, Protocol
 
 from ..encoding import encode
-from ..protocol import EXIT_0, EXITED_WITH_0, MORE, RECORD, VOID, Job, write_all
+from ..protocol import EXIT_0, EXITED_WITH_0, MORE, RECORD, VOID, Tests, write_all
 from ..records import write_last
 
 _MOST_INLINE = 1 << 14  # bytes printed by a test that are moved to its record
@@ -25,16 +25,18 @@ class Candidate(Protocol):
     def reset(self) -> bool: ...
 
 
-def run_tests(candidate: Candidate, job: Job) -> bool:
-    """Run the job's tests, a record of each put into the box; returns whether this process may run more.
+def run_tests(
+    candidate: Candidate, tests: Tests, stay: bool, stops: bool, cpu_slice_s: float, wall_slice_s: float
+) -> bool:
+    """Run tests of a `Job`, a record of each put into the box; returns whether this process may run more.
 
     It stops early when the time for tests that nobody watches is used up, or when there is much output.
     """
     box, keepers = candidate.box, candidate.keepers
     os.ftruncate(box, 0)
-    end, left = 0, len(job.tests)
+    end, left = 0, len(tests)
     first_cpu, first_wall = cpu, wall = process_time(), monotonic()
-    for kind, body, stdin in job.tests:
+    for kind, body, stdin in tests:
         left -= 1
         if end:  # not the first
             os.ftruncate(keepers[0], 0)
@@ -45,9 +47,9 @@ def run_tests(candidate: Candidate, job: Job) -> bool:
         if end and len(data) > _MOST_INLINE:
             write_all(box, RECORD.pack(VOID, 0, 0, 0, 0.0, 0.0), end)
             return False
-        wanted = left and (data is EXITED_WITH_0 or not job.stops or report[0] not in ("exit", "error"))
-        clean = bool(wanted or job.stay) and candidate.reset()
-        in_time = cpu - first_cpu < job.cpu_slice_s and wall - first_wall < job.wall_slice_s
+        wanted = left and (data is EXITED_WITH_0 or not stops or report[0] not in ("exit", "error"))
+        clean = bool(wanted or stay) and candidate.reset()
+        in_time = cpu - first_cpu < cpu_slice_s and wall - first_wall < wall_slice_s
         printed = _printed(keepers) if wanted and clean and in_time and end < _MOST_RECORDED else None
         cpu_s, wall_s = cpu - start_cpu, wall - start_wall
         if printed is None:

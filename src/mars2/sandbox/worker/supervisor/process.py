@@ -141,7 +141,7 @@ class Process:
         self._box, self._stdin, self._stdout, self._stderr = files = [os.memfd_create(name) for name in names]
         for descriptor in (self._stdout, self._stderr):
             fcntl.fcntl(descriptor, fcntl.F_SETFL, os.O_APPEND)
-        protocol.write_all(self._box, job._replace(is_heard=not is_alone).pack())
+        protocol.write_all(self._box, job.pack(is_heard=not is_alone))
         if stdin:
             protocol.write_all(self._stdin, stdin)
         request = protocol.FORK.pack(int(cpu_s) + 2, memory_mib * _MIB, file_bytes)
