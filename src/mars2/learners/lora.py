@@ -21,7 +21,7 @@ def add_adapters(lm: Any, options: LoraConfig, seed: int) -> None:
     """
     need("peft", "peft", "lora")
     from peft import LoraConfig as Adapters  # pyright: ignore[reportMissingImports]
-    from peft import inject_adapter_in_model
+    from peft import inject_adapter_in_model  # pyright: ignore[reportMissingImports]
 
     targets = options.target_modules if isinstance(options.target_modules, str) else list(options.target_modules)
     config = Adapters(
