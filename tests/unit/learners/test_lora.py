@@ -31,8 +31,8 @@ def needs_peft(test: Callable[..., None]) -> Any:
 LORA = LoraConfig(rank=4, alpha=8.0)
 
 
-def make(folder: Path, lora: LoraConfig | None = LORA, **options: Any) -> TorchLearner:
-    return TorchLearner("p", folder, lora=lora, **options, optimizer=OptimizerConfig(learning_rate=1e-2))
+def make(folder: Path, lora: LoraConfig | None = LORA, **optimizer: Any) -> TorchLearner:
+    return TorchLearner("p", folder, lora=lora, optimizer=OptimizerConfig(learning_rate=1e-2, **optimizer))
 
 
 def without_speed(metrics: dict[str, float]) -> dict[str, float]:

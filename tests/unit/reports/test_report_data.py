@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import math
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +15,7 @@ from hypothesis import strategies as st
 
 from mars2.core.events import Finished
 from mars2.core.problem import AssertTest, CallTest, StdioTest
+from mars2.core.tree import Tree
 from mars2.core.verdict import Status, TestResult, Verdict
 from mars2.reports.evaluations import evaluation_table
 from mars2.reports.run_data import curve_groups, flatten, run_state, thin
@@ -184,10 +185,10 @@ def test_a_long_run_of_long_programs_makes_a_page_of_bounded_size(tmp_path: Path
     make_run(tmp_path, steps=40, trees_per_step=10)
     with RunStore.open(tmp_path) as store:
         for stored in store.trees("train", limit=200):
-            for node in stored.tree:
-                node.program = "x = 1  # <&>\n" * 4000
-            stored.tree.tree_id += "/long"
-            store.hear(Finished(stored.tree, "train", stored.step))
+            tree = Tree(f"{stored.tree.tree_id}/long", stored.tree.problem_id)
+            nodes = [replace(node, program="x = 1  # <&>\n" * 4000) for node in stored.tree]
+            tree.restore(nodes, next_expansion_id=stored.tree.next_expansion_id, num_cancelled=0)
+            store.hear(Finished(tree, "train", stored.step))
         assert write_report(tmp_path, store).stat().st_size < 10_000_000
 
 
