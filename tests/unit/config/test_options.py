@@ -4,14 +4,16 @@ from __future__ import annotations
 
 import subprocess
 import sys
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from mars2.config.load import parse_config
+from mars2.build.models import learner_place, resolve_models
+from mars2.config.load import load_config, parse_config
 from mars2.config.objective import ClipObjectiveConfig
-from mars2.config.policies import POLICY_KINDS, LoraConfig, OpenAIPolicyConfig
+from mars2.config.policies import POLICY_KINDS, LoraConfig, OpenAIPolicyConfig, WeightsPolicy
 from mars2.config.resume import changed_keys
 from mars2.config.search import TPlusConfig
 from mars2.config.training import OptimizerConfig
@@ -103,3 +105,18 @@ def test_options_are_imported_without_pydantic_and_torch() -> None:
     loaded = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout
     assert "'pydantic'" not in loaded
     assert "'torch'" not in loaded
+
+
+def test_a_new_kind_with_weights_is_found_and_trained_without_naming_it_anywhere_else(tmp_path: Path) -> None:
+    """Once it died of a `KeyError`: other rooms named the kinds that they knew."""
+
+    @dataclass(frozen=True, slots=True, kw_only=True)
+    class EngineXConfig(WeightsPolicy):
+        backend: str = "engine-x"
+
+    (tmp_path / "config.json").write_text("{}")
+    policy = EngineXConfig(model=str(tmp_path))
+    quickstart = load_config(Path("quickstart"))
+    config = replace(quickstart, policies=dict.fromkeys(quickstart.policies, policy))  # RunConfig lets it be trained
+    assert resolve_models(config) == dict.fromkeys(quickstart.policies, str(tmp_path))
+    assert learner_place(policy, str(tmp_path)) == ("auto", str(tmp_path), None)  # type: ignore[arg-type]
