@@ -98,13 +98,3 @@ Listener = Callable[[Event], None]
 
 def nobody(event: Event) -> None:
     """The listener of whoever wants to hear nothing."""
-
-
-def to_all(listeners: Sequence[Listener]) -> Listener:
-    """A listener that passes every event on to `listeners`, in their order."""
-
-    def hear(event: Event) -> None:
-        for listener in listeners:
-            listener(event)
-
-    return hear
