@@ -7,6 +7,7 @@ import re
 from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import yaml
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
@@ -108,6 +109,7 @@ def load_script(path: Path) -> list[Rule]:
     """
     if not path.is_file():
         raise ConfigError(f"policies.*.script: no such file: {path}; give the path of a YAML file with rules")
+    data: Any = None
     try:
         data = yaml.safe_load(path.read_text(encoding="utf-8"))
         script = _ScriptFile.model_validate(data)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import os
 import shutil
-from collections.abc import Iterator
+from collections.abc import Generator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -15,7 +15,7 @@ PARTIAL = ".partial"
 
 
 @contextmanager
-def atomic(path: Path, *, flush: bool = True, is_shared: bool = False) -> Iterator[Path]:
+def atomic(path: Path, *, flush: bool = True, is_shared: bool = False) -> Generator[Path]:
     """Yield a free place beside `path`. What the block puts there, a file or a folder, is renamed to `path`.
 
     An older `path` is replaced. It stays as it is if the block raises or the process dies. The place is flushed to the

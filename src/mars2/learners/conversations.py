@@ -64,6 +64,7 @@ def read_conversations(path: Path) -> list[tuple[int, Conversation]]:
     for number, line in enumerate(lines, start=1):
         if not line.strip():
             continue
+        data: Any = None
         try:
             data = json.loads(line)
             conversation = Conversation.model_validate(data)

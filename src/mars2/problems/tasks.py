@@ -163,6 +163,7 @@ def parse_task(line: str, number: int) -> Task:
     Raises:
         UserError: naming the line, the field and what is wrong with it.
     """
+    data: Any = None
     try:
         data = json.loads(line, parse_int=_integer, object_pairs_hook=_object)
         return Task.model_validate(data)
