@@ -194,6 +194,35 @@ async def test_function_calls(real: Sandbox, program: str) -> None:
     assert (await real.judge(program, Suite(tests, LIMITS))).accepted
 
 
+async def test_lists_trees_places_and_operations(real: Sandbox) -> None:
+    program = """
+class Solution:
+    def reverse(self, head: ListNode) -> ListNode:
+        before = None
+        while head:
+            head.next, before, head = before, head, head.next
+        return before
+    def invert(self, root: TreeNode) -> TreeNode:
+        if root:
+            root.left, root.right = self.invert(root.right), self.invert(root.left)
+        return root
+    def clear(self, items: list) -> None:
+        items.clear()
+class Counter:
+    def __init__(self, start: int): self.value = start
+    def add(self, number: int) -> int:
+        self.value += number
+        return self.value
+"""
+    tests = (
+        CallTest("reverse", ([1, 2],), [2, 1], ("ListNode", "ListNode")),
+        CallTest("invert", ([1, 2],), [1, None, 2], ("TreeNode", "TreeNode")),
+        CallTest("clear", ([1],), [], ("", "0")),
+        CallTest("Counter", (["Counter", "add", "add"], [[1], [2], [3]]), [None, 3, 6], ("operations",)),
+    )
+    assert (await real.judge(program, Suite(tests, LIMITS))).accepted
+
+
 @pytest.mark.parametrize(
     "value",
     [
