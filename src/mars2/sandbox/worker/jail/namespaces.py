@@ -204,7 +204,7 @@ class ScratchWatch:
 
 
 def clean_scratch() -> None:
-    """Remove what a candidate left in SCRATCH, as far as it lets us. Its names are not for every process to remember."""
+    """Remove what a candidate left in SCRATCH, as far as that is possible."""
     folders = [SCRATCH]
     for folder in folders:  # it grows meanwhile
         for name in os.listdir(folder):

@@ -9,7 +9,7 @@ from typing import Any
 def install() -> None:
     """Replace `mmap.mmap` for memory without a file; the jail's filter refuses such memory if it is shared."""
 
-    class mmap(module.mmap):  # noqa: N801 (the name that programs know)
+    class mmap(module.mmap):
         __slots__ = ("_has_file",)
 
         def __new__(cls, fileno: int, length: int, flags: int = module.MAP_SHARED, *rest: Any, **named: Any) -> Any:
