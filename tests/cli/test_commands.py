@@ -308,9 +308,7 @@ def test_judge_says_that_it_cannot_write(here: Path, as_json: list[str]) -> None
             command, cwd=here, stdout=full, stderr=subprocess.PIPE, text=True, timeout=60, check=False
         )
     assert found.returncode == 2
-    assert found.stderr == (
-        "mars2: error: standard output: No space left on device; write the results elsewhere\n"
-    )
+    assert found.stderr == ("mars2: error: standard output: No space left on device; write the results elsewhere\n")
 
 
 def test_judge_one_and_many(here: Path) -> None:
