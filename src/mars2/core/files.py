@@ -15,7 +15,7 @@ PARTIAL = ".partial"
 
 
 @contextmanager
-def atomic(path: Path, *, flush: bool = True, is_shared: bool = False) -> Generator[Path]:
+def atomic(path: Path, *, flush: bool = True, is_shared: bool = False) -> Generator[Path, None, None]:
     """Yield a free place beside `path`. What the block puts there, a file or a folder, is renamed to `path`.
 
     An older `path` is replaced. It stays as it is if the block raises or the process dies. The place is flushed to the
