@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from mars2.core.problem import AssertTest, CallTest, Problem, StdioTest, Test
 from mars2.problems.schema import is_function_name
+from mars2.problems.signature import with_types
 from mars2.problems.values import json_fault
 
 Row = dict[str, Any]
@@ -72,12 +73,18 @@ class RowFormat:
                     raise RowFault("no id")
                 if row_id in problems:
                     raise RowFault(REPEATED_ID)
-                problems[row_id] = _checked(self.to_problem(row, row_id))
+                problems[row_id] = _checked(_typed(self.to_problem(row, row_id)))
             except RowFault as fault:
                 dropped.append(Dropped(row_id, fault.reason, fault.detail))
             except _ROW_ERRORS as error:
                 dropped.append(Dropped(row_id, "malformed row", f"{type(error).__name__}: {error}"))
         return Loaded(source, tuple(problems.values()), tuple(dropped))
+
+
+def _typed(problem: Problem) -> Problem:
+    """`problem`, its calls with the types that the starter code declares: rows write lists and trees as plain data."""
+    public, hidden = (with_types(tests, problem.starter_code) for tests in (problem.public_tests, problem.hidden_tests))
+    return replace(problem, public_tests=public, hidden_tests=hidden)
 
 
 def _checked(problem: Problem) -> Problem:
