@@ -49,7 +49,7 @@ def _call(body: bytes, code: types.CodeType, namespace: dict[str, Any]) -> Any:
 
 
 def function_of(namespace: dict[str, Any], name: str) -> Any:
-    """The method of the program's class `Solution`, as in the harness of LiveCodeBench; else its function."""
+    """The method of the program's class `Solution`, which a helper of that name does not hide, or its function."""
     solution, function = namespace.get("Solution"), namespace.get(name)
     if solution is not None and (function is None or hasattr(solution, name)):
         return getattr(solution(), name)
