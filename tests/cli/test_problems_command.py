@@ -112,10 +112,10 @@ def test_a_problem_set_with_a_team(here: Path) -> None:
         (["problems", "show", "livecodebench:x.jsonl?from=soon"], "from=soon: write a month or a day"),
         (["problems", "show", "mbpp:x.jsonl?from=2025-01"], "only livecodebench takes options"),
         (["evaluate", "humaneval"], "TARGET: humaneval is no configuration file, no recipe"),
-        (["evaluate", "config.yaml", "--strategies", "mtcs"], "search.strategy must be one of"),
+        (["evaluate", "config.yaml", "--strategies", "mtcs"], "search.strategy: must be one of"),
         (["evaluate", "config.yaml", "--strategies", "mcts,mcts"], "'mcts' is named twice"),
         (["evaluate", "config.yaml", "--strategies", ","], "strategies: names none"),
-        (["evaluate", "config.yaml", "--seeds", "0"], "evaluation.seeds: got 0"),
+        (["evaluate", "config.yaml", "--seeds", "0"], "evaluation.seeds: must be >= 1, got 0"),
         (
             ["evaluate", "problem.md", "--config", "config.yaml", "--problems", "x"],
             "problems: the problems",

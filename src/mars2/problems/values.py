@@ -5,11 +5,12 @@ from __future__ import annotations
 import json
 from typing import Any, NoReturn
 
+from mars2.core.explain import HALF_CHARACTER
+
 MAX_DEPTH = 200
 """How deep values may be nested: well below Python's recursion limit."""
 MAX_INT_BITS = 13_280  # 4,000 digits less a few
 _TAGS = ("$tuple", "$set", "$dict")
-HALF_CHARACTER = "holds half a character (a lone surrogate); write the whole character"
 
 
 def encode(value: Any) -> Any:
