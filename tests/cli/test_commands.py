@@ -292,9 +292,9 @@ def test_judge_prints_what_programs_say_without_harm(here: Path, monkeypatch: py
     monkeypatch.setenv("PYTHONIOENCODING", "ascii")
     found = mars2("judge", "--batch", "odd.jsonl", cwd=here)
     assert found.returncode == 0, found.stderr
-    first, said, _, last = found.stdout.splitlines()
+    first, said, last = found.stdout.splitlines()
     assert first.startswith(r"0\n\ud800: RE")
-    assert said.endswith(r"ValueError: \ud800 \x1b[2J \xe9")
+    assert r"ValueError: \ud800 \x1b[2J \xe9" in said
     assert last.startswith(r"1\n\ud800: AC")
 
 
@@ -308,9 +308,7 @@ def test_judge_says_that_it_cannot_write(here: Path, as_json: list[str]) -> None
             command, cwd=here, stdout=full, stderr=subprocess.PIPE, text=True, timeout=60, check=False
         )
     assert found.returncode == 2
-    assert found.stderr == (
-        "mars2: error: judge: standard output: No space left on device; write the answers elsewhere\n"
-    )
+    assert found.stderr == ("mars2: error: standard output: No space left on device; write the results elsewhere\n")
 
 
 def test_judge_one_and_many(here: Path) -> None:

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from mars2.core.errors import ProblemError
 from mars2.core.problem import AssertTest, CallTest, Problem, StdioTest, Test
 from mars2.problems.schema import is_function_name
+from mars2.problems.signature import with_types
 from mars2.problems.values import json_fault
 
 Row = dict[str, Any]
@@ -107,7 +108,7 @@ class RowFormat:
             RowFault: the row does not make a problem.
         """
         try:
-            return _checked(self.to_problem(row, row_id))
+            return _checked(_typed(self.to_problem(row, row_id)))
         except _ROW_ERRORS as error:
             raise RowFault("malformed row", f"{type(error).__name__}: {error}") from None
 
@@ -115,6 +116,12 @@ class RowFormat:
 def named(ids: Sequence[str]) -> str:
     """The ids that a source has, in a few words."""
     return f"{ids[0]} to {ids[-1]}" if len(ids) > 1 else ", ".join(ids) or "nothing"
+
+
+def _typed(problem: Problem) -> Problem:
+    """`problem`, its calls with the types that the starter code declares: rows write lists and trees as plain data."""
+    public, hidden = (with_types(tests, problem.starter_code) for tests in (problem.public_tests, problem.hidden_tests))
+    return replace(problem, public_tests=public, hidden_tests=hidden)
 
 
 def _checked(problem: Problem) -> Problem:

@@ -6,6 +6,7 @@ import ast
 import difflib
 import re
 from collections.abc import Mapping
+from dataclasses import replace
 from typing import Annotated, Any
 
 from pydantic import BaseModel, ConfigDict, Discriminator, Field, StringConstraints, Tag, ValidationError
@@ -13,6 +14,7 @@ from pydantic import BaseModel, ConfigDict, Discriminator, Field, StringConstrai
 from mars2.core.errors import ProblemError
 from mars2.core.problem import AssertTest, CallTest, Checker, Limits, NamedComparison, Problem, StdioTest, Test
 from mars2.problems.limits import LIMIT_NAMES, GivenLimits
+from mars2.problems.signature import types_fault, with_types
 from mars2.problems.values import HALF_CHARACTER, decode, encode, json_fault
 
 _LIMITS = Limits()
@@ -36,6 +38,7 @@ class CallModel(_Model):
     args: list[Any]
     expected: Any
     function: str | None = Field(default=None, pattern=_FUNCTION)  # default: the problem's entry_point
+    types: list[str] | None = None  # as in `CallTest`; default: what the starter code declares
 
 
 class AssertModel(_Model):
@@ -140,8 +143,8 @@ def problem_to_data(problem: Problem) -> dict[str, Any]:
     if names:
         data["limits"] = {name: getattr(problem.limits, name) for name in names}
     data["tests"] = {
-        "public": [_test_to_data(test) for test in problem.public_tests],
-        "hidden": [_test_to_data(test) for test in problem.hidden_tests],
+        "public": _tests_to_data(problem.public_tests, problem.starter_code),
+        "hidden": _tests_to_data(problem.hidden_tests, problem.starter_code),
     }
     if problem.metadata:
         data["metadata"] = problem.metadata
@@ -180,22 +183,42 @@ def _tests(model: ProblemModel, part: str, where: str) -> tuple[Test, ...]:
                         f"{where}: {field}: missing, and the problem has no entry_point; set one of them"
                     )
                 try:
-                    tests.append(CallTest(function, tuple(decode(test.args)), decode(test.expected)))
+                    call = CallTest(function, tuple(decode(test.args)), decode(test.expected))
+                    tests += with_types((call,), model.starter_code) if test.types is None else (_typed(call, test),)
                 except ValueError as error:
                     raise ProblemError(f"{where}: tests.{part}[{i}]: {error}") from None
     return tuple(tests)
 
 
-def _test_to_data(test: Test) -> dict[str, Any]:
+def _typed(call: CallTest, model: CallModel) -> CallTest:
+    """The call with the types that are given.
+
+    Raises:
+        ValueError: they do not fit.
+    """
+    types = tuple(model.types or ())
+    if types and (fault := types_fault(types, call.args)):
+        raise ValueError(f"types: {fault}")
+    return replace(call, types=types)
+
+
+def _tests_to_data(tests: tuple[Test, ...], starter_code: str) -> list[dict[str, Any]]:
+    declared = with_types(tests, starter_code)
+    return [_test_to_data(test, is_typed=test != other) for test, other in zip(tests, declared, strict=True)]
+
+
+def _test_to_data(test: Test, *, is_typed: bool) -> dict[str, Any]:
+    """`is_typed`: the call's types are written even if there are none, since the starter code declares some."""
     match test:
         case StdioTest():
             return {"input": test.input, "output": test.output}
         case CallTest():
-            return {
+            call = {
                 "function": test.function,
                 "args": [encode(arg) for arg in test.args],
                 "expected": encode(test.expected),
             }
+            return call | {"types": list(test.types)} if is_typed or test.types else call
         case AssertTest():
             return {"code": test.code}
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from mars2.core.completion import Message, Prompt
-from mars2.core.problem import AssertTest, Problem, StdioTest, VisibleProblem
+from mars2.core.problem import AssertTest, CallTest, Problem, StdioTest, VisibleProblem
 from mars2.core.tree import Node
 from mars2.core.verdict import Status
 from mars2.prompting.completing import complete_program
@@ -91,8 +91,16 @@ def _prompt(role: str, text: str) -> Prompt:
     return (Message("system", role.strip()), user) if role.strip() else (user,)
 
 
+def _is_passed(name: str, seen: VisibleProblem) -> bool:
+    return any(name in kind for test in seen.public_tests if isinstance(test, CallTest) for kind in test.types)
+
+
 def _how_it_is_run(seen: VisibleProblem) -> str:
     keep = " Keep the starter code's imports and helper functions." if seen.starter_code.strip() else ""
+    if nodes := [name for name in ("ListNode", "TreeNode") if _is_passed(name, seen)]:
+        keep += f" {' and '.join(nodes)} is defined, as on LeetCode; the tests below write its objects as lists."
+    if any(isinstance(test, CallTest) and test.types[:1] == ("operations",) for test in seen.public_tests):
+        keep += " The tests below give the names of the operations, then the arguments of each."
     if seen.entry_point and "." in seen.entry_point:
         owner, _, method = seen.entry_point.partition(".")
         return f"The program must define `class {owner}` with the method `{method}`; the tests call it.{keep}"

@@ -20,7 +20,9 @@ _MOST_TYPE_NAME, _MOST_TRACE = 100, 8_000  # characters
 _SIGXCPU = 24
 _STATUS_OF_ERROR = {"MemoryError": "MLE", OUTPUT_TOO_LARGE: "OLE"}
 
-Test = tuple[Any, ...]  # ("stdio", input, output), ("call", name, args, expected) or ("assert", code)
+Test = tuple[Any, ...]
+"""("stdio", input, output), ("call", name, args, expected) or ("assert", code); of values that are not plain, `name` is
+(name, types), see `program.typed_call`."""
 
 
 @dataclass(frozen=True, slots=True)
