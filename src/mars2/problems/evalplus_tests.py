@@ -177,14 +177,15 @@ def _readable(code: str) -> str:
     if not re.search(rf"\d{{{_MOST_DIGITS}}}", code):
         return code
     try:
-        tokens = [(token.type, token.string) for token in tokenize.generate_tokens(io.StringIO(code).readline)]
+        tokens = [*tokenize.generate_tokens(io.StringIO(code).readline)]
     except (tokenize.TokenError, SyntaxError):
         return code
-    long = re.compile(rf"\d{{{_MOST_DIGITS},}}")
-    return tokenize.untokenize(
-        (kind, hex(int(Decimal(text))) if kind == tokenize.NUMBER and long.fullmatch(text) else text)
-        for kind, text in tokens
-    )
+    lines = code.split("\n")
+    for token in reversed(tokens):
+        if token.type == tokenize.NUMBER and token.string.isdecimal() and len(token.string) >= _MOST_DIGITS:
+            row, (start, end) = token.start[0] - 1, (token.start[1], token.end[1])
+            lines[row] = lines[row][:start] + hex(int(Decimal(token.string))) + lines[row][end:]
+    return "\n".join(lines)
 
 
 def _with_check(code: str, tree: ast.Module, entry_point: str) -> tuple[str, ast.Module]:
@@ -196,11 +197,13 @@ def _with_check(code: str, tree: ast.Module, entry_point: str) -> tuple[str, ast
     if not isinstance(last, ast.For):
         raise RowFault("malformed tests", "test: does not end with a loop over its inputs")
     lines = code.split("\n")
-    head, loop = "\n".join(lines[: last.lineno - 1]), "\n".join(lines[last.lineno - 1 :])
-    name = re.compile(rf"\b{re.escape(entry_point)}\b")
-    start = max(head.find("\ninputs = "), 0)
-    head = name.sub(f"{entry_point}_of_reference", head[:start]) + head[start:]
-    code = f"{head}\n\ndef {CHECK}(candidate):\n{indent(name.sub('candidate', loop), '    ')}\n"
+    loop = re.sub(rf"\b{re.escape(entry_point)}(?=\()", "candidate", "\n".join(lines[last.lineno - 1 :]))
+    found = [node for node in ast.walk(tree) if isinstance(node, ast.Name) and node.id == entry_point]
+    for node in sorted(found, key=lambda node: -node.col_offset):  # a variable of the reference's, in Mbpp/88
+        line = lines[node.lineno - 1].encode()
+        lines[node.lineno - 1] = (line[: node.col_offset] + b"of_" + line[node.col_offset :]).decode()
+    head = "\n".join(lines[: last.lineno - 1])
+    code = f"{head}\n\ndef {CHECK}(candidate):\n{indent(loop, '    ')}\n"
     changed = parse(code)
     if changed is None:
         raise RowFault("malformed tests", "test: not valid Python")

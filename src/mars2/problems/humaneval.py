@@ -33,7 +33,12 @@ def installed_file() -> Path:
 
 def _row_id(name: str) -> Callable[[Row, int], str]:
     """Ids `name`/NUMBER, with the number in "HumanEval/17"."""
-    return lambda row, number: f"{name}/{str(row.get('task_id', f'row-{number}')).rpartition('/')[2].lower()}"
+
+    def row_id(row: Row, number: int) -> str:
+        own = str(row.get("task_id", f"row-{number}")).rpartition("/")[2].lower()
+        return own and f"{name}/{own}"
+
+    return row_id
 
 
 def _to_problem(row: Row, problem_id: str) -> Problem:

@@ -80,7 +80,7 @@ class RowFormat:
         return Loaded(source, tuple(problems.values()), tuple(dropped))
 
     def load_one(self, source: str, rows: Iterable[Row], wanted: str) -> Loaded:
-        """The row with the id `wanted`; no other is turned into a problem. In a file of one row it may also be called 0.
+        """The row with the id `wanted`; no other is made a problem. In a file of one row it may also be called 0.
 
         Raises:
             ProblemError: there is none, or it does not make a problem.
