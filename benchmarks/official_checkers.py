@@ -1,12 +1,12 @@
 """Does the judge agree with the official checkers of LiveCodeBench and EvalPlus? On generated (answer, test) pairs.
 
-    python benchmarks/official_checkers.py --livecodebench CHECKOUT --evalplus CHECKOUT [--pairs 3000] [--seed 0] [--json]
+    python benchmarks/official_checkers.py --livecodebench FOLDER --evalplus FOLDER [--pairs 3000] [--seed 0] [--json]
 
-CHECKOUT is a clone of github.com/LiveCodeBench/LiveCodeBench, of github.com/evalplus/evalplus (or a folder that holds
-the installed package). Nothing of them is copied: their functions `run_test` and `untrusted_check` are called, each time
-in a process of its own. On this side a row of the benchmark's format goes through its loader and a program through the
-judge. A third of the pairs prints lines, a third returns values to LiveCodeBench, a third to EvalPlus. Answers are right,
-wrong and nearly right. Every difference is counted under the reason that explains it, or printed.
+The folders are clones of github.com/LiveCodeBench/LiveCodeBench and github.com/evalplus/evalplus. Their functions
+`run_test` and `untrusted_check` are called, each time in a process of its own. On this side a row of the benchmark's
+format goes through its loader, and a program through the judge. A third of the pairs prints lines, a third returns
+values to LiveCodeBench, a third to EvalPlus. Answers are right, wrong and nearly right. Every difference is counted
+under the reason that explains it, or printed.
 """
 
 from __future__ import annotations
