@@ -47,6 +47,15 @@ def test_show_prints_what_an_agent_sees(here: Path) -> None:
     assert (facts["num_public"], facts["num_hidden"], facts["entry_point"]) == (1, 1, "f")
 
 
+def test_show_names_the_rule_and_whose_it_is(here: Path) -> None:
+    row = {"description": "Echo.", "public_tests": {"input": ["1"], "output": ["1"]}}
+    (here / "contests.jsonl").write_text(json.dumps(row) + "\n")
+    shown = mars2("problems", "show", "codecontests:contests.jsonl", cwd=here).stdout
+    assert "comparison codecontests: CodeContests, execution/tester_sandboxer.cc, OutputsMatch" in shown
+    facts = json.loads(mars2("problems", "show", "problem.md", "--json", cwd=here).stdout)
+    assert (facts["comparison"], facts["rule"][:5]) == ("exact", "lines")
+
+
 def test_validate_counts_what_is_dropped_and_judges_reference_solutions(here: Path) -> None:
     done = mars2("problems", "validate", "mbpp:mbpp.jsonl", "--json", cwd=here)
     assert done.returncode == 1
