@@ -9,8 +9,10 @@ from annotated_types import Ge, Gt, Le
 
 from mars2.core.bounds import check_bounds
 
-NamedComparison = Literal["exact", "tolerant", "tokens", "unordered"]
-"""How an output is compared: exact (LiveCodeBench's rule), tolerant (1e-6), tokens (white space ignored), unordered."""
+NamedComparison = Literal[
+    "exact", "tolerant", "tokens", "unordered", "livecodebench", "apps", "apps_wrapped", "codecontests"
+]
+"""How an output is compared; the rules are in `mars2.sandbox.worker.supervisor.comparison`."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,11 +40,20 @@ class StdioTest:
 
 @dataclass(frozen=True, slots=True)
 class CallTest:
-    """`function(*args)` must return `expected`. Values are JSON-like, plus tuples and sets."""
+    """`function(*args)` must return `expected`. Values are JSON-like, plus tuples and sets.
+
+    `types` are given where a value is not passed as it is: one for each argument, then that of the result. "ListNode"
+    and "TreeNode" are LeetCode's, written as lists (a tree in level order); "[ListNode]" is a list of them; "" is a
+    value as it is. A number in place of the result's type says which argument is compared after the call (from 0),
+    because the function changes it. `types` that begin with "operations" call the class `function`: `args` are the
+    names of its operations (its own first) and their lists of arguments, `expected` has the result of each; the other
+    types are those of its constructor's arguments, if they are not plain.
+    """
 
     function: str
     args: tuple[Any, ...]
     expected: Any
+    types: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

@@ -24,3 +24,27 @@ def parse_expression(code: str) -> ast.expr | None:
             return expression
         case _:
             return None
+
+
+def parse_stub(code: str) -> ast.Module | None:
+    """Like `parse`; definitions may lack a body, as in code that is to be completed."""
+    return parse(code) or parse(_with_bodies(code))
+
+
+def _with_bodies(code: str) -> str:
+    """`code` with a ``pass`` below each line that opens a block in which nothing stands."""
+    lines = code.expandtabs(4).split("\n")
+    filled: list[str] = []
+    opened: str | None = None  # the last line that opens a block, while nothing stands in it
+    for line in (*lines, "pass"):
+        text = line.partition("#")[0].strip()
+        if text:
+            if opened is not None and _indent(line) <= _indent(opened):
+                filled.append(" " * (_indent(opened) + 4) + "pass")
+            opened = line if text.endswith(":") else None
+        filled.append(line)
+    return "\n".join(filled[:-1])
+
+
+def _indent(line: str) -> int:
+    return len(line) - len(line.lstrip())

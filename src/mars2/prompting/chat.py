@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 
 from mars2.core.completion import Message, Prompt, Reading
-from mars2.core.problem import AssertTest, Problem, StdioTest, VisibleProblem
+from mars2.core.problem import AssertTest, CallTest, Problem, StdioTest, VisibleProblem
 from mars2.core.tree import Node
 from mars2.core.verdict import Status
 from mars2.prompting.completing import complete_program
@@ -39,7 +39,13 @@ class ChatPrompter:
 
     def read(self, text: str, problem: Problem | None = None) -> Reading:
         """The program in an answer. With `problem`, missing code that its benchmark runs in front is added."""
-        return read_answer_to(problem, text) if problem else read_answer(text)
+        if problem is None:
+            return read_answer(text)
+        reading = read_answer_to(problem, text)
+        if reading.program is None:
+            return reading
+        implied = str(problem.metadata.get("implied_imports", ""))
+        return replace(reading, program=complete_program(reading.program, problem.starter_code, implied))
 
     def parse(self, text: str, problem: Problem | None = None) -> str | None:
         """The program of `read` alone."""
@@ -87,13 +93,9 @@ class ChatPrompter:
 
 
 def read_answer_to(problem: Problem, text: str) -> Reading:
-    """The program in an answer to a problem, with the code that its benchmark runs in front where that is missing."""
+    """The program in an answer to a problem, as the answer has it."""
     entry_point = (problem.entry_point or "").partition(".")[0]
-    reading = read_answer(text, entry_point or None)
-    if reading.program is None:
-        return reading
-    implied = str(problem.metadata.get("implied_imports", ""))
-    return replace(reading, program=complete_program(reading.program, problem.starter_code, implied))
+    return read_answer(text, entry_point or None)
 
 
 def _prompt(role: str, text: str) -> Prompt:
@@ -101,8 +103,16 @@ def _prompt(role: str, text: str) -> Prompt:
     return (Message("system", role.strip()), user) if role.strip() else (user,)
 
 
+def _is_passed(name: str, seen: VisibleProblem) -> bool:
+    return any(name in kind for test in seen.public_tests if isinstance(test, CallTest) for kind in test.types)
+
+
 def _how_it_is_run(seen: VisibleProblem) -> str:
     keep = " Keep the starter code's imports and helper functions." if seen.starter_code.strip() else ""
+    if nodes := [name for name in ("ListNode", "TreeNode") if _is_passed(name, seen)]:
+        keep += f" {' and '.join(nodes)} is defined, as on LeetCode; the tests below write its objects as lists."
+    if any(isinstance(test, CallTest) and test.types[:1] == ("operations",) for test in seen.public_tests):
+        keep += " The tests below give the names of the operations, then the arguments of each."
     if seen.entry_point and "." in seen.entry_point:
         owner, _, method = seen.entry_point.partition(".")
         return f"The program must define `class {owner}` with the method `{method}`; the tests call it.{keep}"

@@ -17,7 +17,7 @@ def describe_test(test: Test, max_chars: int) -> str:
             return f"Input:\n{fenced(test.input, part)}\nExpected output:\n{fenced(test.output, part)}"
         case CallTest():
             part = max_chars // 2
-            return f"{shorten(_call(test), part)} must return {shorten(repr(test.expected), part)}"
+            return f"{shorten(_call(test), part)} must {_effect(test)} {shorten(repr(test.expected), part)}"
         case AssertTest():
             return fenced(test.code.strip(), max_chars)
 
@@ -90,6 +90,11 @@ def _error(result: TestResult) -> str:
 
 def _call(test: CallTest) -> str:
     return f"{test.function}({', '.join(map(repr, test.args))})"
+
+
+def _effect(test: CallTest) -> str:
+    result = test.types[-1] if test.types else ""
+    return f"change its argument {int(result) + 1} to" if result.isdecimal() else "return"
 
 
 def _block(text: str, max_chars: int) -> str:

@@ -90,8 +90,8 @@ def plain_tests(tests: Sequence[Test]) -> list[tuple[Any, ...]]:
         match test:
             case StdioTest(text, output):
                 plain.append(("stdio", text, output))
-            case CallTest(function, args, expected):
-                plain.append(("call", function, tuple(args), expected))
+            case CallTest(function, args, expected, types):
+                plain.append(("call", (function, tuple(types)) if types else function, tuple(args), expected))
             case AssertTest(code):
                 plain.append(("assert", code))
             case _:

@@ -39,7 +39,7 @@ from mars2.sandbox.worker.supervisor.verdicts import UNCHECKED, Ended, Outcome, 
 
 _HERE = Path(__file__).resolve().parent
 _SENT = ("encoding.py", "protocol.py", "recursion.py", "program/__init__.py", "program/checker.py")
-_SENT += ("program/run_program.py",)
+_SENT += ("program/run_program.py", "program/typed_call.py")
 _ATTEMPTS = 3
 _SPARE_S = 10.0  # that the service may take beyond a test's wall limit
 _FETCHED = ["usage.json", "out.bin", "err.bin", "report.bin"]

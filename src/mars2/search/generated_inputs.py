@@ -54,11 +54,11 @@ def calls_in(tests: Sequence[Test], entry_point: str | None = None) -> list[Call
     found: list[CallTest] = []
     for test in tests:
         match test:
-            case CallTest(function, args, _):
-                found.append(CallTest(function, tuple(args), None))
+            case CallTest(function, args, _, types) if types[:1] != ("operations",):
+                found.append(CallTest(function, tuple(args), None, types))
             case AssertTest(code):
                 found += _asserted_calls(code, entry_point)
-            case StdioTest():
+            case StdioTest() | CallTest():
                 pass
     return found
 
@@ -124,7 +124,7 @@ def _mutated_call(calls: Sequence[CallTest], columns: Sequence[Traits], rng: np.
                 args[i] = len(args[j])
             elif len(examples) > 1 and _always(examples, i, j, _within_length):
                 args[i] = min(args[i], len(args[j]))
-    return CallTest(base.function, tuple(args), None)
+    return CallTest(base.function, tuple(args), None, base.types)
 
 
 def _always(examples: Sequence[tuple[Any, ...]], i: int, j: int, holds: Callable[[Any, Any], bool]) -> bool:

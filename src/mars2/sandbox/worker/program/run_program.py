@@ -16,6 +16,7 @@ from typing import Any
 from ..encoding import EncodingError, encode
 from ..protocol import EXIT_0, PROGRAM_NAME, RUN_ASSERT, RUN_CALL, TEST_NAME
 from ..recursion import make_room
+from . import typed_call
 
 SCRIPT, MODULE = "__main__", "solution"  # `__name__` of a program that is run, and of one whose functions are called
 COMPILE_ERRORS = (SyntaxError, ValueError, MemoryError, RecursionError, OverflowError)
@@ -25,23 +26,33 @@ _MAX_TRACE_LINES = 12
 
 def run_program(kind: int, body: bytes, code: types.CodeType, namespace: dict[str, Any]) -> Any:
     """Run a program, then the call or the assertions of a test. Raises whatever it raises."""
-    exec(code, namespace)
     if kind == RUN_CALL:
-        return _call(body, namespace)
+        return _call(body, code, namespace)
+    exec(code, namespace)
     return _assert(body, namespace) if kind == RUN_ASSERT else EXIT_0
 
 
-def _call(body: bytes, namespace: dict[str, Any]) -> Any:
-    name, args = marshal.loads(body)  # written by the supervisor
-    value = function_of(namespace, name)(*args)
+def _call(body: bytes, code: types.CodeType, namespace: dict[str, Any]) -> Any:
+    asked, args = marshal.loads(body)  # written by the supervisor
+    name, kinds = (asked, ()) if isinstance(asked, str) else asked
+    if kinds:
+        typed_call.provide(namespace)
+    exec(code, namespace)
+    value: Any
+    if not kinds:
+        value = function_of(namespace, name)(*args)
+    elif kinds[0] == typed_call.OPERATIONS:
+        value = typed_call.operate(namespace, name, kinds, args)
+    else:
+        value = typed_call.call(namespace, function_of(namespace, name), kinds, args)
     return carried(lambda: encode(value))
 
 
 def function_of(namespace: dict[str, Any], name: str) -> Any:
-    """The program's function of that name, or the method of its class `Solution`."""
-    function = namespace.get(name)
-    if function is None and "Solution" in namespace:
-        function = getattr(namespace["Solution"](), name)
+    """The method of the program's class `Solution`, which a helper of that name does not hide, or its function."""
+    solution, function = namespace.get("Solution"), namespace.get(name)
+    if solution is not None and (function is None or hasattr(solution, name)):
+        return getattr(solution(), name)
     if function is None:
         raise NameError(f"the program defines no function {name!r}")
     return function

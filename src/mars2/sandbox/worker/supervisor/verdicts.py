@@ -12,7 +12,8 @@ from typing import Any, NamedTuple
 
 from ..encoding import EncodingError, decode
 from ..protocol import EXITED_WITH_0, OUTPUT_TOO_LARGE
-from .comparison import brief, outputs_equal, printable, shorten, values_equal
+from .comparison import outputs_equal, values_equal
+from .showing import brief, printable, shorten
 
 UNCHECKED = "?"  # status of an answer that the problem's checker has yet to see
 SHOWN_CHARACTERS = 2_000  # of an output, a value or a message
@@ -20,7 +21,9 @@ _MOST_TYPE_NAME, _MOST_TRACE = 100, 8_000  # characters
 _SIGXCPU = 24
 _STATUS_OF_ERROR = {"MemoryError": "MLE", OUTPUT_TOO_LARGE: "OLE"}
 
-Test = tuple[Any, ...]  # ("stdio", input, output), ("call", name, args, expected) or ("assert", code)
+Test = tuple[Any, ...]
+"""("stdio", input, output), ("call", name, args, expected) or ("assert", code); of values that are not plain, `name` is
+(name, types), see `program.typed_call`."""
 
 
 @dataclass(frozen=True, slots=True)
