@@ -85,7 +85,7 @@ async def check_async(config: RunConfig, *, on_event: Listener = nobody) -> Chec
         for name, agent in team.agents.items():
             prompt = team.prompter.first_attempt(problem, agent.role)
             completion = await agent.backend.generate(prompt, agent.sampling.seeded(config.seed))
-            program = team.prompter.parse(completion.text, problem)
+            program = team.prompter.read(completion.text, problem).program
             verdict = await team.sandbox.judge(program, problem.public)
             answers[name] = AgentAnswer(
                 prompt="\n\n".join(message.content for message in prompt),
