@@ -98,9 +98,8 @@ def validate(reference: str) -> Loaded:
         return Loaded(reference, (), (Dropped(reference, str(error)),))
 
 
-def convert(reference: str, target: Path) -> Loaded:
-    """Write all problems of `reference` to `target` as the project's own JSONL; returns what was kept and dropped."""
-    loaded = load_problems(reference)
+def convert(loaded: Loaded, target: Path) -> Loaded:
+    """Write the problems of `loaded` to `target` as the project's own JSONL; returns what was kept and dropped."""
     written = write_jsonl(loaded.problems, target)
     return Loaded(loaded.source, written.problems, (*loaded.dropped, *written.dropped))
 
