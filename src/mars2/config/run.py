@@ -125,6 +125,12 @@ class RunConfig(Section):
                 "training.reward.overlong_buffer",
                 f"must be < sampling.max_tokens ({shortest}), got {reward.overlong_buffer}; use 0 for no penalty",
             )
+        if training.max_staleness and training.objective.tis_cap is None:
+            raise OptionError(
+                "training.objective.tis_cap",
+                f"is needed where stale samples are trained on, got null with max_staleness {training.max_staleness}; "
+                "set a cap such as 2, or training.max_staleness: 0",
+            )
         optimizer, updates = training.optimizer, training.steps * training.optimizer.mini_batches
         if optimizer.lr_schedule != "constant" and optimizer.warmup_steps >= updates:
             raise OptionError(

@@ -24,7 +24,8 @@ class RewardConfig(Section):
 
     kind: Literal["binary", "fraction"] = "binary"
     overlong_buffer: NonNegativeInt = 0  # tokens before max_tokens in which the penalty grows (DAPO); 0: no penalty
-    overlong_factor: NonNegativeFloat = 1.0
+    overlong_factor: NonNegativeFloat = 1.0  # the largest penalty, taken off the advantage
+    mask_truncated: bool = False  # answers that were cut off count for their tree and are not learned from (DAPO)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -103,9 +103,10 @@ class TorchLearner:
         Metrics are means over the batch's output tokens (`clip_fraction` and `ratio_mean`: over its sequences for the
         sequence ratio), except: reward_mean, advantage_std, response_length (tokens) over samples; num_tokens, prompt
         and output tokens (a shared prompt counts for each sample); skipped_steps, since the start. `kl` is missing
-        without reference, `logprob_gap*` and `tis_weight_mean` without the sampler's log-probs, `loss`, `grad_norm` and
-        `learning_rate` where every optimizer step was skipped. Speed is that of the whole call: `tokens_per_s` by
-        num_tokens, `tflops_per_s` and `mfu` by `flops.training_flops`; `mfu` is missing on the CPU.
+        without reference, `logprob_gap*` and `tis_*` without the sampler's log-probs, `stale_logprob_gap` without stale
+        samples, `loss`, `grad_norm` and `learning_rate` where every optimizer step was skipped. Speed is that of the
+        whole call: `tokens_per_s` by num_tokens, `tflops_per_s` and `mfu` by `flops.training_flops`; `mfu` is missing
+        on the CPU.
 
         Raises:
             ValueError: no samples, another policy's samples, or samples that cannot be trained on.
@@ -118,7 +119,7 @@ class TorchLearner:
         metrics = BatchMetrics()
         with _num_threads(self._threads):
             mini_batches = self._split(len(samples))
-            old = self._old_logprobs(samples) if len(mini_batches) > 1 else None
+            old = self._old_logprobs(samples, mini_batches) if len(mini_batches) > 1 else None
             for indices in mini_batches:
                 update = self._optimizer.update(
                     partial(self._accumulate_gradients, samples, indices, old, metrics),
@@ -165,6 +166,7 @@ class TorchLearner:
                     entropy=batch.pad(entropy),
                     rollout_logprobs=batch.rollout_logprobs,
                     reference_logprobs=None if reference is None else batch.pad(reference),
+                    is_stale=batch.versions < self._version,
                 ),
                 num_sequences=len(indices),
                 num_tokens=num_tokens,
@@ -194,13 +196,18 @@ class TorchLearner:
         )
 
     @torch.no_grad()
-    def _old_logprobs(self, samples: Sequence[TrainingSample]) -> list[Tensor]:
-        """log π_old of each sample's output tokens [L_i]: this engine's, before the update."""
+    def _old_logprobs(self, samples: Sequence[TrainingSample], mini_batches: Sequence[Sequence[int]]) -> list[Tensor]:
+        """log π_old of each sample's output tokens [L_i]: this engine's, before the update.
+
+        Packed as the update packs them: in bfloat16 another packing gives other log-probs, and equal weights would give
+        ratios outside the narrow clip range of GSPO.
+        """
         old: list[Tensor] = [torch.empty(0)] * len(samples)
-        for batch in self._micro_batches(samples, range(len(samples))):
-            logprobs, _ = self._model.logprobs(batch)
-            for i, row in zip(batch.indices, batch.split(logprobs), strict=True):
-                old[i] = row
+        for indices in mini_batches:
+            for batch in self._micro_batches(samples, indices):
+                logprobs, _ = self._model.logprobs(batch)
+                for i, row in zip(batch.indices, batch.split(logprobs), strict=True):
+                    old[i] = row
         return old
 
     def snapshot(self) -> Snapshot:

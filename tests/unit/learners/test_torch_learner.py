@@ -164,7 +164,7 @@ def test_positive_advantage_makes_an_output_likelier(llama_folder: Path, random_
     )
 
     def mean_logprob(sample: TrainingSample) -> float:
-        return float(learner._old_logprobs([sample])[0].mean())
+        return float(learner._old_logprobs([sample], [[0]])[0].mean())
 
     before = mean_logprob(good), mean_logprob(bad)
     for _ in range(3):
@@ -184,6 +184,14 @@ def test_mini_batches_are_off_policy_within_a_batch(llama_folder: Path, random_s
     assert learner.version == 1
 
 
+def test_equal_weights_have_ratio_1_in_bfloat16_too(llama_folder: Path, random_samples: Any) -> None:
+    """π_old is packed as π_θ is: in bfloat16 another packing leaves GSPO's narrow clip range with no step made."""
+    optimizer = OptimizerConfig(learning_rate=1e-30, mini_batches=4, dtype="bfloat16", micro_batch_tokens=256)
+    metrics = TorchLearner("p", llama_folder, optimizer=optimizer).step(random_samples(16))
+    assert metrics["ratio_mean"] == 1.0
+    assert metrics["clip_fraction"] == 0.0
+
+
 def test_mini_batches_use_log_probs_from_before_the_update(llama_folder: Path, random_samples: Any) -> None:
     """The second mini-batch's mean ratio is π_now/π_before."""
     samples = random_samples(6)
@@ -191,12 +199,12 @@ def test_mini_batches_use_log_probs_from_before_the_update(llama_folder: Path, r
     learner = TorchLearner(
         "p", llama_folder, objective=objective, optimizer=OptimizerConfig(learning_rate=1e-2, mini_batches=2)
     )
-    before = learner._old_logprobs(samples)
+    before = learner._old_logprobs(samples, [range(len(samples))])
     ratios: list[Tensor] = []
     accumulate = learner._accumulate_gradients
 
     def spy(all_samples: Any, indices: Any, old: Any, metrics: Any) -> Tensor:
-        now = learner._old_logprobs(all_samples)
+        now = learner._old_logprobs(all_samples, [range(len(all_samples))])
         ratios.extend((now[i] - before[i]).exp() for i in indices)
         return accumulate(all_samples, indices, old, metrics)
 
