@@ -68,6 +68,8 @@ def test_attack_is_stopped(outcome: dict[str, Any], attack: Attack) -> None:
     assert result["status"] != "AC"
     if attack.allowed:
         assert result["status"] in attack.allowed, result
+    if attack.test:
+        assert not result["weak"], "the program chose to share a process with its test"
     assert result["next_honest"] == "AC", "the next honest program on the same worker suffered"
     assert result["worker_failures"] == 0
 

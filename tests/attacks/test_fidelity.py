@@ -108,3 +108,28 @@ async def test_line_ends_are_read_as_a_plain_interpreter_reads_them(sandbox: Zyg
     given = "a\r\nb\rc\n\r\nd"
     verdict = await sandbox.judge(program, Suite((StdioTest(given, plainly(program, given)),), Limits()))
     assert verdict.accepted, verdict
+
+
+@pytest.mark.parametrize(
+    "program",
+    [
+        "import random\nprint(random.randint(1, 10**9))",
+        "from random import shuffle\nx = [*range(20)]\nshuffle(x)\nprint(x)",
+        "import dataclasses, random\nprint(random.gauss(0, 1))",
+        "import numpy\nprint(numpy.random.rand(), numpy.random.permutation(9))",
+    ],
+)
+async def test_draws_without_a_seed_are_the_same_in_every_run(sandbox: ZygoteSandbox, program: str) -> None:
+    suite = Suite((StdioTest("", "?"),), Limits())
+    first = (await sandbox.judge(program, suite)).tests[0]
+    async with ZygoteSandbox(1, mode="hermetic", allow_unsafe=True) as other:
+        second = (await other.judge(program, suite)).tests[0]
+    assert first.status is Status.WA
+    assert first.actual == second.actual
+
+
+async def test_a_helper_does_not_hide_a_method_of_solution(sandbox: ZygoteSandbox) -> None:
+    program = "def f(n, memo): return n\nclass Solution:\n    def f(self, n): return f(n, {}) + 1\n"
+    assert (await sandbox.judge(program, Suite((CallTest("f", (1,), 2),), Limits()))).accepted
+    program = "def f(n): return n\nclass Solution:\n    def g(self, n): return f(n)\n"
+    assert (await sandbox.judge(program, Suite((CallTest("f", (1,), 1),), Limits()))).accepted

@@ -82,25 +82,25 @@ def test_help_has_an_example(command: str, tmp_path: Path) -> None:
         (["recipes", "copy", "quickstart", "config.yaml"], "FILE: config.yaml exists; name another file"),
         (["recipes", "copy", "quickstart", "gone/x.yaml"], "FILE: cannot write gone/x.yaml: No such file"),
         (["evaluate", "config.yaml", "--set", "rollout.max_nods=3"], "rollout.max_nods: unknown key; did you mean"),
-        (["evaluate", "config.yaml", "--budget", "-1"], "rollout.max_nodes: got -1; input should be greater than"),
+        (["evaluate", "config.yaml", "--budget", "-1"], "rollout.max_nodes: must be >= 1, got -1"),
         (["train", "config.yaml"], "training: missing in config.yaml"),
         (["solve", "problem.md", "--agents", "./no-such-folder"], "no such model folder: ./no-such-folder"),
         (["solve", "problem.md", "--agents", "."], "has no config.json"),
         (["train-reward", "reward.yaml"], "no run in runs/none"),
-        (["train-reward", "reward.yaml", "--set", "epoch=3"], "did you mean 'epochs'?"),
+        (["train-reward", "reward.yaml", "--set", "epoch=3"], 'did you mean "epochs"?'),
         (["train-reward", "reward.yaml", "--set", "split.test=0.9"], "valid + calibration + test must be < 1"),
         (["solve", "problem.md", "--config", "config.yaml", "--reward-model", "."], "no reward model in ."),
         (["solve", "problem.md", "--config", "config.yaml", "--select", "x"], "selection.rule"),
         (["solve", "problem.md"], "give exactly one of agents, config and run, got nothing"),
         (["solve", "problem.md", "--config", "config.yaml", "--budget", "-3"], "rollout.max_nodes: got -3"),
-        (["solve", "problem.md", "--config", "config.yaml", "--strategy", "x"], "search.strategy must be one of"),
+        (["solve", "problem.md", "--config", "config.yaml", "--strategy", "x"], "search.strategy: must be one of"),
         (["solve", "malformed.md", "--config", "config.yaml"], "malformed.md"),
         (["solve", "no-tests.md", "--config", "config.yaml"], "no-tests.md"),
         (["solve", "no-such-file.md", "--config", "config.yaml"], "no-such-file.md"),
         (["report", "."], "run: no run in ."),
         (["judge", "gone.py", "problem.md"], "judge: gone.py: No such file or directory"),
         (["judge", "problem.md"], "judge: give a program file and a problem"),
-        (["judge", "--batch", "tasks.jsonl"], "line 2: tests.outptus: unknown field, got [1]; remove it"),
+        (["judge", "--batch", "tasks.jsonl"], 'line 2: tests.outptus: unknown key; did you mean "outputs"?'),
         (["check", "config.yaml", "--set", "policies.a.script=gone.yaml"], "no such file: gone.yaml"),
         (
             ["solve", "problem.md", "--agents", "openai:m@http://127.0.0.1:99999/v1"],
@@ -292,9 +292,9 @@ def test_judge_prints_what_programs_say_without_harm(here: Path, monkeypatch: py
     monkeypatch.setenv("PYTHONIOENCODING", "ascii")
     found = mars2("judge", "--batch", "odd.jsonl", cwd=here)
     assert found.returncode == 0, found.stderr
-    first, said, _, last = found.stdout.splitlines()
+    first, said, last = found.stdout.splitlines()
     assert first.startswith(r"0\n\ud800: RE")
-    assert said.endswith(r"ValueError: \ud800 \x1b[2J \xe9")
+    assert r"ValueError: \ud800 \x1b[2J \xe9" in said
     assert last.startswith(r"1\n\ud800: AC")
 
 
@@ -308,9 +308,7 @@ def test_judge_says_that_it_cannot_write(here: Path, as_json: list[str]) -> None
             command, cwd=here, stdout=full, stderr=subprocess.PIPE, text=True, timeout=60, check=False
         )
     assert found.returncode == 2
-    assert found.stderr == (
-        "mars2: error: judge: standard output: No space left on device; write the answers elsewhere\n"
-    )
+    assert found.stderr == ("mars2: error: standard output: No space left on device; write the results elsewhere\n")
 
 
 def test_judge_one_and_many(here: Path) -> None:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
 import sys
 from collections.abc import Iterator
 from contextlib import aclosing
@@ -12,8 +11,9 @@ from typing import Annotated, Any, Literal
 
 import typer
 
-from mars2.cli.output import run_async, say
+from mars2.cli.output import run_async, say, write
 from mars2.core.errors import UserError
+from mars2.core.foreign_text import named, quoted
 
 HELP = """Run a program against a problem's tests and print the verdict; or many, from a file of tasks.
 
@@ -60,7 +60,7 @@ def judge(
     task = load_problem(problem)
     work = judge_async(program, task, every_test=every_test, mode=mode, allow_unsafe=allow_unsafe)
     found = answer(task.id, run_async(work, when_interrupted="interrupted"))
-    _write(json.dumps(found, indent=2) + "\n" if as_json else _lines_of(found))
+    write(json.dumps(found, indent=2) if as_json else _lines_of(found))
 
 
 async def _judge_batch(batch: Path, options: dict[str, Any], every_test: bool, as_json: bool) -> None:
@@ -73,7 +73,7 @@ async def _judge_batch(batch: Path, options: dict[str, Any], every_test: bool, a
         )
         async with aclosing(answers):  # where writing fails, what is under way ends before the sandbox does
             async for found in answers:
-                _write(json.dumps(found) + "\n" if as_json else _lines_of(found))
+                write(json.dumps(found) if as_json else _lines_of(found))
     if failures := sandbox.facts().num_failures:
         say(f"the judge itself failed {failures} times; those judgements were repeated")
 
@@ -94,33 +94,13 @@ def _lines(batch: Path) -> Iterator[str]:
 
 
 def _lines_of(found: dict[str, Any]) -> str:
-    """An answer for people: a line, and more for each test that failed."""
+    """An answer for people: a line, and one more for each test of which there is something to say."""
     passed = sum(test["verdict"] == "AC" for test in found["tests"])
-    line = f"{_printable(str(found['id']))}: {found['verdict']}, {passed} of {len(found['tests'])} tests passed"
+    line = f"{named(str(found['id']))}: {found['verdict']}, {passed} of {len(found['tests'])} tests passed"
     lines = [f"{line} (isolation {found['tier'] or 'none'})"]
     if "error" in found:
-        lines.append("  " + _printable(found["error"]))
+        lines.append(f"  {quoted(found['error'])}")
     for number, test in enumerate(found["tests"], 1):
         if test["detail"]:
-            detail = "\n".join(map(_printable, test["detail"].split("\n")))
-            lines.append(f"  test {number}: {test['verdict']}  {detail}")
-    return "\n".join(lines) + "\n"
-
-
-def _printable(text: str) -> str:
-    """Text that a model or its program wrote, with escapes in place of what would act on a terminal or not print."""
-    return "".join(c if c.isprintable() else c.encode("unicode_escape").decode() for c in text)
-
-
-def _write(text: str) -> None:
-    """To standard output, at once."""
-    if sys.stdout is None:
-        raise UserError("judge: standard output is closed; leave it open")
-    try:
-        sys.stdout.write(text)
-        sys.stdout.flush()
-    except BrokenPipeError:
-        raise
-    except OSError as error:
-        os.dup2(os.open(os.devnull, os.O_WRONLY), 1)  # what could not be written is not tried again at the end
-        raise UserError(f"judge: standard output: {error.strerror}; write the answers elsewhere") from None
+            lines.append(f"  test {number}: {test['verdict']}  {quoted(test['detail'])}")
+    return "\n".join(lines)

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from mars2.cli.addresses import is_loopback
-from mars2.cli.output import run_async, say
+from mars2.cli.output import end_on_signals, run_async, say
 from mars2.core.errors import ConfigError
 
 if TYPE_CHECKING:
@@ -62,6 +62,7 @@ def serve(
 ) -> None:
     from mars2.jobs.solve import solve_setup
 
+    end_on_signals()
     api_key = os.environ.get(api_key_env) or None
     if api_key is None and not is_loopback(host):
         say(f"warning: listening on {host} without a key: anybody who reaches it can run searches; set {api_key_env}")

@@ -16,6 +16,7 @@ from mars2.core.verdict import Status, TestResult, Verdict
 from mars2.jobs.running import blocking, job
 from mars2.problems import load_problem
 from mars2.problems.tasks import Task, parse_task
+from mars2.prompting.completing import complete_program
 
 
 @job
@@ -31,7 +32,8 @@ async def judge_async(
     """Run a program against tests, isolated from this machine.
 
     Args:
-        program: its source text, or the path of a file; None, as where a model wrote no program, is CE.
+        program: its source text, or the path of a file; None, as where a model wrote no program, is CE. Code that the
+            problem's benchmark runs in front is added.
         problem: whose public and hidden tests are run (a problem, a file or a reference), or a suite of tests.
         every_test: do not stop at the first failing test.
         mode: ``hermetic`` takes a fresh process for each test.
@@ -49,6 +51,9 @@ async def judge_async(
     if not isinstance(problem, (Problem, Suite)):
         problem = await asyncio.to_thread(load_problem, str(problem))
     if isinstance(problem, Problem):
+        if program is not None:
+            implied = str(problem.metadata.get("implied_imports", ""))
+            program = complete_program(program, problem.starter_code, implied)
         name, problem = f"problem {problem.id}", problem.suite((*problem.public_tests, *problem.hidden_tests))
     if not problem.tests:
         raise UserError(f"judge: {name} has no tests, so that every program would pass; give it one at least")

@@ -25,6 +25,7 @@ from mars2.build.team import Team
 from mars2.config.run import RunConfig
 from mars2.core.errors import BackendError, CheckerError, Mars2Error
 from mars2.core.events import Cancelled, Event, Listener, Told
+from mars2.core.foreign_text import quoted
 from mars2.core.problem import Problem
 from mars2.core.tree import Tree
 from mars2.jobs.solution import Solution
@@ -300,7 +301,7 @@ def _progress(say: Callable[[str], None], max_nodes: int) -> Listener:
                 whose = f"refines {node.parent_id}" if node.parent_id is not None else "first attempt"
                 say(f"[{len(tree)}/{max_nodes}] {node.agent}, {whose}: {verdict.status}, {passed}\n")
             case Cancelled(_, failure):
-                say(f"{failure.agent}: {failure.error}\n")
+                say(f"{failure.agent}: {quoted(failure.error)}\n")
             case _:
                 pass
 

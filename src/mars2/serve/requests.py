@@ -9,8 +9,9 @@ from typing import Annotated, Any, Literal
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError
 
 from mars2.core.errors import ProblemError, UserError
+from mars2.core.explain import explain
 from mars2.core.problem import Problem
-from mars2.problems.schema import is_function_name, problem_from_data
+from mars2.problems.schema import FunctionName, problem_from_data
 from mars2.problems.statement import read_statement
 
 REFUSED = {
@@ -45,17 +46,15 @@ def _as_text(content: Any) -> str:
         case list():
             return "\n".join(map(_text_of_part, content))
         case _:
-            raise ValueError(f"must be text or a list of text parts, got {content!r:.60}")
+            raise ValueError("must be text or a list of text parts")
 
 
 def _text_of_part(part: Any) -> str:
     match part:
         case {"type": "text", "text": str() as text}:
             return text
-        case {"type": kind}:
-            raise ValueError(f"only text parts are read, got one of type {kind!r:.60}")
         case _:
-            raise ValueError(f'a part must be {{"type": "text", "text": "…"}}, got {part!r:.60}')
+            raise ValueError('only text parts are read, such as {"type": "text", "text": "…"}')
 
 
 class ChatMessage(BaseModel):
@@ -69,7 +68,7 @@ class SearchOptions(BaseModel):
     model_config = ConfigDict(extra="forbid")
 
     tests: list[Any] | None = None  # as `tests.public` of a problem file; None or none: the statement's examples
-    entry_point: str | None = None
+    entry_point: FunctionName | None = None
     starter_code: str | None = None
     comparison: str | None = None
     checker: str | None = None
@@ -116,9 +115,8 @@ def parse_request(body: bytes) -> ChatRequest:
     try:
         return ChatRequest.model_validate(data)
     except ValidationError as error:
-        fault = error.errors(include_url=False)[0]
-        field = ".".join(str(part) for part in fault["loc"])
-        raise RequestError(f"{field}: {fault['msg'].removeprefix('Value error, ')}", field=field) from None
+        mistake = explain(error.errors(include_url=False), data, lambda _: SearchOptions.model_fields, whole="body")
+        raise RequestError(mistake.line, field=mistake.field) from None
 
 
 def problem_of(request: ChatRequest, name: str) -> Problem:
@@ -133,11 +131,6 @@ def problem_of(request: ChatRequest, name: str) -> Problem:
     if not last.content.strip():
         raise RequestError("messages: the last message is empty; write the problem there", field="messages")
     options = request.mars2
-    if options.entry_point is not None and not is_function_name(options.entry_point):
-        raise RequestError(
-            f"mars2.entry_point: must be a function's name, or Solution.METHOD, got {options.entry_point!r:.60}",
-            field="mars2.entry_point",
-        )
     found = read_statement(last.content, options.entry_point)
     data: dict[str, Any] = {
         "id": name,
