@@ -85,7 +85,8 @@ BIG = "1" + "0" * 400
         ("1000001", "1000000.0", False),
         ("1000000.0", "1000000", True),
         ("1e6", "1000000", True),
-        ("1000000.4", "1000000", True),
+        ("1000000.4", "1000000", False),  # 4e-7 of it
+        ("1000000.000009", "1000000", True),
         ("2.9999999", "3", True),
         ("-0.0", "0", True),
         ("1000000.0", "1000001.0", True),  # both are fractions by their form
@@ -214,7 +215,8 @@ def test_the_rule_of_codecontests(actual: str, expected: str, equal: bool) -> No
         (1000001, 1000000, "tolerant", False),
         (1000001.0, 1000000, "tolerant", False),
         (1000001, 1000000.0, "tolerant", False),
-        (1000000.4, 1000000, "tolerant", True),
+        (1000000.4, 1000000, "tolerant", False),
+        (2.9999999, 3, "tolerant", True),
         (float("inf"), 10**400, "tolerant", False),
         (float("nan"), 1.0, "tolerant", False),
         (float("inf"), float("inf"), "tolerant", True),

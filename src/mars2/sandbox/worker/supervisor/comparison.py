@@ -1,8 +1,8 @@
 """Decides, outside the jail, whether an answer is right: every rule of comparison, and whose rule it is.
 
 All are of linear time and raise nothing, whatever the bytes. Under every rule but `exact`, `tokens` and `unordered`
-(exact decimals) a number may be near the expected one, but two whole numbers of which one is written as an integer must
-be equal: 1000001 is not 1000000.
+(exact decimals) a number may be near the expected one. Integers are not blurred by that: two whole numbers of which one
+is written as an integer must be equal (1000001 is not 1000000), and a fraction near an integer is 1e-5 from it at most.
 """
 
 from __future__ import annotations
@@ -40,6 +40,7 @@ _INTEGER = re.compile(r"[+-]?[0-9_]+")
 _LOWER = str.maketrans(ascii_uppercase, ascii_lowercase)
 _CODECONTESTS_TOKEN = re.compile(r"[^ \n\t\r\v]+")
 _CONTEXT = Context(prec=28, Emax=MAX_EMAX, Emin=MIN_EMIN, traps=[])
+_FROM_INTEGER = Decimal("1e-5")  # how far at most a fraction may be from an integer that is expected
 _MOST_KEY_DIGITS = 20  # of a key of a JSON object that may stand for an integer
 
 Near = Callable[[Decimal, Decimal], bool]  # (actual, expected), both finite and not equal
@@ -129,17 +130,18 @@ def _texts_close(actual: str, expected: str, near: Near | None) -> bool:
             return True
     except InvalidOperation:  # not a number, an exponent beyond what Decimal holds, a signalling NaN
         return False
-    any_integer = _INTEGER.fullmatch(actual) is not None or _INTEGER.fullmatch(expected) is not None
-    return near is not None and _are_near(*numbers, near, any_integer)
+    integers = _INTEGER.fullmatch(actual) is not None, _INTEGER.fullmatch(expected) is not None
+    return near is not None and _are_near(*numbers, near, *integers)
 
 
-def _are_near(actual: Decimal, expected: Decimal, near: Near, any_integer: bool) -> bool:
-    """`near`, but whole numbers of which one is written as an integer are only near if they are equal."""
-    if not (actual.is_finite() and expected.is_finite()):
+def _are_near(actual: Decimal, expected: Decimal, near: Near, integer: bool, integer_expected: bool) -> bool:
+    """`near`, which does not blur numbers written as integers. The two are not equal."""
+    if not (actual.is_finite() and expected.is_finite()) or not near(actual, expected):
         return False
-    if any_integer and all(number == number.to_integral_value() for number in (actual, expected)):
+    if integer_expected and _CONTEXT.subtract(actual, expected).copy_abs() > _FROM_INTEGER:
         return False
-    return near(actual, expected)
+    both_whole = all(number == number.to_integral_value() for number in (actual, expected))
+    return not (both_whole and (integer or integer_expected))
 
 
 def values_equal(actual: Any, expected: Any, comparison: str) -> bool:
@@ -185,7 +187,7 @@ def _close_values(actual: Any, expected: Any, near: Near, *, from_json: bool = F
             numbers = Decimal(float(actual)), Decimal(float(expected))
         except OverflowError:
             return False
-        return _are_near(*numbers, near, isinstance(actual, int) or isinstance(expected, int))
+        return _are_near(*numbers, near, isinstance(actual, int), isinstance(expected, int))
     if isinstance(expected, (list, tuple)):
         return isinstance(actual, (list, tuple) if from_json else type(expected)) and _all_equal(
             lambda a, e: _close_values(a, e, near, from_json=from_json), actual, expected
