@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import replace
 
 from mars2.build.growing import build_grower, weigher_of_answers
-from mars2.build.team import Team, build_problems
+from mars2.build.team import build_problems
 from mars2.config.growing import BudgetConfig, StoppingConfig
 from mars2.config.load import parse_search
 from mars2.config.run import RunConfig
@@ -16,6 +16,7 @@ from mars2.core.problem import Problem
 from mars2.core.tree import Tree
 from mars2.problems.subset import seeded_subset
 from mars2.runs.growing.grow_tree import TreeGrower
+from mars2.runs.growing.team import Team
 from mars2.runs.measuring.evaluation import ChooseAnswer, Entrant, Evaluation, Measured, Memory
 from mars2.runs.measuring.results import TEAM
 from mars2.runs.measuring.validation import Validation

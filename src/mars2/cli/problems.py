@@ -54,15 +54,16 @@ def show(
     role: Annotated[str, typer.Option(help="The role of the agent: a shipped one, or a text file.")] = "",
     as_json: JsonOption = False,
 ) -> None:
+    from mars2.build import build_prompter
+    from mars2.config.prompting import ChatPromptingConfig
     from mars2.problems import load_problems
-    from mars2.prompting.chat import ChatPrompter
     from mars2.prompting.roles import load_role
 
     loaded = load_problems(problem)
     if not loaded.problems:
         raise ProblemError(f"{loaded.summary()}; nothing to show")
     first = loaded.problems[0]
-    prompt = ChatPrompter().first_attempt(first, load_role(role))
+    prompt = build_prompter(ChatPromptingConfig()).first_attempt(first, load_role(role))
     facts = _facts(first)
     if as_json:
         print_json(facts | {"prompt": [{"role": m.role, "content": m.content} for m in prompt]})
