@@ -47,6 +47,15 @@ def test_show_prints_what_an_agent_sees(here: Path) -> None:
     assert (facts["num_public"], facts["num_hidden"], facts["entry_point"]) == (1, 1, "f")
 
 
+def test_show_names_the_rule_and_whose_it_is(here: Path) -> None:
+    row = {"description": "Echo.", "public_tests": {"input": ["1"], "output": ["1"]}}
+    (here / "contests.jsonl").write_text(json.dumps(row) + "\n")
+    shown = mars2("problems", "show", "codecontests:contests.jsonl", cwd=here).stdout
+    assert "comparison codecontests: CodeContests, execution/tester_sandboxer.cc, OutputsMatch" in shown
+    facts = json.loads(mars2("problems", "show", "problem.md", "--json", cwd=here).stdout)
+    assert (facts["comparison"], facts["rule"][:5]) == ("exact", "lines")
+
+
 def test_validate_counts_what_is_dropped_and_judges_reference_solutions(here: Path) -> None:
     done = mars2("problems", "validate", "mbpp:mbpp.jsonl", "--json", cwd=here)
     assert done.returncode == 1
@@ -57,6 +66,11 @@ def test_validate_counts_what_is_dropped_and_judges_reference_solutions(here: Pa
     plain = mars2("problems", "validate", "mbpp:mbpp.jsonl", cwd=here)
     assert "kept 2 of 3 problems; dropped 1 (no tests)" in plain.stdout
     assert "1 of 2 reference solutions pass every test" in plain.stdout
+    assert "public tests: 1 to 1, median 1" in plain.stdout
+    assert [(p["id"], p["num_hidden"], p["status"]) for p in found["problems"]] == [
+        ("mbpp/11", 1, "AC"),
+        ("mbpp/12", 1, "WA"),
+    ]
     assert mars2("problems", "validate", "mbpp:one.jsonl", cwd=here).returncode == 0
 
 
@@ -66,6 +80,13 @@ def test_converted_problems_read_back(here: Path) -> None:
     assert "kept 2 of 3" in done.stderr
     found = json.loads(mars2("problems", "validate", "mine.jsonl", "--json", cwd=here).stdout)
     assert (found["kept"], len(found["reference_solutions_failed"])) == (2, 1)
+
+
+def test_converting_may_leave_out_problems_whose_reference_solution_fails(here: Path) -> None:
+    done = mars2("problems", "convert", "mbpp:mbpp.jsonl", "right.jsonl", "--check-references", cwd=here)
+    assert done.returncode == 0, done.stderr
+    assert "kept 1 of 3 problems; dropped 1 (no tests), 1 (its reference solution fails)" in done.stderr
+    assert mars2("problems", "validate", "right.jsonl", cwd=here).returncode == 0
 
 
 def test_a_problem_set_with_a_team(here: Path) -> None:
@@ -103,10 +124,10 @@ def test_a_problem_set_with_a_team(here: Path) -> None:
         (["problems", "show", "livecodebench:x.jsonl?from=soon"], "from=soon: write a month or a day"),
         (["problems", "show", "mbpp:x.jsonl?from=2025-01"], "only livecodebench takes options"),
         (["evaluate", "humaneval"], "TARGET: humaneval is no configuration file, no recipe"),
-        (["evaluate", "config.yaml", "--strategies", "mtcs"], "search.strategy must be one of"),
+        (["evaluate", "config.yaml", "--strategies", "mtcs"], "search.strategy: must be one of"),
         (["evaluate", "config.yaml", "--strategies", "mcts,mcts"], "'mcts' is named twice"),
         (["evaluate", "config.yaml", "--strategies", ","], "strategies: names none"),
-        (["evaluate", "config.yaml", "--seeds", "0"], "evaluation.seeds: got 0"),
+        (["evaluate", "config.yaml", "--seeds", "0"], "evaluation.seeds: must be >= 1, got 0"),
         (
             ["evaluate", "problem.md", "--config", "config.yaml", "--problems", "x"],
             "problems: the problems",

@@ -93,14 +93,14 @@ def test_what_a_resumed_run_may_change(tmp_path: Path, started: list[RunConfig],
 @pytest.mark.parametrize(
     ("override", "words"),
     [
-        ("training.evaluate_every=-1", "training.evaluate_every: got -1"),
-        ("training.evaluate_problems=0", "training.evaluate_problems: got 0"),
-        ("training.max_rounds_without_samples=0", "training.max_rounds_without_samples: got 0"),
-        ("training.evaluate_each=5", "training.evaluate_each: unknown key; did you mean 'evaluate_every'?"),
-        ("tracking=wandb", "tracking: got 'wandb'"),
-        ("tracking=[mlflow]", "tracking.0: got 'mlflow'"),
-        ("paradigm=multi", "paradigm: got 'multi'"),
-        ("evaluation.search={strategy: best}", "evaluation.search.strategy must be one of"),
+        ("training.evaluate_every=-1", "training.evaluate_every: must be >= 0, got -1"),
+        ("training.evaluate_problems=0", "training.evaluate_problems: must be >= 1, got 0"),
+        ("training.max_rounds_without_samples=0", "training.max_rounds_without_samples: must be >= 1, got 0"),
+        ("training.evaluate_each=5", 'training.evaluate_each: unknown key; did you mean "evaluate_every"?'),
+        ("tracking=wandb", "tracking: input should be"),
+        ("tracking=[mlflow]", "tracking[0]: must be one of"),
+        ("paradigm=multi", "paradigm: must be one of"),
+        ("evaluation.search={strategy: best}", "evaluation.search.strategy: must be one of"),
     ],
 )
 def test_a_bad_value_names_key_and_value(tmp_path: Path, started: list[RunConfig], override: str, words: str) -> None:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import shutil
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, Literal
@@ -13,6 +12,7 @@ from torch import Tensor, nn
 from transformers import AutoModel, AutoTokenizer
 
 from mars2.core.errors import ConfigError
+from mars2.core.files import atomic, write_json
 from mars2.core.problem import Problem
 from mars2.reward_model.calibration import Platt
 from mars2.reward_model.text import encode
@@ -46,16 +46,16 @@ class TransformersRewardModel:
         except (OSError, ValueError) as error:
             reason = str(error).splitlines()[0]
             raise ConfigError(f"model: {backbone!r} cannot be loaded ({reason}); give a Hugging Face folder") from error
-        self._device = torch.device(device)
+        self.device = torch.device(device)
         longest = getattr(decoder.config, "max_position_embeddings", None) or max_tokens
         self.max_tokens = min(max_tokens, longest)
-        self.decoder = decoder.to(self._device).eval()  # dropout off: the same program always has the same score
+        self.decoder = decoder.to(self.device).eval()  # dropout off: the same program always has the same score
         with torch.random.fork_rng(devices=[]):
             torch.manual_seed(seed)
             self.head = nn.Linear(decoder.config.hidden_size, 1)
             nn.init.normal_(self.head.weight, std=0.02)
             nn.init.zeros_(self.head.bias)
-        self.head.to(self._device)
+        self.head.to(self.device)
         if trainable == "head":
             self.decoder.requires_grad_(False)
         self.platt = Platt()
@@ -74,8 +74,8 @@ class TransformersRewardModel:
         """Logits [N] of N sequences in one batch, with gradients."""
         lengths = torch.tensor([len(ids) for ids in sequences])
         width = int(lengths.max())
-        ids = torch.tensor([[*s, *[0] * (width - len(s))] for s in sequences], device=self._device)
-        mask = (torch.arange(width)[None, :] < lengths[:, None]).to(self._device)
+        ids = torch.tensor([[*s, *[0] * (width - len(s))] for s in sequences], device=self.device)
+        mask = (torch.arange(width)[None, :] < lengths[:, None]).to(self.device)
         hidden = self.decoder(input_ids=ids, attention_mask=mask, use_cache=False).last_hidden_state  # [N, T, H]
         last = hidden[torch.arange(len(lengths)), lengths - 1]  # [N, H]
         return self.head(last.float()).squeeze(-1)
@@ -110,12 +110,6 @@ class TransformersRewardModel:
         Args:
             facts: of the training, kept in the description for people.
         """
-        partial = folder.with_name(f"{folder.name}.partial")
-        shutil.rmtree(partial, ignore_errors=True)
-        partial.mkdir(parents=True)
-        self.decoder.save_pretrained(partial / "decoder")
-        self._tokenizer.save_pretrained(partial / "decoder")
-        torch.save(self.head.state_dict(), partial / "head.pt")
         platt = {"slope": self.platt.slope, "offset": self.platt.offset}
         description = {
             "format": FORMAT,
@@ -124,8 +118,12 @@ class TransformersRewardModel:
             "facts": facts,
             "trained_on": sorted(self.trained_on),
         }
-        (partial / DESCRIPTION).write_text(json.dumps(description, indent=2) + "\n", encoding="utf-8")
-        partial.rename(folder)
+        with atomic(folder) as partial:
+            partial.mkdir(parents=True)
+            self.decoder.save_pretrained(partial / "decoder")
+            self._tokenizer.save_pretrained(partial / "decoder")
+            torch.save(self.head.state_dict(), partial / "head.pt")
+            write_json(partial / DESCRIPTION, description)
 
     def _head_state(self) -> dict[str, Tensor]:
         return {f"head.{k}": v for k, v in self.head.state_dict().items()}

@@ -17,6 +17,7 @@ from mars2.config.run import RunConfig
 from mars2.config.sft import SftConfig
 from mars2.core.errors import ConfigError
 from mars2.recipes import all_recipes
+from mars2.runs.growing.team import Team
 
 BASE: dict[str, Any] = {
     "name": "x",
@@ -72,17 +73,20 @@ def test_a_saved_configuration_reads_back_the_same() -> None:
 @pytest.mark.parametrize(
     ("override", "message"),
     [
-        ("traning.steps=3", "traning: unknown key; did you mean 'training'?"),
-        ("training.objective.clip_lo=3", "training.objective.clip_lo: unknown key; did you mean 'clip_low'?"),
-        ("rollout.max_nodes=-1", "rollout.max_nodes: got -1; input should be greater than or equal to 1"),
+        ("traning.steps=3", 'traning: unknown key; did you mean "training"?'),
+        ("training.objective.clip_lo=3", 'training.objective.clip_lo: unknown key; did you mean "clip_low"?'),
+        ("rollout.max_nodes=-1", "rollout.max_nodes: must be >= 1, got -1"),
         ("rollout.order=arrival", "rollout.order is only for rollout.lockstep=false"),
         ("budget.cost=1", "budget.cost needs a price for agent 'a', got none; set policies.a.price"),
-        ("stopping.solved=0", "stopping.solved: got 0"),
-        ("rollout.max_nodes=many", "rollout.max_nodes: got 'many'"),
-        ("policies.a.modl=x", "policies.a.modl: unknown key; did you mean 'model'?"),
+        ("stopping.solved=0", "stopping.solved: must be >= 1, got 0"),
+        (
+            "rollout.max_nodes=many",
+            "rollout.max_nodes: input should be a valid integer",
+        ),
+        ("policies.a.modl=x", 'policies.a.modl: unknown key; did you mean "model"?'),
         (
             "policies.a.backend=foo",
-            "policies.a.backend must be one of 'transformers', 'scripted', 'vllm', 'vllm-server', 'openai', got 'foo'",
+            "policies.a.backend: must be one of 'transformers', 'scripted', 'vllm', 'vllm-server', 'openai', got 'foo'",
         ),
         (
             "policies.a={backend: openai, model: m, base_url: 'http://me:secret@host/v1'}",
@@ -91,10 +95,13 @@ def test_a_saved_configuration_reads_back_the_same() -> None:
         ("agents.a.policy=zz", "agents.a.policy names no policy, got 'zz'; use one of a"),
         ("sampling.top_p=0.9", "biases the importance ratio"),
         ("sampling.temperature=0", "biases the importance ratio"),
+        ("training.objective.tis_cap=null", "tis_cap is needed where stale samples are trained on, got null with"),
+        ("training.objective.kl_estimator=k1", "kl_estimator"),
+        ("training.objective.tis_floor=0.5", "tis_floor needs tis_mode: mask, got 0.5"),
         ("training.reward.overlong_buffer=5000", "overlong_buffer must be < sampling.max_tokens (1024), got 5000"),
         ("problems={kind: reference, test: x.jsonl}", "problems.train is needed for training"),
         ("name=a b", "name: got 'a b'"),
-        ("seed.x=3", "seed: got {'x': 3}"),
+        ("seed.x=3", "seed: input should be a valid integer, got {'x': 3}"),
         ("seed", "--set: expected KEY=VALUE, got 'seed'"),
         ("search.strategy=[", "--set search.strategy: the value is not YAML"),
     ],
@@ -108,7 +115,7 @@ def test_a_mistake_is_explained_in_one_line(override: str, message: str) -> None
 
 
 def test_an_unknown_key_of_the_chosen_strategy_is_named_with_its_neighbour() -> None:
-    with pytest.raises(ConfigError, match=r"search.postrior: unknown key; did you mean 'posterior'\?"):
+    with pytest.raises(ConfigError, match=r'search.postrior: unknown key; did you mean "posterior"\?'):
         parsed("search.strategy=ab_mcts", "search.postrior=beta")
 
 
@@ -165,7 +172,7 @@ def test_the_default_judge_needs_no_word_and_others_are_chosen_by_one_key() -> N
     [
         (
             "sandbox.backend=podman",
-            "sandbox.backend must be one of 'zygote', 'bubblewrap', 'docker', 'sandboxfusion', got",
+            "sandbox.backend: must be one of 'zygote', 'bubblewrap', 'docker', 'sandboxfusion', got",
         ),
         ("sandbox.image=x", "sandbox.image: unknown key"),
         ("sandbox={backend: docker, allow_unsafe: true}", "sandbox.allow_unsafe: unknown key"),
@@ -211,7 +218,7 @@ def test_growth_keys_reach_the_grower() -> None:
         "stopping={solved: 2, consensus_margin: 3, patience: 7}",
     )
     assert config.policies["a"].price == PriceConfig(input_per_million=1, output_per_million=2)
-    team = build.Team({"a": None}, {}, None, None, None)  # pyright: ignore[reportArgumentType]: only passed on
+    team = Team({"a": None}, {}, None, None, None)  # pyright: ignore[reportArgumentType]: only passed on
     grower = build.build_grower(config, team)
     assert (grower.order, grower.max_nodes, grower.expansions_in_flight) == ("arrival", 9, 4)
     assert (grower.retries.max_retries, grower.retries.retry_backoff_s, grower.retries.call_timeout_s) == (5, 2, 60)

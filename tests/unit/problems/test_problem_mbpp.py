@@ -107,7 +107,7 @@ def test_references(file: Path, tmp_path: Path) -> None:
     assert load_problem(f"mbpp:{file}:602").statement == "Add two."
     assert load_problem(f"mbpp:{file}:mbpp/602").statement == "Add two."
     own = tmp_path / "own.jsonl"
-    assert len(convert(f"mbpp:{file}", own).problems) == 2
+    assert len(convert(load_problems(f"mbpp:{file}"), own).problems) == 2
     assert read_jsonl(own).problems == load_problems(f"mbpp:{file}").problems
     assert load_problem(f"{own}:mbpp/601").id == "mbpp/601"
     source = ReferenceSource(train=f"mbpp:{file}", test=f"mbpp:{file}:601")
@@ -118,7 +118,7 @@ def test_references(file: Path, tmp_path: Path) -> None:
     ("reference", "message"),
     [
         ("mbpp:FILE:603", "mbpp:FILE: mbpp/603 cannot be used: no tests"),
-        ("mbpp:FILE:7", 'mbpp:FILE: no problem "mbpp/7"; it holds mbpp/601 to mbpp/602'),
+        ("mbpp:FILE:7", 'mbpp:FILE: no problem "mbpp/7"; it holds mbpp/601 to mbpp/603'),
         ("mbpp:FILE", "mbpp:FILE: names 2 problems, but one is needed; add its id, as in mbpp:FILE:601"),
         ("mbpp", "mbpp: needs a file, as in mbpp:PATH or mbpp:PATH:ID, or the Hub, as in hub:mbpp:SPLIT"),
         ("humanevl:3", 'humanevl:3: neither a benchmark nor a file; did you mean "humaneval"?'),
