@@ -12,6 +12,7 @@ import builtins
 import gc
 import marshal
 import os
+import re
 import resource
 import sys
 import threading
@@ -139,6 +140,7 @@ class Candidate:
     def reset(self) -> bool:
         """Whether this process may run the next test; if so, nothing is left of the one before."""
         if self.may_share:
+            re.purge()  # the one memory of the library that a program of that language can fill
             sys.__dict__.update(_NO_STREAMS)
             self.streams = (None, None, None)
         return self.may_share

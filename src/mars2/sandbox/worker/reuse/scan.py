@@ -77,9 +77,9 @@ class _Scan:
         functions = {node.name for node in self.nodes if isinstance(node, ast.FunctionDef)}
         given = {name for node in self.nodes for name in _names_given(node)}
         self.bound = {*given, *classes, *functions, *self.sources}
-        others = {*given, *self.sources, *dir(builtins)}
-        self.classes = classes - functions - others  # names that mean a class of the program's and nothing else
-        self.functions = functions - classes - others
+        self.classes = (
+            classes - given - functions - {*self.sources, *dir(builtins)}
+        )  # names that mean a class of the program's and nothing else
         if not all(map(self._may_be_given, given | classes | functions)):
             return False
         for node in self.nodes:
@@ -215,15 +215,7 @@ class _Scan:
             return False
         if most is None:
             return True
-        if call.keywords or len(call.args) > most or any(isinstance(given, ast.Starred) for given in call.args):
-            return False
-        return attribute != "sub" or all(map(self._is_replacement, call.args[1:2]))
-
-    def _is_replacement(self, node: ast.expr) -> bool:
-        """Whether it is a function, or a text of the source: `re` compares what it is given with what it was given."""
-        if isinstance(node, ast.Name):
-            return node.id in self.functions
-        return isinstance(node, ast.Lambda) or (isinstance(node, ast.Constant) and isinstance(node.value, str))
+        return len(call.args) <= most and not call.keywords and not any(isinstance(a, ast.Starred) for a in call.args)
 
     def _attribute(self, node: ast.Attribute) -> bool:
         base, name = node.value, node.attr

@@ -82,7 +82,7 @@ CALLED: dict[str, frozenset[str]] = {  # what of a module is written in Python, 
 TYPING = _words("""
 Any Callable DefaultDict Deque Dict Generator Iterable Iterator List Optional Sequence Set Tuple Union
 """)  # only stand in annotations
-MOST_ARGUMENTS = {  # of functions that remember what they are given, or hand it what is theirs
+MOST_ARGUMENTS = {  # of functions that hand a further one what is theirs
     "copy": {"copy": 1, "deepcopy": 1},
     "re": {"compile": 1, "findall": 2, "finditer": 2, "fullmatch": 2, "match": 2, "search": 2, "split": 2, "sub": 3},
 }
@@ -101,7 +101,7 @@ appendleft extendleft popleft rotate maxlen
 as_integer_ratio bit_count bit_length conjugate denominator from_bytes imag is_integer numerator real to_bytes
 buffer close closed encoding errors flush mode name read readline readlines write writelines
 deleter getter setter func keywords cache_clear send
-end group groupdict groups span start indices step stop
+end expand group groupdict groups span start sub indices step stop
 args code filename lineno msg object offset path reason text value
 _asdict _fields _make _replace
 """)
@@ -109,7 +109,7 @@ _REACHED = [
     *(thing for owner in (builtins, types) for thing in vars(owner).values() if isinstance(thing, type)),
     *(io.TextIOWrapper, io.BufferedReader, io.BufferedWriter, io.FileIO),
     *(collections.Counter, collections.OrderedDict, collections.defaultdict, collections.deque),
-    *(functools.partial, type(functools.cmp_to_key(print)), type(functools.cache(print))),
+    *(functools.partial, type(functools.cmp_to_key(pow)), type(functools.cache(pow))),
     *(re.Pattern, re.Match, type({}.keys())),
 ]
 HIDDEN = frozenset(name for kind in _REACHED for name in dir(kind)) - _ATTRIBUTES
