@@ -187,7 +187,13 @@ async def test_tests_run_after_a_timeout_when_asked(real: Sandbox) -> None:
 
 
 @pytest.mark.parametrize(
-    "program", ["def add(a, b): return a + b", "class Solution:\n    def add(self, a, b): return a + b"]
+    "program",
+    [
+        "def add(a, b): return a + b",
+        "class Solution:\n    def add(self, a, b): return a + b",
+        "def add(a, b, memo): return a + b\nclass Solution:\n    def add(self, a, b): return add(a, b, {})",
+        "class Solution: pass\ndef add(a, b): return a + b",
+    ],
 )
 async def test_function_calls(real: Sandbox, program: str) -> None:
     tests = (CallTest("add", (1, 2), 3), CallTest("add", ([1], [2]), [1, 2]), CallTest("add", ((1,), (2,)), [1, 2]))

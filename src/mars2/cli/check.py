@@ -81,7 +81,7 @@ async def _check(config: RunConfig) -> dict[str, Any]:
         for name, agent in team.agents.items():
             prompt = team.prompter.first_attempt(problem, agent.role)
             completion = await agent.backend.generate(prompt, agent.sampling.seeded(config.seed))
-            program = team.prompter.parse(completion.text, problem)
+            program = team.prompter.read(completion.text, problem).program
             verdict = await team.sandbox.judge(program, problem.public)
             agents[name] = {
                 "prompt": "\n\n".join(m.content for m in prompt),

@@ -74,9 +74,10 @@ def show(
     stdout.rule("not shown to agents")
     limits = first.limits
     stdout.print(
-        f"{facts['num_public']} public and {facts['num_hidden']} hidden tests, comparison {facts['comparison']}, "
+        f"{facts['num_public']} public and {facts['num_hidden']} hidden tests, "
         f"limits {limits.cpu_s:g} s CPU, {limits.memory_mib} MiB"
     )
+    stdout.print(f"comparison {facts['comparison']}: {facts['rule']}", soft_wrap=True, highlight=False)
     if len(loaded.problems) > 1:
         say(f"the first of {len(loaded.problems)}; for another one add its id, as in {problem}:ID")
 
@@ -143,12 +144,16 @@ def convert(
 
 
 def _facts(problem: Problem) -> dict[str, Any]:
+    from mars2.sandbox.worker.supervisor.comparison import RULES
+
+    named = problem.comparison if isinstance(problem.comparison, str) else None
     return {
         "id": problem.id,
         "num_public": len(problem.public_tests),
         "num_hidden": len(problem.hidden_tests),
         "entry_point": problem.entry_point,
-        "comparison": problem.comparison if isinstance(problem.comparison, str) else "a checker of its own",
+        "comparison": named or "checker",
+        "rule": RULES[named] if named else "the problem's own function check(input, expected, actual) decides",
     }
 
 

@@ -50,10 +50,9 @@ def _call(body: bytes, code: types.CodeType, namespace: dict[str, Any]) -> Any:
 
 def function_of(namespace: dict[str, Any], name: str) -> Any:
     """The method of the program's class `Solution`, which a helper of that name does not hide, or its function."""
-    solution = namespace.get("Solution")
-    if isinstance(solution, type) and hasattr(solution, name):
+    solution, function = namespace.get("Solution"), namespace.get(name)
+    if solution is not None and (function is None or hasattr(solution, name)):
         return getattr(solution(), name)
-    function = namespace.get(name)
     if function is None:
         raise NameError(f"the program defines no function {name!r}")
     return function
