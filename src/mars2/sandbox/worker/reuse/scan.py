@@ -15,6 +15,8 @@ import ast
 import builtins
 import importlib
 import re
+from collections import defaultdict
+from typing import Any
 
 from .words import (
     BASES,
@@ -31,18 +33,33 @@ from .words import (
     VALUES,
 )
 
-_ALLOWED = (
-    *(ast.FunctionDef, ast.Lambda, ast.ClassDef, ast.Return, ast.Delete, ast.Assign, ast.AugAssign, ast.AnnAssign),
-    *(ast.For, ast.While, ast.If, ast.Raise, ast.Try, ast.ExceptHandler, ast.Assert, ast.Import, ast.ImportFrom),
-    *(ast.Global, ast.Nonlocal, ast.Expr, ast.Pass, ast.Break, ast.Continue, ast.BoolOp, ast.NamedExpr, ast.BinOp),
-    *(ast.UnaryOp, ast.IfExp, ast.Dict, ast.Set, ast.ListComp, ast.SetComp, ast.DictComp, ast.GeneratorExp, ast.Yield),
-    *(ast.Compare, ast.Call, ast.FormattedValue, ast.JoinedStr, ast.Constant, ast.Attribute, ast.Subscript, ast.Name),
-    *(ast.Starred, ast.List, ast.Tuple, ast.Slice, ast.comprehension, ast.arguments, ast.arg, ast.keyword, ast.alias),
-    *(ast.boolop, ast.operator, ast.unaryop, ast.cmpop),
+_ALLOWED = frozenset(
+    (
+        *(ast.FunctionDef, ast.Lambda, ast.ClassDef, ast.Return, ast.Delete, ast.Assign, ast.AugAssign, ast.AnnAssign),
+        *(ast.For, ast.While, ast.If, ast.Raise, ast.Try, ast.ExceptHandler, ast.Assert, ast.Import, ast.ImportFrom),
+        *(ast.Global, ast.Nonlocal, ast.Expr, ast.Pass, ast.Break, ast.Continue, ast.BoolOp, ast.NamedExpr, ast.BinOp),
+        *(ast.UnaryOp, ast.IfExp, ast.Dict, ast.Set, ast.ListComp, ast.SetComp, ast.DictComp, ast.GeneratorExp),
+        *(ast.Yield, ast.Compare, ast.Call, ast.FormattedValue, ast.JoinedStr, ast.Constant, ast.Attribute),
+        *(ast.Subscript, ast.Name, ast.Starred, ast.List, ast.Tuple, ast.Slice, ast.comprehension, ast.arguments),
+        *(ast.arg, ast.keyword, ast.alias, ast.Module),
+    )
 )
+_OPERATORS = (ast.expr_context, ast.boolop, ast.operator, ast.unaryop, ast.cmpop)  # all allowed; nodes share them
+_SHARED = frozenset(kind for base in _OPERATORS for kind in base.__subclasses__())
+_LEAVES = frozenset((ast.Name, ast.Constant, ast.alias, ast.Global, ast.Nonlocal))
+_BUILTINS = frozenset(dir(builtins))
 _STAR_IMPORTED = {"bisect", "cmath", "collections", "functools", "heapq", "itertools", "math", "string", "typing"}
 _LOOKS_INTO = re.compile(r"\{[^{}:!]*[.\[]")  # a format string that reaches into its argument
-_PLAIN = (ast.Attribute, ast.Subscript, ast.Constant, ast.Tuple, ast.List, ast.BinOp, ast.BitOr, ast.Load)
+_PLAIN = (
+    ast.Attribute,
+    ast.Subscript,
+    ast.Constant,
+    ast.Tuple,
+    ast.List,
+    ast.BinOp,
+    ast.BitOr,
+    ast.Load,
+)  # annotations
 
 _OPENED = ([0], [0, "r"], [0, "rb"])  # what `open` may be given
 
@@ -56,36 +73,49 @@ def may_share(tree: ast.Module) -> bool:
 
 class _Scan:
     def __init__(self, tree: ast.Module) -> None:
-        self.nodes: list[ast.AST] = [tree]
         self.parents: dict[ast.AST, ast.AST] = {}
-        for node in self.nodes:  # it grows meanwhile
-            for child in ast.iter_child_nodes(node):
-                if not isinstance(child, ast.expr_context):  # these are shared by many nodes
-                    self.parents[child] = node
-                    self.nodes.append(child)
+        self.nodes: defaultdict[type, list[Any]] = defaultdict(list)  # by kind
+        nodes: list[ast.AST] = [tree]
+        for node in nodes:  # it grows meanwhile
+            self.nodes[type(node)].append(node)
+            for field in () if type(node) in _LEAVES else node._fields:
+                value = getattr(node, field)
+                for part in value if isinstance(value, list) else (value,):
+                    if isinstance(part, ast.AST) and type(part) not in _SHARED:
+                        self.parents[part] = node
+                        nodes.append(part)
         self.sources: dict[str, Source] = {}  # what a name was imported as
         self.unknown: set[str] = set()  # names that `*` brings and that are not in the language
         self.in_annotations: set[ast.AST] = set()
 
     def passes(self) -> bool:
-        if not all(isinstance(node, _ALLOWED) for node in self.nodes[1:]):
+        nodes = self.nodes
+        if not nodes.keys() <= _ALLOWED or not all(map(self._import, nodes[ast.Import] + nodes[ast.ImportFrom])):
             return False
-        imports = [node for node in self.nodes if isinstance(node, (ast.Import, ast.ImportFrom))]
-        if not all(map(self._import, imports)):
-            return False
-        classes = {node.name for node in self.nodes if isinstance(node, ast.ClassDef)}
-        functions = {node.name for node in self.nodes if isinstance(node, ast.FunctionDef)}
-        given = {name for node in self.nodes for name in _names_given(node)}
+        classes = {node.name for node in nodes[ast.ClassDef]}
+        functions = {node.name for node in nodes[ast.FunctionDef]}
+        given = {node.id for node in nodes[ast.Name] if not isinstance(node.ctx, ast.Load)}
+        given.update(node.arg for node in nodes[ast.arg])
+        given.update(node.name for node in nodes[ast.ExceptHandler] if node.name)
+        given.update(name for node in nodes[ast.Global] + nodes[ast.Nonlocal] for name in node.names)
         self.bound = {*given, *classes, *functions, *self.sources}
         self.classes = (
-            classes - given - functions - {*self.sources, *dir(builtins)}
-        )  # names that mean a class of the program's and nothing else
-        if not all(map(self._may_be_given, given | classes | functions)):
-            return False
-        for node in self.nodes:
-            self._note_annotation(getattr(node, "annotation", None))
-            self._note_annotation(getattr(node, "returns", None))
-        return all(map(self._allows, self.nodes))
+            classes - given - functions - {*self.sources} - _BUILTINS
+        )  # names that mean a class, nothing else
+        if any(source[0] == "typing" for source in self.sources.values()):
+            for node in nodes[ast.arg] + nodes[ast.AnnAssign]:
+                self._note_annotation(node.annotation)
+            for node in nodes[ast.FunctionDef]:
+                self._note_annotation(node.returns)
+        return (
+            all(map(self._may_be_given, given | classes | functions))
+            and all(map(self._name, nodes[ast.Name]))
+            and all(map(self._attribute, nodes[ast.Attribute]))
+            and not any(_is_dunder(node.arg or "") for node in nodes[ast.keyword])
+            and not any(node.finalbody for node in nodes[ast.Try])
+            and all(map(self._catches, nodes[ast.ExceptHandler]))
+            and all(map(self._derives, nodes[ast.ClassDef]))
+        )
 
     def _import(self, node: ast.Import | ast.ImportFrom) -> bool:
         if isinstance(node, ast.Import):
@@ -139,7 +169,7 @@ class _Scan:
 
     def _is_builtin(self, node: ast.AST | None) -> bool:
         """Whether a name can only mean a builtin."""
-        return isinstance(node, ast.Name) and node.id not in self.bound and hasattr(builtins, node.id)
+        return isinstance(node, ast.Name) and node.id not in self.bound and node.id in _BUILTINS
 
     def _is_class(self, node: ast.AST | None, builtin: frozenset[str]) -> bool:
         """Whether a name can only mean a class of the program's own, or one of these builtin ones."""
@@ -147,23 +177,12 @@ class _Scan:
             return False
         return node.id in self.classes or (node.id in builtin and self._is_builtin(node))
 
-    def _allows(self, node: ast.AST) -> bool:
-        match node:
-            case ast.Name():
-                return self._name(node)
-            case ast.Attribute():
-                return self._attribute(node)
-            case ast.keyword():
-                return not _is_dunder(node.arg or "")
-            case ast.ClassDef():
-                return not node.keywords and all(self._is_class(base, BASES) for base in node.bases)
-            case ast.Try():
-                return not node.finalbody
-            case ast.ExceptHandler():
-                caught = node.type.elts if isinstance(node.type, ast.Tuple) else [node.type]
-                return all(self._is_class(each, CAUGHT) for each in caught)
-            case _:
-                return True
+    def _catches(self, node: ast.ExceptHandler) -> bool:
+        caught = node.type.elts if isinstance(node.type, ast.Tuple) else [node.type]
+        return all(self._is_class(each, CAUGHT) for each in caught)
+
+    def _derives(self, node: ast.ClassDef) -> bool:
+        return not node.keywords and all(self._is_class(base, BASES) for base in node.bases)
 
     def _name(self, node: ast.Name) -> bool:
         name = node.id
@@ -235,17 +254,6 @@ class _Scan:
         if isinstance(base, ast.Call):
             return isinstance(base.func, ast.Name) and base.func.id == "super"
         return self._is_class(base, TYPES)
-
-
-def _names_given(node: ast.AST) -> list[str]:
-    """The names that a node gives a value by anything but an import, a class or a function."""
-    match node:
-        case ast.Name(id=name, ctx=ast.Store() | ast.Del()) | ast.arg(arg=name) | ast.ExceptHandler(name=str(name)):
-            return [name]
-        case ast.Global(names=names) | ast.Nonlocal(names=names):
-            return names
-        case _:
-            return []
 
 
 def _words_of(module: str) -> frozenset[str]:
