@@ -145,8 +145,9 @@ def problem_of(request: ChatRequest, name: str) -> Problem:
         "tests": {"public": options.tests or [_NO_TEST]},
         "entry_point": found.entry_point,
         "starter_code": found.starter_code if options.starter_code is None else options.starter_code,
-        "limits": options.limits or {},
+        "limits": {"cpu_s": found.limits.cpu_s, "memory_mib": found.limits.memory_mib} | (options.limits or {}),
         "checker": options.checker,
+        "metadata": found.metadata,
     }
     if options.comparison is not None:
         data["comparison"] = options.comparison
@@ -156,4 +157,8 @@ def problem_of(request: ChatRequest, name: str) -> Problem:
         message = str(error).removeprefix("mars2: ").replace("tests.public", "tests", 1)
         where = "messages" if message.startswith("statement:") else "mars2." + message.partition(":")[0]
         raise RequestError(f"{where}:{message.partition(':')[2]}", field=where) from None
-    return problem if options.tests else replace(problem, public_tests=found.tests)
+    if options.tests:
+        return problem
+    is_given = options.comparison is not None or options.checker is not None
+    comparison = problem.comparison if is_given else found.comparison
+    return replace(problem, public_tests=found.tests, comparison=comparison)
