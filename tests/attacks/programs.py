@@ -11,6 +11,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 
+import assertion_programs
 import kernel_programs
 import leaving_programs
 import more_programs
@@ -26,6 +27,7 @@ class Attack:
     group: str
     source: str
     allowed: frozenset[str] = field(default_factory=frozenset)
+    test: str = ""  # an assertion test of its own, which must not be run in one process with it
 
 
 def _attacks(group: str, kind: str, sources: dict[str, str], allowed: str = "") -> list[Attack]:
@@ -578,6 +580,7 @@ ATTACKS: tuple[Attack, ...] = (
     *_attacks("forging", "call", FORGING_CALL | more_programs.FORGING_CALL | third_programs.FORGING_CALL),
     *_attacks("forging", "stdio", FORGING_STDIO | more_programs.FORGING_STDIO | third_programs.FORGING_STDIO),
     *_attacks("forging", "assert", FORGING_ASSERT | third_programs.FORGING_ASSERT),
+    *(Attack(n, "assert", "forging", s, test=test) for n, (s, test) in assertion_programs.PROGRAMS.items()),
     *_attacks("lasting", "stdio", LASTING | more_programs.LASTING | third_programs.LASTING),
     *_attacks("lasting", "stdio", leaving_programs.LASTING),
     *_attacks("late", "stdio", leaving_programs.LATE),

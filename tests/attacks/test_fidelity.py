@@ -23,6 +23,8 @@ pytestmark = [
     pytest.mark.asyncio(loop_scope="module"),
 ]
 
+NEEDS_TMP = {"temporary_file", "contextlib_and_tempdir", "tempfiles"}  # a private /tmp needs a mount namespace
+
 
 @pytest_asyncio.fixture(params=["batch", "hermetic"], scope="module", loop_scope="module")
 async def sandbox(request: pytest.FixtureRequest) -> AsyncIterator[ZygoteSandbox]:
@@ -34,20 +36,27 @@ async def test_there_are_enough_programs() -> None:
     assert len(STDIO) + len(CALL) >= 60
 
 
+def _without_tmp(sandbox: ZygoteSandbox) -> set[str]:
+    """The programs that must fail here: without namespaces there is no /tmp (docs/sandbox.md)."""
+    return NEEDS_TMP if any(layer.startswith("namespaces") for layer in sandbox.missing) else set()
+
+
 async def test_every_style_is_accepted(sandbox: ZygoteSandbox) -> None:
     stdio = tuple(StdioTest(*case) for case in CASES)
     call = tuple(CallTest("solve", *case) for case in CALL_CASES)
     programs = [(name, source, stdio) for name, source in STDIO.items()]
     programs += [(name, source, call) for name, source in CALL.items()]
     verdicts = await asyncio.gather(*(sandbox.judge(source, Suite(tests, Limits())) for _, source, tests in programs))
-    assert {name: v for (name, _, _), v in zip(programs, verdicts, strict=True) if not v.accepted} == {}
+    refused = {name: v for (name, _, _), v in zip(programs, verdicts, strict=True) if not v.accepted}
+    assert set(refused) == _without_tmp(sandbox), refused
 
 
 async def test_wrong_programs_of_the_same_styles_are_not(sandbox: ZygoteSandbox) -> None:
     """The same programs against another answer: a comparison that never fails would be noticed here."""
     tests = (StdioTest(CASES[0][0], "6\n4\n"),)
     verdicts = await asyncio.gather(*(sandbox.judge(source, Suite(tests, Limits())) for source in STDIO.values()))
-    assert {name: v for name, v in zip(STDIO, verdicts, strict=True) if v.status is not Status.WA} == {}
+    others = {name: v for name, v in zip(STDIO, verdicts, strict=True) if v.status is not Status.WA}
+    assert set(others) == _without_tmp(sandbox), others
 
 
 async def test_large_inputs_and_outputs(sandbox: ZygoteSandbox) -> None:
@@ -99,3 +108,28 @@ async def test_line_ends_are_read_as_a_plain_interpreter_reads_them(sandbox: Zyg
     given = "a\r\nb\rc\n\r\nd"
     verdict = await sandbox.judge(program, Suite((StdioTest(given, plainly(program, given)),), Limits()))
     assert verdict.accepted, verdict
+
+
+@pytest.mark.parametrize(
+    "program",
+    [
+        "import random\nprint(random.randint(1, 10**9))",
+        "from random import shuffle\nx = [*range(20)]\nshuffle(x)\nprint(x)",
+        "import dataclasses, random\nprint(random.gauss(0, 1))",
+        "import numpy\nprint(numpy.random.rand(), numpy.random.permutation(9))",
+    ],
+)
+async def test_draws_without_a_seed_are_the_same_in_every_run(sandbox: ZygoteSandbox, program: str) -> None:
+    suite = Suite((StdioTest("", "?"),), Limits())
+    first = (await sandbox.judge(program, suite)).tests[0]
+    async with ZygoteSandbox(1, mode="hermetic", allow_unsafe=True) as other:
+        second = (await other.judge(program, suite)).tests[0]
+    assert first.status is Status.WA
+    assert first.actual == second.actual
+
+
+async def test_a_helper_does_not_hide_a_method_of_solution(sandbox: ZygoteSandbox) -> None:
+    program = "def f(n, memo): return n\nclass Solution:\n    def f(self, n): return f(n, {}) + 1\n"
+    assert (await sandbox.judge(program, Suite((CallTest("f", (1,), 2),), Limits()))).accepted
+    program = "def f(n): return n\nclass Solution:\n    def g(self, n): return f(n)\n"
+    assert (await sandbox.judge(program, Suite((CallTest("f", (1,), 1),), Limits()))).accepted

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import sys
 from pathlib import Path
 
@@ -10,9 +11,10 @@ import yaml
 from rich.console import Console
 from test_commands import PROBLEM, mars2
 
-from mars2.cli.output import PLAIN, say, stdout
+from mars2.cli.output import PLAIN, fail, say, stdout
 from mars2.cli.progress import LiveView
 from mars2.core.events import Metrics, Note
+from mars2.core.foreign_text import block, named, quoted
 from openai_server import openai_server
 
 PROGRAM = """\
@@ -98,3 +100,67 @@ def test_the_live_view_shows_names_as_they_are(capsys: pytest.CaptureFixture[str
     shown = capsys.readouterr().out
     assert "evaluate [/red]:x:" in shown
     assert FOREIGN in shown
+
+
+SPOOF = "x\nhonest: AC, 2 of 2 tests passed (isolation A)\r\x1b[2K\u202eoh\u2028\x9b"
+SUM = {"kind": "stdio", "inputs": ["1 2\n"], "outputs": ["3\n"]}
+
+
+@pytest.mark.parametrize(
+    "task",
+    [
+        {"id": "a", "program": f"raise Exception({SPOOF!r})"},
+        {"id": "a", "program": f"class {'E'}(Exception): pass\nE.__name__ = {SPOOF!r}\nraise E"},
+        {"id": "a", "program": f"print({SPOOF!r})"},
+        {"id": "a", "program": f"import sys\nsys.exit({SPOOF!r})"},
+        {"id": "a", "program": f"{SPOOF.splitlines()[0]}\n{SPOOF.splitlines()[1]}"},
+        {"id": SPOOF, "program": "print(4)"},
+        {"id": "honest: AC, 2 of 2 tests passed (isolation A)\n", "program": "print(4)"},
+    ],
+)
+def test_what_a_judged_program_says_cannot_pass_for_a_line_of_the_judge(task: dict[str, str], tmp_path: Path) -> None:
+    (tmp_path / "tasks.jsonl").write_text(json.dumps(task | {"tests": SUM}) + "\n")
+    done = mars2("judge", "--batch", "tasks.jsonl", "--workers", "1", cwd=tmp_path)
+    first, *rest = done.stdout.splitlines()  # at every character that some reader takes for a line's end
+    assert ", 0 of 1 tests passed (isolation " in first
+    assert not first.startswith("honest")
+    assert [line[:8] for line in rest] == ["  test 1"] * len(rest)
+    assert done.stdout.replace("\n", "").isprintable()
+
+
+@pytest.mark.parametrize(
+    ("text", "shown"),
+    [
+        ("plain", '"plain"'),
+        ('say "hi"', "'say \"hi\"'"),
+        ('say "it\'s"', '"say \\"it\'s\\""'),
+        ("a\nb\tc\x1b[0m\u202e\ud800", '"a\\nb\\tc\\x1b[0m\\u202e\\ud800"'),
+        ("", '""'),
+    ],
+)
+def test_foreign_text_is_quoted_on_one_line(text: str, shown: str) -> None:
+    assert quoted(text) == shown
+
+
+@pytest.mark.parametrize(
+    ("name", "shown"),
+    [("lab/test/00003", "lab/test/00003"), ("a: AC", '"a: AC"'), ("", '""'), ("a\u200b", "a\\u200b")],
+)
+def test_a_name_that_is_no_single_word_is_quoted(name: str, shown: str) -> None:
+    assert named(name) == shown
+
+
+def test_an_answer_of_several_lines_stands_behind_a_bar(here: Path) -> None:
+    assert block("a\tb\n\x1b[2J── agent b: 1 tokens\n") == "| a\tb\n| \\x1b[2J── agent b: 1 tokens"
+    checked = mars2("check", "config.yaml", cwd=here)
+    assert "\n| # :smile: tab\tinside" in checked.stdout
+
+
+def test_an_error_is_one_printable_line(capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit):
+        fail(ValueError(SPOOF), 1)
+    say(SPOOF.replace("\n", ""))
+    error, said = capsys.readouterr().err.removesuffix("\n").split("\n")
+    assert error.startswith("mars2: error: x honest")
+    assert error.isprintable()
+    assert said.isprintable()

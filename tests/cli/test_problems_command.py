@@ -47,6 +47,15 @@ def test_show_prints_what_an_agent_sees(here: Path) -> None:
     assert (facts["num_public"], facts["num_hidden"], facts["entry_point"]) == (1, 1, "f")
 
 
+def test_show_names_the_rule_and_whose_it_is(here: Path) -> None:
+    row = {"description": "Echo.", "public_tests": {"input": ["1"], "output": ["1"]}}
+    (here / "contests.jsonl").write_text(json.dumps(row) + "\n")
+    shown = mars2("problems", "show", "codecontests:contests.jsonl", cwd=here).stdout
+    assert "comparison codecontests: CodeContests, execution/tester_sandboxer.cc, OutputsMatch" in shown
+    facts = json.loads(mars2("problems", "show", "problem.md", "--json", cwd=here).stdout)
+    assert (facts["comparison"], facts["rule"][:5]) == ("exact", "lines")
+
+
 def test_validate_counts_what_is_dropped_and_judges_reference_solutions(here: Path) -> None:
     done = mars2("problems", "validate", "mbpp:mbpp.jsonl", "--json", cwd=here)
     assert done.returncode == 1
@@ -103,10 +112,10 @@ def test_a_problem_set_with_a_team(here: Path) -> None:
         (["problems", "show", "livecodebench:x.jsonl?from=soon"], "from=soon: write a month or a day"),
         (["problems", "show", "mbpp:x.jsonl?from=2025-01"], "only livecodebench takes options"),
         (["evaluate", "humaneval"], "TARGET: humaneval is no configuration file, no recipe"),
-        (["evaluate", "config.yaml", "--strategies", "mtcs"], "search.strategy must be one of"),
+        (["evaluate", "config.yaml", "--strategies", "mtcs"], "search.strategy: must be one of"),
         (["evaluate", "config.yaml", "--strategies", "mcts,mcts"], "'mcts' is named twice"),
         (["evaluate", "config.yaml", "--strategies", ","], "strategies: names none"),
-        (["evaluate", "config.yaml", "--seeds", "0"], "evaluation.seeds: got 0"),
+        (["evaluate", "config.yaml", "--seeds", "0"], "evaluation.seeds: must be >= 1, got 0"),
         (
             ["evaluate", "problem.md", "--config", "config.yaml", "--problems", "x"],
             "problems: the problems",

@@ -130,7 +130,7 @@ def test_stopped_and_resumed_it_makes_the_same_weights(here: Path, mars2: Mars2,
     [
         (["chats.jsonl", "--out", "o"], "model: missing"),
         (["chats.jsonl", "--model", "nowhere/at/all", "--out", "o"], "no such model folder"),
-        (["sft.yaml", "--set", "lerning_rate=1"], "lerning_rate: unknown key; did you mean 'learning_rate'?"),
+        (["sft.yaml", "--set", "lerning_rate=1"], 'lerning_rate: unknown key; did you mean "learning_rate"?'),
         (["sft.yaml", "--set", "max_length=3"], "max_length: all conversations are longer than 3"),
         (["sft.yaml", "--set", "warmup_steps=99"], "total_steps must be > warmup_steps"),
         (["sft.yaml", "--resume"], "no fine-tuning to resume"),

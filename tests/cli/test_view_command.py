@@ -49,6 +49,26 @@ def test_it_prints_its_address_warns_if_others_reach_it_and_ends_on_ctrl_c(run: 
     assert ("warning" in "".join(said)) == warned
 
 
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_it_ends_on_signals_also_where_a_shell_had_them_ignored(run: Path, number: signal.Signals) -> None:
+    command = [sys.executable, "-m", "mars2", "view", str(run), "--port", "0"]
+    process = subprocess.Popen(
+        command,
+        stderr=subprocess.PIPE,
+        text=True,
+        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_IGN),
+    )
+    assert process.stderr is not None
+    try:
+        assert "http://" in process.stderr.readline()
+        process.send_signal(number)
+        _, rest = process.communicate(timeout=60)
+    finally:
+        process.kill()
+    assert process.returncode == 0
+    assert rest.strip() == "stopped"
+
+
 @pytest.mark.parametrize("content", [None, b"", b"no database at all"])
 def test_a_folder_without_a_run_is_named(tmp_path: Path, content: bytes | None) -> None:
     if content is not None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import os
 from collections.abc import AsyncIterator, Iterator
 from dataclasses import replace
 
@@ -10,7 +11,7 @@ import pytest
 import pytest_asyncio
 from fake_sandboxfusion import service
 
-from mars2.config.sandbox import SandboxFusionConfig
+from mars2.config.sandbox import DockerSandboxConfig, SandboxFusionConfig
 from mars2.core.problem import AssertTest, CallTest, Limits, StdioTest, Suite, Test
 from mars2.core.protocols import Sandbox
 from mars2.core.verdict import Status
@@ -41,7 +42,8 @@ def _make(kind: str, url: str = "") -> Sandbox:
     if kind == "sandboxfusion":
         return SandboxFusion(SandboxFusionConfig(url=url, workers=2))
     if kind == "docker":
-        return ZygoteSandbox(1, launcher=_available(Docker(), docker.unavailable()))
+        options = DockerSandboxConfig(image=os.environ.get("MARS2_TEST_DOCKER_IMAGE", DockerSandboxConfig().image))
+        return ZygoteSandbox(1, launcher=_available(Docker(options), docker.unavailable(options)))
     return ZygoteSandbox(1, mode="hermetic" if kind == "hermetic" else "batch", allow_unsafe=True)
 
 
@@ -58,7 +60,7 @@ def url() -> Iterator[str]:
         yield server.url
 
 
-REAL = ["batch", "hermetic", "bubblewrap", "docker", "sandboxfusion"]
+REAL = ["batch", "hermetic", "bubblewrap", pytest.param("docker", marks=pytest.mark.docker), "sandboxfusion"]
 
 
 @pytest_asyncio.fixture(params=[*REAL, "scripted"], scope="module", loop_scope="module")
@@ -185,7 +187,13 @@ async def test_tests_run_after_a_timeout_when_asked(real: Sandbox) -> None:
 
 
 @pytest.mark.parametrize(
-    "program", ["def add(a, b): return a + b", "class Solution:\n    def add(self, a, b): return a + b"]
+    "program",
+    [
+        "def add(a, b): return a + b",
+        "class Solution:\n    def add(self, a, b): return a + b",
+        "def add(a, b, memo): return a + b\nclass Solution:\n    def add(self, a, b): return add(a, b, {})",
+        "class Solution: pass\ndef add(a, b): return a + b",
+    ],
 )
 async def test_function_calls(real: Sandbox, program: str) -> None:
     tests = (CallTest("add", (1, 2), 3), CallTest("add", ([1], [2]), [1, 2]), CallTest("add", ((1,), (2,)), [1, 2]))

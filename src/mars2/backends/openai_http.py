@@ -11,6 +11,7 @@ import asyncio
 import json
 import logging
 import os
+import re
 import sys
 from collections.abc import Iterable
 from typing import TYPE_CHECKING, Any
@@ -26,17 +27,17 @@ else:
     except ImportError:
         import httpx
 
+from mars2.backends.chat_answers import ChatAnswer, NoAnswer, decode, read_answer, said
 from mars2.config.policies import OpenAIPolicyConfig, VllmServerPolicyConfig
 from mars2.core.completion import Completion, Prompt, Sampling
 from mars2.core.errors import BackendError, ConfigError
+from mars2.core.foreign_text import printable
 
 NO_KEY = "none"
 """Sent where no key is configured: local servers want none, the client wants some."""
 
 BYTES_PER_TOKEN = 4
 """Bytes of UTF-8 per token, if a server does not count tokens: roughly right for English and code."""
-
-MAX_COUNT = 10**9  # tokens in or out of one answer; a larger count is a mistake of the server
 
 _log = logging.getLogger(__name__)
 
@@ -96,7 +97,7 @@ class OpenAIBackend:
     async def generate(self, prompt: Prompt, sampling: Sampling) -> Completion:
         """See `Backend`. Raises ConfigError if another try cannot help: a refused key, an unknown model."""
         async with self._slots:
-            return self._completion(await self._ask(self._request(prompt, sampling)), prompt)
+            return self._completion(await self._ask(self._request(prompt, sampling)), prompt, sampling)
 
     async def close(self) -> None:
         await self._client.close()
@@ -119,16 +120,6 @@ class OpenAIBackend:
         """The server's answer: any JSON."""
         try:
             raw = await self._client.chat.completions.with_raw_response.create(**request)
-        except (openai.AuthenticationError, openai.PermissionDeniedError) as error:
-            raise ConfigError(
-                f"policies.{self.policy}: {self._where} refused the key in {self._api_key_env} "
-                f"({error.status_code}); export a valid one"
-            ) from None
-        except openai.NotFoundError as error:
-            raise ConfigError(
-                f"policies.{self.policy}: {self._where} has no model {self.model!r} or no chat completions there "
-                f"({self._said(_words(error.response.text))}); check base_url (it usually ends in /v1) and model"
-            ) from None
         except openai.APITimeoutError:
             late = f"no answer from {self._where} in time ({self._timeout_s:g} s)"
             raise BackendError(f"policy {self.policy!r}: {late}") from None
@@ -136,64 +127,71 @@ class OpenAIBackend:
             cause = self._said(_cause(error))
             raise BackendError(f"policy {self.policy!r}: cannot reach {self._where}: {cause}") from None
         except openai.APIStatusError as error:
-            words = self._said(_words(error.response.text))
-            raise BackendError(f"policy {self.policy!r}: {self._where} answered {error.status_code}: {words}") from None
+            raise self._refused(error) from None
         except openai.OpenAIError as error:
             raise BackendError(
                 f"policy {self.policy!r}: asking {self._where} failed: {self._said(str(error))}"
             ) from None
         self.num_retries += raw.retries_taken
         try:
-            return json.loads(raw.content)
-        except (ValueError, RecursionError):
-            raise self._no_completion("it is not JSON", raw.text) from None
+            return decode(raw.content)
+        except NoAnswer as error:
+            raise self._no_answer(error) from None
+
+    def _refused(self, error: openai.APIStatusError) -> ConfigError | BackendError:
+        """ConfigError where asking again cannot help."""
+        words = self._said(said(error.response.text))
+        policy = f"policies.{self.policy}"
+        match error.status_code:
+            case 401 | 403 if not (error.status_code == 403 and _is_filtered(words)):
+                return ConfigError(
+                    f"{policy}: {self._where} refused the key in {self._api_key_env} ({error.status_code}: {words}); "
+                    "export a valid one"
+                )
+            case 404:
+                return ConfigError(
+                    f"{policy}: {self._where} has no model {self.model!r} or no chat completions there ({words}); "
+                    "check base_url (it usually ends in /v1) and model"
+                )
+            case 402 | 429 if error.status_code == 402 or error.code == "insufficient_quota":
+                return ConfigError(f"{policy}: {self._where} wants to be paid first ({error.status_code}: {words})")
+            case status:
+                return BackendError(f"policy {self.policy!r}: {self._where} answered {status}: {words}")
 
     def _said(self, text: str) -> str:
         """The server's message in one short line, without the key: some servers repeat the key when they refuse it."""
         if self._key:
             for form in (self._key, repr(self._key)[1:-1], json.dumps(self._key)[1:-1]):
                 text = text.replace(form, "***")
-        text = " ".join(text.split()) or "(nothing)"
+        text = printable(" ".join(text.split())) or "(nothing)"
         return text if len(text) <= 300 else text[:297] + "…"
 
-    def _no_completion(self, why: str, answer: str) -> BackendError:
-        return BackendError(
-            f"policy {self.policy!r}: {self._where} sent no chat completion ({why}): {self._said(_words(answer))}"
-        )
+    def _no_answer(self, why: object) -> BackendError:
+        return BackendError(f"policy {self.policy!r}: {self._where} {self._said(str(why))}")
 
-    def _completion(self, answer: Any, prompt: Prompt) -> Completion:
+    def _completion(self, answer: Any, prompt: Prompt, sampling: Sampling) -> Completion:
         """
         Raises:
-            BackendError: `answer` is not a chat completion, or an empty one.
+            BackendError: `answer` is no answer to use.
         """
-        match answer:
-            case {"choices": [{"message": {**message}, **choice}, *_]}:
-                text = _text(message.get("content"))
-            case _:
-                raise self._no_completion("no choices[0].message", json.dumps(answer))
-        if text is None:
-            raise self._no_completion("choices[0].message.content is no text", json.dumps(answer))
-        if choice.get("finish_reason") == "content_filter":
-            raise BackendError(f"policy {self.policy!r}: {self._where} filtered the answer")
-        if not text and isinstance(refusal := message.get("refusal"), str):
-            raise BackendError(f"policy {self.policy!r}: {self._where} refused to answer: {self._said(refusal)}")
-        prompt_tokens, output_tokens = self._usage(answer, prompt, text, message)
+        try:
+            found = read_answer(answer, max_tokens=sampling.max_tokens)
+        except NoAnswer as error:
+            raise self._no_answer(error) from None
+        prompt_tokens, output_tokens = self._usage(found, prompt)
         return Completion(
-            text=text,
-            finish_reason="length" if choice.get("finish_reason") == "length" else "stop",
+            text=found.text,
+            finish_reason=found.finish_reason,
             policy=self.policy,
             policy_version=self.version,
             prompt_tokens=prompt_tokens,
             output_tokens=output_tokens,
         )
 
-    def _usage(self, answer: dict[str, Any], prompt: Prompt, text: str, message: dict[str, Any]) -> tuple[int, int]:
+    def _usage(self, answer: ChatAnswer, prompt: Prompt) -> tuple[int, int]:
         """Tokens in and out: the server's count, or else an estimate, so that budgets still hold."""
-        usage = answer.get("usage")
-        counts: dict[str, Any] = usage if isinstance(usage, dict) else {}
-        num_prompt, num_output = _count(counts.get("prompt_tokens")), _count(counts.get("completion_tokens"))
-        if num_prompt is not None and num_output is not None:
-            return num_prompt, num_output
+        if answer.prompt_tokens is not None and answer.output_tokens is not None:
+            return answer.prompt_tokens, answer.output_tokens
         if self._counts_tokens:
             self._counts_tokens = False
             _log.warning(
@@ -202,33 +200,11 @@ class OpenAIBackend:
                 self._where,
                 BYTES_PER_TOKEN,
             )
-        thoughts = (message.get(name) for name in ("reasoning_content", "reasoning"))
-        written = (text, *(thought for thought in thoughts if isinstance(thought, str)))
+        written = (answer.text, answer.reasoning)
         return (
-            _estimate(m.content for m in prompt) if num_prompt is None else num_prompt,
-            _estimate(written) if num_output is None else num_output,
+            _estimate(m.content for m in prompt) if answer.prompt_tokens is None else answer.prompt_tokens,
+            _estimate(written) if answer.output_tokens is None else answer.output_tokens,
         )
-
-
-def _text(content: object) -> str | None:
-    """The text of an answer, also if it comes as a list of parts; None if it is neither."""
-    match content:
-        case None:
-            return ""
-        case str():
-            return content
-        case list():
-            texts = [part.get("text", "") for part in content if isinstance(part, dict) and part.get("type") == "text"]
-            return "".join(texts) if texts and all(isinstance(text, str) for text in texts) else None
-        case _:
-            return None
-
-
-def _count(value: object) -> int | None:
-    """`value` if it is a plausible number of tokens, else None."""
-    if isinstance(value, int) and not isinstance(value, bool) and 0 <= value <= MAX_COUNT:
-        return value
-    return None
 
 
 def _estimate(texts: Iterable[str]) -> int:
@@ -236,14 +212,9 @@ def _estimate(texts: Iterable[str]) -> int:
     return sum(-(-len(text.encode("utf-8", "replace")) // BYTES_PER_TOKEN) for text in texts)
 
 
-def _words(body: str) -> str:
-    """The message of an answer's error if it has one, else the whole text."""
-    try:
-        error = json.loads(body)["error"]
-    except (ValueError, RecursionError, LookupError, TypeError):
-        return body
-    message = error.get("message") if isinstance(error, dict) else error
-    return message if isinstance(message, str) and message else body
+def _is_filtered(words: str) -> bool:
+    """Whether a 403 refuses what was asked, not the key."""
+    return re.search(r"flagged|moderation|content.?(filter|policy)", words, re.I) is not None
 
 
 def _cause(error: BaseException) -> str:

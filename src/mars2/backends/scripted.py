@@ -4,15 +4,17 @@ from __future__ import annotations
 
 import asyncio
 import re
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import yaml
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from mars2.core.completion import Completion, Prompt, Sampling
 from mars2.core.errors import BackendError, ConfigError
+from mars2.core.explain import Place, explain
 from mars2.core.protocols import Snapshot
 from mars2.core.seeds import stream
 
@@ -95,6 +97,10 @@ class _ScriptFile(BaseModel):
     rules: list[_RuleFile] = Field(min_length=1)
 
 
+def _keys(place: Place) -> Collection[str]:
+    return (_RuleFile if place else _ScriptFile).model_fields
+
+
 def load_script(path: Path) -> list[Rule]:
     """Read rules from YAML: ``rules: [{match: REGEX, answers: [TEXT, …], latency_s: 0, fail: 0.0}, …]``.
 
@@ -103,9 +109,13 @@ def load_script(path: Path) -> list[Rule]:
     """
     if not path.is_file():
         raise ConfigError(f"policies.*.script: no such file: {path}; give the path of a YAML file with rules")
+    data: Any = None
     try:
-        script = _ScriptFile.model_validate(yaml.safe_load(path.read_text(encoding="utf-8")))
+        data = yaml.safe_load(path.read_text(encoding="utf-8"))
+        script = _ScriptFile.model_validate(data)
         return [Rule(re.compile(r.match), tuple(r.answers), r.latency_s, r.fail) for r in script.rules]
-    except (ValidationError, yaml.YAMLError, re.error) as error:
-        first = str(error).splitlines()
-        raise ConfigError(f"policies.*.script: {path} is malformed: {' '.join(first[:3])}") from None
+    except ValidationError as error:
+        reason = explain(error.errors(include_url=False), data, _keys, whole="script").line
+    except (yaml.YAMLError, re.error) as error:
+        reason = " ".join(str(error).split())
+    raise ConfigError(f"policies.*.script: {path}: {reason}")

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import shutil
 from pathlib import Path
 from typing import Any
@@ -11,6 +10,7 @@ import torch
 from safetensors.torch import save_file
 
 from mars2.core.errors import BackendError
+from mars2.core.files import atomic
 from mars2.core.protocols import Snapshot
 
 _WEIGHTS = (".safetensors", ".bin", ".pt", ".pth", ".gguf", ".index.json")
@@ -27,15 +27,12 @@ def snapshot_folder(snapshot: Snapshot, model: Path, scratch: Path) -> Path:
     if snapshot.state is None:
         raise BackendError(f"policy {snapshot.policy!r}: snapshot {snapshot.version} holds no weights")
     folder = scratch / f"{snapshot.policy}-{snapshot.version}"
-    partial = folder.with_name(folder.name + ".partial")
-    shutil.rmtree(partial, ignore_errors=True)
-    partial.mkdir(parents=True)
-    for file in model.iterdir():
-        if file.is_file() and not file.name.endswith(_WEIGHTS):
-            shutil.copy2(file, partial)
-    save_file(_without_aliases(snapshot.state), partial / "model.safetensors", metadata={"format": "pt"})
-    shutil.rmtree(folder, ignore_errors=True)
-    os.replace(partial, folder)
+    with atomic(folder, flush=False) as partial:
+        partial.mkdir(parents=True)
+        for file in model.iterdir():
+            if file.is_file() and not file.name.endswith(_WEIGHTS):
+                shutil.copy2(file, partial)
+        save_file(_without_aliases(snapshot.state), partial / "model.safetensors", metadata={"format": "pt"})
     return folder
 
 

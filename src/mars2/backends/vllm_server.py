@@ -133,8 +133,8 @@ class VllmServerBackend(OpenAIBackend):
         body = settled | request["extra_body"] | {"return_token_ids": True}
         return request | {"logprobs": True, "presence_penalty": 0.0, "frequency_penalty": 0.0, "extra_body": body}
 
-    def _completion(self, answer: Any, prompt: Prompt) -> Completion:
-        completion = super()._completion(answer, prompt)
+    def _completion(self, answer: Any, prompt: Prompt, sampling: Sampling) -> Completion:
+        completion = super()._completion(answer, prompt, sampling)
         choice = answer["choices"][0]
         output_ids, prompt_ids = choice.get("token_ids"), answer.get("prompt_token_ids")
         if output_ids is None or prompt_ids is None or choice.get("logprobs") is None:
@@ -152,4 +152,5 @@ class VllmServerBackend(OpenAIBackend):
                 output_tokens=len(output_ids),
             )
         except (TypeError, ValueError, LookupError):
-            raise self._no_completion("token ids or logprobs are malformed", json.dumps(answer)) from None
+            broken = f"sent no chat completion (token ids or logprobs are malformed): {json.dumps(answer)}"
+            raise self._no_answer(broken) from None

@@ -14,6 +14,7 @@ from mars2.cli.output import print_json, run_async, stdout, write
 from mars2.cli.progress import warm_start_progress
 from mars2.config.load import load_config
 from mars2.config.run import RunConfig
+from mars2.core.foreign_text import block, named
 
 HELP = """Check a configuration: validate it, send one prompt per agent, show the answers, estimate memory and time.
 
@@ -39,10 +40,12 @@ def check(
         return
     stdout.print(f"{config}: valid")
     for name, agent in findings["agents"].items():
-        stdout.rule(f"agent {name}: {agent['output_tokens']} tokens, {agent['finish_reason']}, {agent['verdict']}")
-        write(agent["prompt"])
+        stdout.rule(
+            f"agent {named(name)}: {agent['output_tokens']} tokens, {agent['finish_reason']}, {agent['verdict']}"
+        )
+        write(block(agent["prompt"]))
         stdout.rule("answer")
-        write(agent["answer"])
+        write(block(agent["answer"]))
     stdout.rule("estimates")
     for name, policy in findings["policies"].items():
         stdout.print(
@@ -78,7 +81,7 @@ async def _check(config: RunConfig) -> dict[str, Any]:
         for name, agent in team.agents.items():
             prompt = team.prompter.first_attempt(problem, agent.role)
             completion = await agent.backend.generate(prompt, agent.sampling.seeded(config.seed))
-            program = team.prompter.parse(completion.text, problem)
+            program = team.prompter.read(completion.text, problem).program
             verdict = await team.sandbox.judge(program, problem.public)
             agents[name] = {
                 "prompt": "\n\n".join(m.content for m in prompt),

@@ -5,8 +5,10 @@ from __future__ import annotations
 import sys
 from collections.abc import Iterator
 from io import TextIOWrapper
+from typing import Any
 
 import typer
+from typer.core import TyperCommand
 
 from mars2 import __version__
 from mars2.cli import (
@@ -24,7 +26,7 @@ from mars2.cli import (
     train_reward,
     view,
 )
-from mars2.cli.output import fail
+from mars2.cli.output import fail, keep_stdout
 from mars2.core.errors import Mars2Error, UserError
 
 app = typer.Typer(
@@ -37,6 +39,19 @@ app = typer.Typer(
 )
 for module in (train, sft, evaluate, solve, serve, judge, problems, recipes, report, view, train_reward, check, doctor):
     module.register(app)
+
+
+class _Command(TyperCommand):
+    """A command whose stdout is the user's alone. Help is printed before, by the parser."""
+
+    def invoke(self, ctx: Any) -> Any:
+        keep_stdout()
+        return super().invoke(ctx)
+
+
+for group in (app, *(group.typer_instance for group in app.registered_groups if group.typer_instance)):
+    for command in group.registered_commands:
+        command.cls = _Command
 
 
 def _print_version(wanted: bool) -> None:

@@ -4,13 +4,18 @@ from __future__ import annotations
 
 import asyncio
 import json
+import os
+import signal
 import sys
 from collections.abc import Coroutine, Mapping
-from typing import Any, TypeVar
+from io import TextIOWrapper
+from typing import Any, NoReturn, TypeVar
 
 from rich.console import Console
 from rich.table import Table
 
+from mars2.core.errors import UserError
+from mars2.core.foreign_text import printable
 from mars2.reports.evaluations import interval as interval_of
 
 T = TypeVar("T")
@@ -18,30 +23,76 @@ T = TypeVar("T")
 # Texts of problems, programs and servers, such as [/INST], :x: and [v2], are printed as they are: they are no markup.
 PLAIN: Mapping[str, Any] = {"markup": False, "emoji": False, "highlight": False}
 
-stdout = Console(**PLAIN)
+
+class _Results(Console):
+    def on_broken_pipe(self) -> NoReturn:
+        _give_up_results()
+        raise SystemExit(1)
+
+
+stdout = _Results(**PLAIN)
 stderr = Console(stderr=True, **PLAIN)
 
 
+def keep_stdout() -> None:
+    """Keep stdout for results: what engines, libraries and child processes write there from now on goes to stderr.
+
+    This holds until the process ends, so also for what is written at its end. Where stdout is not the process's own, as
+    in a notebook, nothing is changed.
+    """
+    if not isinstance(sys.stdout, TextIOWrapper) or sys.stdout.fileno() != 1:
+        return
+    sys.stdout.flush()
+    kept = os.dup(1)
+    os.dup2(os.open(os.devnull, os.O_WRONLY) if sys.stderr is None else 2, 1)
+    stdout.file = os.fdopen(kept, "w", encoding=sys.stdout.encoding, errors="backslashreplace")
+    sys.stdout.reconfigure(line_buffering=True)
+
+
 def write(text: str) -> None:
-    """Print programs, prompts and statements on stdout without rich, which would expand their tabs."""
-    sys.stdout.write(text if text.endswith("\n") else f"{text}\n")
+    """Print programs, prompts and statements on stdout, at once and without rich, which would expand their tabs.
+
+    Raises:
+        UserError: stdout is closed or full.
+    """
+    if sys.stdout is None:
+        raise UserError("standard output is closed; leave it open")
+    try:
+        stdout.file.write(text if text.endswith("\n") else f"{text}\n")
+        stdout.file.flush()
+    except OSError as error:
+        _give_up_results()
+        if isinstance(error, BrokenPipeError):
+            raise
+        raise UserError(f"standard output: {error.strerror}; write the results elsewhere") from None
+
+
+def _give_up_results() -> None:
+    """What could not be written is not tried again at the end."""
+    os.dup2(os.open(os.devnull, os.O_WRONLY), stdout.file.fileno())
 
 
 def print_json(data: Mapping[str, Any]) -> None:
     """One JSON object on stdout."""
-    sys.stdout.write(json.dumps(data, indent=2, ensure_ascii=True, default=str) + "\n")
+    write(json.dumps(data, indent=2, ensure_ascii=True, default=str))
 
 
 def say(text: str) -> None:
-    """Print a line for people, on stderr."""
-    stderr.print(text, soft_wrap=True)
+    """Print lines for people, on stderr."""
+    stderr.print("\n".join(map(printable, text.split("\n"))), soft_wrap=True)
 
 
-def fail(error: BaseException, code: int) -> None:
+def fail(error: BaseException, code: int) -> NoReturn:
     """Print an error in one line and leave."""
-    message = " ".join(str(error).split()) or type(error).__name__
+    message = printable(" ".join(str(error).split())) or type(error).__name__
     sys.stderr.write(f"mars2: error: {message}\n")
     sys.exit(code)
+
+
+def end_on_signals() -> None:
+    """SIGINT and SIGTERM end the command as Ctrl-C does, also in the background, where shells have SIGINT ignored."""
+    for number in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(number, signal.default_int_handler)
 
 
 def run_async(work: Coroutine[Any, Any, T], *, when_interrupted: str) -> T:

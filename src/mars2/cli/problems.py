@@ -10,6 +10,7 @@ import typer
 
 from mars2.cli.output import print_json, run_async, say, stdout, write
 from mars2.core.errors import ProblemError, UserError
+from mars2.core.foreign_text import block, named, quoted
 from mars2.core.problem import Problem
 
 HELP = "Show, validate and convert problems."
@@ -79,16 +80,17 @@ def show(
     if as_json:
         print_json(facts | {"prompt": [{"role": m.role, "content": m.content} for m in prompt]})
         return
-    stdout.rule(f"{first.id}: what an agent is asked")
+    stdout.rule(f"{named(first.id)}: what an agent is asked")
     for message in prompt:
         stdout.print(f"[{message.role}]", style="dim")
-        write(message.content)
+        write(block(message.content))
     stdout.rule("not shown to agents")
     limits = first.limits
     stdout.print(
-        f"{facts['num_public']} public and {facts['num_hidden']} hidden tests, comparison {facts['comparison']}, "
+        f"{facts['num_public']} public and {facts['num_hidden']} hidden tests, "
         f"limits {limits.cpu_s:g} s CPU, {limits.memory_mib} MiB"
     )
+    stdout.print(f"comparison {facts['comparison']}: {facts['rule']}", soft_wrap=True, highlight=False)
     if len(loaded.problems) > 1:
         say(f"the first of {len(loaded.problems)}; for another one add its id, as in {problem}:ID")
 
@@ -117,13 +119,13 @@ def validate(
     else:
         stdout.print(loaded.summary(), soft_wrap=True)
         for dropped in loaded.dropped:
-            line = f"  {dropped.id}: {dropped.reason}" + (f": {dropped.detail}" if dropped.detail else "")
-            stdout.print(line, soft_wrap=True)
+            detail = f": {quoted(dropped.detail)}" if dropped.detail else ""
+            stdout.print(f"  {named(dropped.id)}: {dropped.reason}{detail}", soft_wrap=True)
         if judge and with_solution:
             right = len(with_solution) - len(wrong)
             stdout.print(f"{right} of {len(with_solution)} reference solutions pass every test")
         for failed in wrong:
-            line = f"  {failed['id']}: {failed['verdict']}: {failed['detail']}"
+            line = f"  {named(failed['id'])}: {failed['verdict']}: {quoted(failed['detail'])}"
             stdout.print(line, soft_wrap=True)
     if not loaded.problems and not loaded.dropped:
         raise ProblemError(f"{problems}: holds no problems")
@@ -193,12 +195,16 @@ def _standard_input() -> str:
 
 
 def _facts(problem: Problem) -> dict[str, Any]:
+    from mars2.sandbox.worker.supervisor.comparison import RULES
+
+    named = problem.comparison if isinstance(problem.comparison, str) else None
     return {
         "id": problem.id,
         "num_public": len(problem.public_tests),
         "num_hidden": len(problem.hidden_tests),
         "entry_point": problem.entry_point,
-        "comparison": problem.comparison if isinstance(problem.comparison, str) else "a checker of its own",
+        "comparison": named or "checker",
+        "rule": RULES[named] if named else "the problem's own function check(input, expected, actual) decides",
     }
 
 

@@ -14,6 +14,7 @@ from rich.table import Table
 
 from mars2.cli.output import say
 from mars2.core.events import Event, Metrics, Note, Opened, Told
+from mars2.core.foreign_text import named, printable
 
 AGENT_COLUMNS = {
     "reward": "reward_mean",
@@ -106,7 +107,7 @@ class LiveView:
             case "set_aside":
                 self._say(f"older {payload['what']} set aside: {payload['folder']}")
             case "search_started":
-                self._start(f"solve {payload['problem']}", payload["num_nodes"], payload.get("num_done", 0))
+                self._start(f"solve {named(payload['problem'])}", payload["num_nodes"], payload.get("num_done", 0))
             case "measured":  # what a search that stopped early did not use is done as well
                 self._advance(max(0, payload["max_nodes"] - payload["num_nodes"]))
             case "training_started":
@@ -145,7 +146,7 @@ class LiveView:
 
     def _say(self, text: str) -> None:
         self._last_line = time.monotonic()
-        self.console.print(text, soft_wrap=True)
+        self.console.print(printable(text), soft_wrap=True)
 
     def _refresh(self) -> None:
         if self._live is not None:

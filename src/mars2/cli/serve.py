@@ -10,7 +10,8 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from mars2.cli.addresses import is_loopback
-from mars2.cli.output import run_async, say
+from mars2.cli.output import end_on_signals, run_async, say
+from mars2.config.load import parse_settings
 from mars2.core.errors import ConfigError
 
 if TYPE_CHECKING:
@@ -58,10 +59,18 @@ def serve(
     api_key_env: Annotated[
         str, typer.Option(help="Environment variable with the key that clients must send; unset: no key.")
     ] = "MARS2_API_KEY",
+    allow_origin: Annotated[
+        list[str] | None,
+        typer.Option(help="A web site whose pages may ask (CORS), such as https://app.example; repeatable."),
+    ] = None,
     seed: Annotated[int, typer.Option(help="Of requests that bring none.")] = 0,
+    set_: Annotated[
+        list[str] | None, typer.Option("--set", help="KEY=VALUE, for example sandbox.limits.cpu_s=10.")
+    ] = None,
 ) -> None:
     from mars2.jobs.solve import solve_setup
 
+    end_on_signals()
     api_key = os.environ.get(api_key_env) or None
     if api_key is None and not is_loopback(host):
         say(f"warning: listening on {host} without a key: anybody who reaches it can run searches; set {api_key_env}")
@@ -75,7 +84,7 @@ def serve(
         max_tokens=max_tokens,
         seed=seed,
         keep_going=keep_going,
-        settings={"rollout.lockstep": False},
+        settings=parse_settings(set_) | {"rollout.lockstep": False},
     )
     run_async(
         _serve(
@@ -85,6 +94,7 @@ def serve(
             max_searches=max_searches,
             max_request_bytes=max_request_kib * 1024,
             api_key=api_key,
+            origins=allow_origin or (),
         ),
         when_interrupted="stopped",
     )

@@ -21,6 +21,7 @@ from mars2.config.load import parse_as, read_yaml
 from mars2.config.resume import changed_keys
 from mars2.config.sft import SftConfig
 from mars2.core.errors import ConfigError
+from mars2.core.files import write_json
 from mars2.core.optional import need
 from mars2.jobs.run_folder import set_aside
 
@@ -115,7 +116,7 @@ def _prepare_folder(config: SftConfig, *, resume: bool, fresh: bool) -> dict[str
             )
         say(f"older folder set aside: {set_aside(folder)}")
     folder.mkdir(parents=True, exist_ok=True)
-    saved.write_text(json.dumps(config.as_dict() | {DIGEST: digest}, indent=2) + "\n", encoding="utf-8")
+    write_json(saved, config.as_dict() | {DIGEST: digest})
     return None
 
 
@@ -142,7 +143,7 @@ def _run(config: SftConfig, *, resume: bool) -> dict[str, Any]:
         say(f"resumed after step {trainer.steps_done}")
     elif (before := trainer.validation_loss()) is not None:
         say(f"validation loss before: {before:.4f}")
-    (config.out / BEFORE).write_text(json.dumps(before), encoding="utf-8")
+    write_json(config.out / BEFORE, before)
     after = before
     with TensorBoardListener(config.out / "tensorboard") as board, _progress(trainer) as show, _stop_signals() as stop:
         if trainer.steps_done == 0 and before is not None:
@@ -170,7 +171,7 @@ def _run(config: SftConfig, *, resume: bool) -> dict[str, Any]:
         "validation_loss": after,
         "wall_s": round(time.monotonic() - started, 1),
     }
-    (config.out / "summary.json").write_text(json.dumps(summary, indent=2) + "\n", encoding="utf-8")
+    write_json(config.out / "summary.json", summary)
     shutil.rmtree(config.out / CHECKPOINTS, ignore_errors=True)
     return summary
 

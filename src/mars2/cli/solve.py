@@ -12,6 +12,7 @@ from mars2.cli.output import print_json, run_async, say, stderr, write
 from mars2.cli.progress import LiveView
 from mars2.config.load import parse_settings
 from mars2.core.errors import ConfigError
+from mars2.core.foreign_text import quoted
 from mars2.jobs.run_folder import RUNS
 
 if TYPE_CHECKING:
@@ -128,7 +129,7 @@ def _new_folder(problem_id: str) -> Path:
 
 def _print(solution: Solution) -> None:
     if solution.program is None:
-        say(f"no program was written ({solution.stop_reason}{': ' + solution.error if solution.error else ''})")
+        say(f"no program was written ({solution.stop_reason}{': ' + quoted(solution.error) if solution.error else ''})")
     else:
         write(solution.program)
     if solution.public:
@@ -141,7 +142,7 @@ def _print(solution: Solution) -> None:
     spent = f"{len(solution.tree)} programs, {solution.output_tokens} tokens, {solution.wall_s:.1f} s"
     say(f"{spent}, {solution.stop_reason}" + (f"; written by {solution.agent}" if solution.agent else ""))
     for name, error in solution.lost_agents.items():
-        say(f"agent {name} kept failing and was given up: {error}")
+        say(f"agent {name} kept failing and was given up: {quoted(error)}")
     if len(solution.usage) > 1 or solution.cost or solution.num_failed_calls:
         for name, used in solution.usage.items():
             say(

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import time
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -14,6 +13,7 @@ from mars2.cli.output import print_json, say
 from mars2.config.load import parse_as, read_yaml
 from mars2.config.reward_model import RewardModelConfig
 from mars2.core.errors import ConfigError, StoreError
+from mars2.core.files import write_json
 from mars2.core.problem import Problem
 from mars2.core.tree import Tree
 from mars2.jobs.run_folder import commit, open_run, set_aside
@@ -169,7 +169,7 @@ def _train(config: RewardModelConfig, trees: Sequence[Tree], problems: Mapping[s
     reloaded = load_reward_model(config.out, device=device)
     if reloaded.logits(data["test"].sequences[:8]) != model.logits(data["test"].sequences[:8]):
         raise StoreError(f"{config.out} does not give the same scores when it is read back; is the disk sound?")
-    (config.out / "summary.json").write_text(json.dumps(summary, indent=2) + "\n", encoding="utf-8")
+    write_json(config.out / "summary.json", summary)
     page = write_page(
         f"Reward model {config.out.name}",
         _rows(summary),

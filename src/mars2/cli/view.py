@@ -11,7 +11,7 @@ from typing import Annotated
 import typer
 
 from mars2.cli.addresses import is_loopback
-from mars2.cli.output import say
+from mars2.cli.output import end_on_signals, say
 from mars2.core.errors import ConfigError
 from mars2.jobs.run_folder import open_store
 from mars2.store.run_store import RunStore
@@ -42,6 +42,7 @@ def view(
     from mars2.reports.live import LivePage
     from mars2.reports.live_server import LiveServer
 
+    end_on_signals()
     open_store(run).close()
     page = LivePage(run, lambda: _at_one_moment(run))
     try:

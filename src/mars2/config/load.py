@@ -19,7 +19,8 @@ from pydantic import TypeAdapter, ValidationError
 from mars2.config.run import RunConfig
 from mars2.config.search import SearchConfig, parse_strategy
 from mars2.config.values import Section, is_mapping
-from mars2.core.errors import ConfigError, OptionError
+from mars2.core.errors import ConfigError
+from mars2.core.explain import Place, explain
 from mars2.recipes import Recipe, all_recipes
 
 Options = TypeVar("Options", bound=Section)
@@ -73,7 +74,10 @@ def _checked(kind: type[Options], data: dict[str, Any]) -> Options:
     try:
         return _adapter(kind).validate_python(data)
     except ValidationError as error:
-        raise ConfigError(_explain(error, data, kind)) from None
+        mistakes = error.errors(include_url=False)
+        more = f" (and {len(mistakes) - 1} more)" if len(mistakes) > 1 else ""
+        found = explain(mistakes, data, lambda place: _valid_names(place, kind), whole="config")
+        raise ConfigError(found.line + more) from None
 
 
 @cache
@@ -167,55 +171,10 @@ def _put(data: dict[str, Any], key: str, value: Any) -> None:
     place[last] = str(value) if isinstance(value, Path) else value
 
 
-def _explain(error: ValidationError, data: dict[str, Any], kind: type[Any]) -> str:
-    """The first mistake, in one line; unknown keys first, since they often cause the others."""
-    unknown = ("extra_forbidden", "unexpected_keyword_argument")
-    mistakes = sorted(error.errors(), key=lambda e: e["type"] not in unknown)
-    first = mistakes[0]
-    path = _path_in_data(first["loc"], data, names_a_section=first["type"] == "value_error")
-    value = first["input"]
-    context = first.get("ctx", {})
-    more = f" (and {len(mistakes) - 1} more)" if len(mistakes) > 1 else ""
-    match first["type"]:
-        case "extra_forbidden" | "unexpected_keyword_argument":
-            names = _valid_names(first["loc"], kind)
-            near = difflib.get_close_matches(str(first["loc"][-1]), names, n=1, cutoff=0.5)
-            remedy = f"did you mean {near[0]!r}?" if near else f"valid keys here: {', '.join(names)}"
-            return f"{path}: unknown key; {remedy}{more}"
-        case "missing":
-            return f"{path}: missing; add it{more}"
-        case "value_error":
-            reason = context.get("error", first["msg"])
-            return str(reason.under(path) if isinstance(reason, OptionError) else reason) + more
-        case "union_tag_not_found":
-            return f"{path}: {context['discriminator']} is missing; add it{more}"
-        case "union_tag_invalid":
-            path = f"{path}.{context['discriminator'].strip(chr(39))}"
-            return f"{path} must be one of {context['expected_tags']}, got {context['tag']!r}{more}"
-        case _:
-            message = first["msg"][0].lower() + first["msg"][1:]
-            return f"{path}: got {value!r}; {message}{more}"
-
-
-def _path_in_data(loc: tuple[int | str, ...], data: Any, *, names_a_section: bool) -> str:
-    """The dotted key as the user wrote it: pydantic's `loc` less the tags of unions. The last may be missing there."""
-    names: list[str] = []
-    place = data
-    for i, part in enumerate(loc):
-        may_be_absent = i == len(loc) - 1 and not names_a_section
-        if isinstance(place, dict) and (part in place or may_be_absent):
-            names.append(str(part))
-            place = cast("dict[Any, Any]", place).get(part)
-        elif isinstance(place, list) and isinstance(part, int) and part < len(cast("list[Any]", place)):
-            names.append(str(part))
-            place = cast("list[Any]", place)[part]
-    return ".".join(names)
-
-
-def _valid_names(loc: tuple[int | str, ...], kind: type[Any]) -> list[str]:
-    """Names of the options of the section in which `loc` ends."""
+def _valid_names(place: Place, kind: type[Any]) -> list[str]:
+    """Names of the options of the section at `place`."""
     kinds: list[Any] = [kind]
-    for part in loc[:-1]:
+    for part in place:
         step: list[Any] = []
         for kind in kinds:
             if is_dataclass(kind):

@@ -9,8 +9,10 @@ from annotated_types import Ge, Gt, Le
 
 from mars2.core.bounds import check_bounds
 
-NamedComparison = Literal["exact", "tolerant", "tokens", "unordered"]
-"""How an output is compared: exact (LiveCodeBench's rule), tolerant (1e-6), tokens (white space ignored), unordered."""
+NamedComparison = Literal[
+    "exact", "tolerant", "tokens", "unordered", "livecodebench", "apps", "apps_wrapped", "codecontests"
+]
+"""How an output is compared; the rules are in `mars2.sandbox.worker.supervisor.comparison`."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import json
 import re
 import tempfile
 import time
@@ -19,6 +18,7 @@ from mars2.config.resume import changed_keys
 from mars2.config.run import RunConfig
 from mars2.core.errors import ConfigError
 from mars2.core.events import Listener, Note, nobody
+from mars2.core.files import write_json
 from mars2.core.problem import Problem
 from mars2.core.usage import usage_by_agent
 from mars2.jobs.evaluation import EvaluationResult
@@ -243,7 +243,7 @@ async def run_evaluation(
         write_csv(folder / "problems.csv", problem_rows(results.reported))
         shown = ("n_problems", "n_seeds", "budget", "first_attempts", "results", "differences")
         recorder.note("comparison", **{name: summary[name] for name in shown})
-        (folder / "summary.json").write_text(json.dumps(summary, indent=2) + "\n", encoding="utf-8")
+        write_json(folder / "summary.json", summary)
         recorder.note("run_finished", wall_s=summary["wall_s"])
         write_report(folder, store)
         error = None

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import json
 import threading
 import time
 from collections.abc import Mapping
@@ -16,6 +15,7 @@ from mars2.config.resume import changed_keys
 from mars2.config.run import RunConfig
 from mars2.core.errors import ConfigError
 from mars2.core.events import Listener, Note, nobody
+from mars2.core.files import write_json
 from mars2.core.serial import tree_hash
 from mars2.jobs.run_folder import RUNS, commit, is_begun, open_run, open_store, set_aside
 from mars2.jobs.running import blocking, job
@@ -131,7 +131,7 @@ async def _work(config: RunConfig, folder: Path, store: RunStore, on_event: List
         seed=config.seed,
         run=str(folder),
     )
-    (folder / "summary.json").write_text(json.dumps(summary, indent=2) + "\n", encoding="utf-8")
+    write_json(folder / "summary.json", summary)
     recorder.note("run_finished", wall_s=summary["wall_s"], tree_hash=summary["tree_hash"])
     write_report(folder, store)
     return summary

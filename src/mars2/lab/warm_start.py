@@ -5,7 +5,6 @@ from __future__ import annotations
 import argparse
 import hashlib
 import os
-import shutil
 import subprocess
 import sys
 from collections.abc import Callable, Sequence
@@ -15,6 +14,7 @@ from importlib.metadata import version
 from pathlib import Path
 
 from mars2.core.errors import ConfigError, Mars2Error
+from mars2.core.files import atomic
 from mars2.lab.policies import POLICIES
 
 DEFAULT_CACHE = Path("~/.cache/mars2/lab")
@@ -59,11 +59,14 @@ def cache_key(name: str, seed: int) -> str:
 
 
 def _train_apart(name: str, seed: int, folder: Path, progress: Progress | None) -> None:
-    """Run this module as a program to make `folder`; only a finished folder ever has that name."""
-    partial = folder.with_name(f"{folder.name}.{os.getpid()}.partial")
-    shutil.rmtree(partial, ignore_errors=True)
-    partial.mkdir(parents=True)
-    command = [sys.executable, "-m", "mars2.lab.warm_start", name, str(seed), str(partial)]
+    """Run this module as a program to make `folder`; another process may be making the same one."""
+    with atomic(folder, is_shared=True) as partial:
+        partial.mkdir(parents=True)
+        _run(name, seed, partial, progress)
+
+
+def _run(name: str, seed: int, folder: Path, progress: Progress | None) -> None:
+    command = [sys.executable, "-m", "mars2.lab.warm_start", name, str(seed), str(folder)]
     process = subprocess.Popen(
         command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, env={**os.environ, **_ONE_THREAD}
     )
@@ -78,13 +81,10 @@ def _train_apart(name: str, seed: int, folder: Path, progress: Progress | None) 
                 progress(name, float(value))
         if process.wait() != 0:
             raise WarmStartError(f"warm start of {name} failed:\n{''.join(said[-20:])}")
-        if not folder.exists():  # another process may have been faster; the folders are the same
-            partial.rename(folder)
     finally:
         if process.poll() is None:
             process.kill()
             process.wait()
-        shutil.rmtree(partial, ignore_errors=True)
 
 
 def main() -> None:

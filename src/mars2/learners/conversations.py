@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -10,6 +11,7 @@ from typing import Any, Literal
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from mars2.core.errors import ConfigError
+from mars2.core.explain import explain
 
 SIMPLE_TEMPLATE = (
     "{% for m in messages %}"
@@ -62,12 +64,16 @@ def read_conversations(path: Path) -> list[tuple[int, Conversation]]:
     for number, line in enumerate(lines, start=1):
         if not line.strip():
             continue
+        data: Any = None
         try:
-            conversation = Conversation.model_validate_json(line)
+            data = json.loads(line)
+            conversation = Conversation.model_validate(data)
         except ValidationError as error:
-            first = error.errors()[0]
-            where = ".".join(map(str, first["loc"]))
-            bad.append(f"line {number}: {where + ': ' if where else ''}{first['msg']}")
+            mistake = explain(error.errors(include_url=False), data, whole="line")
+            bad.append(f"line {number}: {mistake.line}")
+            continue
+        except (ValueError, RecursionError) as error:
+            bad.append(f"line {number}: not JSON: {error}")
             continue
         if not any(m.role == "assistant" and m.content.strip() for m in conversation.messages):
             bad.append(f"line {number}: messages hold nothing by the assistant to learn from")

@@ -7,9 +7,9 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from mars2.core.errors import StoreError
+from mars2.core.files import atomic
 from mars2.core.protocols import Metrics, Snapshot
 from mars2.core.sample import TrainingSample
-from mars2.learners.checkpoint import written_atomically
 from mars2.learners.checks import check_batch
 from mars2.learners.metrics import sample_metrics
 
@@ -37,7 +37,8 @@ class RecordingLearner:
         return Snapshot(self.policy, self._version, state={})
 
     def save(self, folder: Path) -> None:
-        with written_atomically(folder) as partial:
+        with atomic(folder) as partial:
+            partial.mkdir(parents=True)
             (partial / "learner.json").write_text(json.dumps({"policy": self.policy, "version": self._version}))
 
     def restore(self, folder: Path) -> None:

@@ -17,10 +17,10 @@ from torch import Tensor
 
 from mars2.config.sft import SftConfig
 from mars2.core.errors import StoreError
+from mars2.core.files import atomic, flush_to_disk
 from mars2.core.protocols import Metrics
 from mars2.core.seeds import stream
 from mars2.learners.batching import OVERHEAD_TOKENS, cut_by_budget
-from mars2.learners.checkpoint import flush_folder, written_atomically
 from mars2.learners.conversations import Example
 from mars2.learners.optimizer import GuardedOptimizer
 from mars2.learners.policy_model import PolicyModel
@@ -149,7 +149,8 @@ class SftTrainer:
 
     def save(self, folder: Path) -> None:
         """Write a checkpoint, all or nothing: `model/`, optimizer and place in the data."""
-        with written_atomically(folder) as unfinished:
+        with atomic(folder) as unfinished:
+            unfinished.mkdir(parents=True)
             self.model.save(unfinished)
             state = {"steps_done": self.steps_done, **self._optimizer.save(unfinished)}
             (unfinished / _STATE).write_text(json.dumps(state))
@@ -170,10 +171,11 @@ class SftTrainer:
 
     def export(self, folder: Path) -> None:
         """Write the model's files straight into `folder`. Its config.json comes last: without it, it is no model."""
-        with written_atomically(folder / "export") as unfinished:
+        with atomic(folder / "export") as unfinished:
+            unfinished.mkdir(parents=True)
             self.model.save(unfinished)
         made = folder / "export" / "model"
         for path in sorted(made.iterdir(), key=lambda path: path.name == "config.json"):
             path.replace(folder / path.name)
         shutil.rmtree(folder / "export")
-        flush_folder(folder)
+        flush_to_disk(folder)

@@ -20,11 +20,11 @@ from mars2.config.objective import ClipObjectiveConfig, ObjectiveConfig
 from mars2.config.optimizer import OptimizerConfig
 from mars2.config.policies import LoraConfig
 from mars2.core.errors import ConfigError, StoreError
+from mars2.core.files import atomic
 from mars2.core.protocols import Metrics, Snapshot
 from mars2.core.sample import TrainingSample
 from mars2.core.seeds import derive_seed, stream
 from mars2.learners.batching import MicroBatch, make_micro_batches
-from mars2.learners.checkpoint import written_atomically
 from mars2.learners.checks import check_batch, check_trainable
 from mars2.learners.flops import peak_flops, training_flops
 from mars2.learners.losses.seam import TokenStatistics
@@ -209,7 +209,8 @@ class TorchLearner:
 
     def save(self, folder: Path) -> None:
         """Write `model/` (a Hugging Face folder with tokenizer), `optimizer.pt` and `learner.json`, all or nothing."""
-        with written_atomically(folder) as unfinished:
+        with atomic(folder) as unfinished:
+            unfinished.mkdir(parents=True)
             self._model.save(unfinished)
             state = {
                 "policy": self.policy,

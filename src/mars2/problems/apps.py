@@ -6,14 +6,14 @@ import re
 from dataclasses import replace
 from typing import Any
 
-from mars2.core.problem import Limits, Problem, Test
-from mars2.problems.cases import call_tests, method_name, parse_cell, split, stdio_test
-from mars2.problems.implied import IMPLIED_IMPORTS
+from mars2.core.problem import Limits, NamedComparison, Problem, Test
+from mars2.problems.cases import apps_rule, call_tests, method_name, parse_cell, split, stdio_test
+from mars2.problems.implied import APPS_PREAMBLE
 from mars2.problems.loaded import Row, RowFault, RowFormat, optional_text, text_field
 
 
-def tests_of(cell: Any) -> tuple[tuple[Test, ...], str | None]:
-    """(tests, function) of a cell ``{"inputs": […], "outputs": […], "fn_name": …}``, as JSON text or data.
+def tests_of(cell: Any) -> tuple[tuple[Test, ...], str | None, NamedComparison]:
+    """(tests, function, rule) of a cell ``{"inputs": […], "outputs": […], "fn_name": …}``, as JSON text or data.
 
     Raises:
         RowFault: malformed, or no tests.
@@ -27,14 +27,16 @@ def tests_of(cell: Any) -> tuple[tuple[Test, ...], str | None]:
     if not inputs:
         raise RowFault("no tests")
     if function:
-        return call_tests(function, inputs, outputs), function
-    return tuple(map(stdio_test, inputs, outputs)), None
+        if isinstance(function, str):
+            function = function.removeprefix("Solution.")
+        return call_tests(function, inputs, outputs), function, apps_rule(function, outputs)
+    return tuple(map(stdio_test, inputs, outputs)), None, "apps"
 
 
 def _to_problem(row: Row, problem_id: str) -> Problem:
     statement = text_field(row, "question").strip()
     starter_code = optional_text(row, "starter_code")
-    tests, function = tests_of(row.get("input_output"))
+    tests, function, rule = tests_of(row.get("input_output"))
     public, hidden = split(tests, statement)
     return Problem(
         id=problem_id,
@@ -44,8 +46,9 @@ def _to_problem(row: Row, problem_id: str) -> Problem:
         entry_point=method_name(function, starter_code),
         starter_code=starter_code,
         limits=_limits(row),
+        comparison=rule,
         metadata={name: row[name] for name in ("difficulty", "source", "url") if row.get(name)}
-        | {"implied_imports": IMPLIED_IMPORTS},
+        | {"implied_imports": APPS_PREAMBLE},
     )
 
 

@@ -2,29 +2,42 @@
 
 from __future__ import annotations
 
+import ast
 import json
 from collections.abc import Sequence
+from decimal import Decimal
 from typing import Any
 
-from mars2.core.problem import CallTest, StdioTest, Test
+from mars2.core.problem import CallTest, NamedComparison, StdioTest, Test
 from mars2.problems.loaded import RowFault
 from mars2.problems.values import decode
 
 MAX_PUBLIC = 3
+_MOST_LITERAL = 10_000_000  # characters of a cell that may be a Python literal: its syntax tree takes much memory
 
 
 def parse_cell(cell: Any, name: str) -> Any:
-    """The data in a cell that holds JSON text; a cell that holds data already is returned unchanged.
+    """The data in a cell that holds JSON text, or a Python literal; a cell that holds data is returned unchanged.
 
     Raises:
-        RowFault: not JSON, or an integer longer than Python reads.
+        RowFault: neither.
     """
     if not isinstance(cell, str):
         return cell
     try:
-        return json.loads(cell)
+        return json.loads(cell, parse_int=_integer)
     except (ValueError, RecursionError) as error:
+        try:  # some rows are written with Python's `repr`
+            if len(cell) <= _MOST_LITERAL and cell.lstrip()[:1] in "[{":
+                return ast.literal_eval(cell.strip())
+        except (ValueError, SyntaxError, RecursionError, MemoryError, TypeError):
+            pass
         raise RowFault("malformed JSON", f"{name}: {error}") from None
+
+
+def _integer(digits: str) -> int:
+    """An integer of any length: `int` refuses long text."""
+    return int(digits) if len(digits) < 4000 else int(Decimal(digits))
 
 
 def stdio_test(given: Any, expected: Any) -> StdioTest:
@@ -35,12 +48,12 @@ def stdio_test(given: Any, expected: Any) -> StdioTest:
 def call_tests(function: Any, inputs: Sequence[Any], outputs: Sequence[Any]) -> tuple[Test, ...]:
     """Tests that call `function` with each list of arguments. Values are JSON data.
 
-    APPS and TACO mostly wrap a returned value in a list. If every output is a list of one element, it is unwrapped. A
+    APPS and TACO mostly wrap a returned value in a list. If the results are `wrapped`, that list is taken off. A
     dictionary whose keys all look like integers gets integer keys, because JSON cannot write those.
     """
     if not isinstance(function, str):
         raise RowFault("malformed tests", "the function's name is not text")
-    wrapped = all(isinstance(output, list) and len(output) == 1 for output in outputs)
+    wrapped = are_wrapped(outputs)
     tests: list[Test] = []
     for given, output in zip(inputs, outputs, strict=True):
         if not isinstance(given, list):
@@ -51,6 +64,16 @@ def call_tests(function: Any, inputs: Sequence[Any], outputs: Sequence[Any]) -> 
         except ValueError as error:
             raise RowFault("malformed tests", str(error)) from None
     return tuple(tests)
+
+
+def are_wrapped(outputs: Sequence[Any]) -> bool:
+    """Whether every expected result is a list of one element, which may or may not belong to the result."""
+    return all(isinstance(output, list) and len(output) == 1 for output in outputs)
+
+
+def apps_rule(function: str | None, outputs: Sequence[Any]) -> NamedComparison:
+    """The rule by which rows of this family are judged."""
+    return "apps_wrapped" if function and are_wrapped(outputs) else "apps"
 
 
 def split(tests: Sequence[Test], statement: str) -> tuple[tuple[Test, ...], tuple[Test, ...]]:
@@ -74,6 +97,8 @@ def _lines(value: Any) -> str:
             return "\n".join(map(_lines, value))
         except RecursionError:
             raise RowFault("malformed tests", "nested too deeply") from None
+    if type(value) is int:
+        return f"{Decimal(value):f}"  # `str` refuses integers of thousands of digits
     return value.replace("\r\n", "\n") if isinstance(value, str) else str(value)
 
 

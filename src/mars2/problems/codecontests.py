@@ -27,7 +27,7 @@ def _to_problem(row: Row, problem_id: str) -> Problem:
         public_tests=public,
         hidden_tests=hidden,
         limits=_limits(row),
-        comparison="tokens",
+        comparison="codecontests",
         metadata={name: row[name] for name in ("source", "difficulty", "cf_rating") if row.get(name)},
     )
 

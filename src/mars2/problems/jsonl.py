@@ -7,6 +7,7 @@ from collections.abc import Iterable, Iterator
 from pathlib import Path
 
 from mars2.core.errors import ProblemError
+from mars2.core.files import atomic
 from mars2.core.problem import Problem
 from mars2.problems.loaded import REPEATED_ID, Dropped, Loaded, RowFault
 from mars2.problems.reading import parse_json, read_text
@@ -48,11 +49,10 @@ def write_jsonl(problems: Iterable[Problem], path: Path) -> Loaded:
     Returns:
         What was written, and what was left out because `read_jsonl` would refuse it.
     """
-    partial = path.with_name(path.name + ".part")
     written: dict[str, Problem] = {}
     dropped: list[Dropped] = []
     try:
-        with partial.open("w", encoding="ascii", newline="\n") as file:
+        with atomic(path) as partial, partial.open("w", encoding="ascii", newline="\n") as file:
             for problem in problems:
                 name = problem.id.encode(errors="backslashreplace").decode()
                 try:
@@ -62,11 +62,8 @@ def write_jsonl(problems: Iterable[Problem], path: Path) -> Loaded:
                     written[problem.id] = problem
                 except RowFault as fault:
                     dropped.append(Dropped(name, fault.reason, fault.detail))
-        partial.replace(path)
     except OSError as error:
         raise ProblemError(f"{path}: cannot be written ({error.strerror}); choose another place") from None
-    finally:
-        partial.unlink(missing_ok=True)
     return Loaded(str(path), tuple(written.values()), tuple(dropped))
 
 

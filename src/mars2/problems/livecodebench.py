@@ -3,16 +3,18 @@
 from __future__ import annotations
 
 import base64
-import json
 import zlib
 from datetime import date, datetime
 from typing import Any
 
-from mars2.core.problem import CallTest, Problem, Test
+from mars2.core.problem import CallTest, Limits, Problem, Test
 from mars2.problems.cases import method_name, parse_cell, stdio_test
-from mars2.problems.implied import IMPLIED_IMPORTS
+from mars2.problems.implied import LIVECODEBENCH_PREAMBLE
 from mars2.problems.loaded import Row, RowFault, RowFormat, optional_text, text_field
 from mars2.problems.plain_pickle import loads
+
+LIMITS = Limits(cpu_s=6.0, memory_mib=4096)
+"""Of the official harness, which names 4 GB as the most memory (lcb_runner/evaluation/testing_util.py, run_test)."""
 
 MAX_TESTS_BYTES = 1 << 30
 """Private tests that unpack to more bytes are refused: they may be a decompression bomb."""
@@ -50,8 +52,10 @@ def _to_problem(row: Row, problem_id: str, day: date) -> Problem:
         hidden_tests=hidden,
         entry_point=method_name(function, starter_code),
         starter_code=starter_code,
+        limits=LIMITS,
+        comparison="livecodebench",
         metadata={name: row.get(name) for name in ("question_title", "platform", "difficulty", "contest_id")}
-        | {"contest_date": day.isoformat(), "implied_imports": IMPLIED_IMPORTS},
+        | {"contest_date": day.isoformat(), "implied_imports": LIVECODEBENCH_PREAMBLE},
     )
 
 
@@ -84,7 +88,6 @@ def _tests(cases: Any, function: str | None) -> tuple[Test, ...]:
 
 
 def _test(case: dict[str, Any], function: str | None) -> Test:
-    """A functional case has one JSON argument a line, and its result as JSON."""
     given, expected = case.get("input"), case.get("output")
     if not isinstance(given, str) or not isinstance(expected, str):
         raise RowFault("malformed tests", "input and output must be text")
@@ -92,7 +95,14 @@ def _test(case: dict[str, Any], function: str | None) -> Test:
         return stdio_test(given, expected)
     if not function:
         raise RowFault("functional tests without func_name")
-    try:
-        return CallTest(function, tuple(json.loads(line) for line in given.split("\n")), json.loads(expected))
-    except (ValueError, RecursionError) as error:
-        raise RowFault("malformed tests", str(error)) from None
+    return line_call(function, given, expected)
+
+
+def line_call(function: str, given: Any, expected: Any) -> CallTest:
+    """A functional case has one JSON argument a line, and its result as JSON.
+
+    Raises:
+        RowFault: some line is not JSON.
+    """
+    args = tuple(parse_cell(line, "input") for line in str(given).rstrip("\n").split("\n"))
+    return CallTest(function, args, parse_cell(expected, "output"))

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
+from mars2.core.errors import ProblemError
 from mars2.core.problem import AssertTest, CallTest, Problem, StdioTest, Test
 from mars2.problems.schema import is_function_name
 from mars2.problems.signature import with_types
@@ -67,18 +68,54 @@ class RowFormat:
         problems: dict[str, Problem] = {}
         dropped: list[Dropped] = []
         for number, row in enumerate(rows):
-            row_id = self.row_id(row, number).encode(errors="backslashreplace").decode()
+            row_id = self._id(row, number)
             try:
                 if not row_id:
                     raise RowFault("no id")
                 if row_id in problems:
                     raise RowFault(REPEATED_ID)
-                problems[row_id] = _checked(_typed(self.to_problem(row, row_id)))
+                problems[row_id] = self._problem(row, row_id)
             except RowFault as fault:
                 dropped.append(Dropped(row_id, fault.reason, fault.detail))
-            except _ROW_ERRORS as error:
-                dropped.append(Dropped(row_id, "malformed row", f"{type(error).__name__}: {error}"))
         return Loaded(source, tuple(problems.values()), tuple(dropped))
+
+    def load_one(self, source: str, rows: Iterable[Row], wanted: str) -> Loaded:
+        """The row with the id `wanted`; no other is made a problem. In a file of one row it may also be called 0.
+
+        Raises:
+            ProblemError: there is none, or it does not make a problem.
+        """
+        ids: list[str] = []
+        row: Row = {}
+        for number, row in enumerate(rows):
+            ids.append(self._id(row, number))
+            if ids[-1] == wanted:
+                break
+        else:
+            if len(ids) != 1 or wanted != f"{self.name}/0":
+                raise ProblemError(f'{source}: no problem "{wanted}"; it holds {named(ids)}')
+        try:
+            return Loaded(f"{source}:{ids[-1]}", (self._problem(row, ids[-1]),))
+        except RowFault as fault:
+            raise ProblemError(f"{source}: {ids[-1]} cannot be used: {fault}") from None
+
+    def _id(self, row: Row, number: int) -> str:
+        return self.row_id(row, number).encode(errors="backslashreplace").decode()
+
+    def _problem(self, row: Row, row_id: str) -> Problem:
+        """
+        Raises:
+            RowFault: the row does not make a problem.
+        """
+        try:
+            return _checked(_typed(self.to_problem(row, row_id)))
+        except _ROW_ERRORS as error:
+            raise RowFault("malformed row", f"{type(error).__name__}: {error}") from None
+
+
+def named(ids: Sequence[str]) -> str:
+    """The ids that a source has, in a few words."""
+    return f"{ids[0]} to {ids[-1]}" if len(ids) > 1 else ", ".join(ids) or "nothing"
 
 
 def _typed(problem: Problem) -> Problem:

@@ -4,37 +4,56 @@ from __future__ import annotations
 
 import ast
 import builtins
+import re
+from collections.abc import Callable
 
-from mars2.core.problem import AssertTest, CallTest, Problem, Test
+from mars2.core.problem import AssertTest, CallTest, Limits, Problem, Test
+from mars2.problems.evalplus import plus_tests
+from mars2.problems.evalplus_tests import LIMITS
 from mars2.problems.examples import literal, literal_call
 from mars2.problems.loaded import Row, RowFault, RowFormat, optional_text, reference_solution, text_field
 from mars2.problems.source import parse
 
 
-def _row_id(row: Row, number: int) -> str:
-    return f"mbpp/{row.get('task_id', f'row-{number}')}"
+def _row_id(name: str) -> Callable[[Row, int], str]:
+    """Ids `name`/NUMBER; EvalPlus writes the number as "Mbpp/511"."""
+    return lambda row, number: f"{name}/{str(row.get('task_id', f'row-{number}')).removeprefix('Mbpp/')}"
 
 
 def _to_problem(row: Row, problem_id: str) -> Problem:
     """A public ``assert f(literals) == literal`` becomes a `CallTest`, so that feedback can show what the program
-    returned. Hidden asserts are kept unchanged, each after the row's set-up code.
+    returned. Hidden asserts are kept unchanged, each after the row's set-up code. In a row of EvalPlus the hidden tests
+    are EvalPlus's.
     """
     text = text_field(row, "text", "prompt")
     if "task_id" not in row:
         raise RowFault("missing field", "task_id")
-    asserts = _strings(row, "test_list")
+    code, asserts = optional_text(row, "code"), _strings(row, "test_list")
+    if "plus_input" in row:  # a release file: the prompt is a docstring, with the statement and then an assert
+        text, asserts = _text_and_asserts(text)
+        code = optional_text(row, "canonical_solution")
     if not asserts:
         raise RowFault("no tests")
+    entry_point = optional_text(row, "entry_point") or entry_point_of(asserts, code)
+    plus = plus_tests(row, entry_point or "", code)
     setup = "\n".join([optional_text(row, "test_setup_code"), *_strings(row, "test_imports")]).strip()
     hidden = [*asserts[1:], *_strings(row, "challenge_test_list")]
     return Problem(
         id=problem_id,
         statement=text.strip(),
         public_tests=(_public_test(asserts[0], setup),),
-        hidden_tests=tuple(_assert_test(code, setup) for code in hidden),
-        entry_point=entry_point_of(asserts, optional_text(row, "code")),
-        metadata={"task_id": row["task_id"]} | reference_solution(optional_text(row, "code")),
+        hidden_tests=plus or tuple(_assert_test(code, setup) for code in hidden),
+        entry_point=entry_point,
+        limits=LIMITS if plus else Limits(),
+        metadata={"task_id": row["task_id"]} | reference_solution(code),
     )
+
+
+def _text_and_asserts(prompt: str) -> tuple[str, list[str]]:
+    text = prompt.strip().strip('"')
+    start = next((match.start() for match in re.finditer(r"^assert\b", text, re.MULTILINE)), len(text))
+    tree = parse(text[start:])
+    return text[:start], [ast.unparse(node) for node in tree.body if isinstance(node, ast.Assert)] if tree else []
 
 
 def entry_point_of(asserts: list[str], code: str = "") -> str | None:
@@ -77,6 +96,10 @@ def _strings(row: Row, name: str) -> list[str]:
     return [text.replace("\r\n", "\n").strip() for text in texts if text.strip()]
 
 
-MBPP = RowFormat("mbpp", _row_id, _to_problem)
+MBPP = RowFormat("mbpp", _row_id("mbpp"), _to_problem)
 """Rows: text, code, task_id, test_setup_code, test_list, challenge_test_list; or the sanitized edition's prompt,
-task_id, test_imports, test_list. Ids: "mbpp/511"."""
+task_id, test_imports, test_list; or EvalPlus's. Ids: "mbpp/511"."""
+
+MBPP_PLUS = RowFormat("mbppplus", _row_id("mbppplus"), _to_problem)
+"""Rows: task_id, prompt, and code, test_imports, test_list, test or canonical_solution, entry_point, base_input,
+plus_input, atol. Ids: "mbppplus/511"."""

@@ -18,14 +18,17 @@ from mars2.problems.codecontests import CODECONTESTS
 from mars2.problems.deepcoder import DEEPCODER
 from mars2.problems.file import SUFFIXES, load_file
 from mars2.problems.hub import hub_rows, livecodebench_files
-from mars2.problems.humaneval import HUMANEVAL, installed_file
+from mars2.problems.humaneval import HUMANEVAL, HUMANEVAL_PLUS, installed_file
 from mars2.problems.jsonl import check_jsonl, read_jsonl, write_jsonl
 from mars2.problems.livecodebench import livecodebench
-from mars2.problems.loaded import Dropped, Loaded, Row, RowFormat
-from mars2.problems.mbpp import MBPP
+from mars2.problems.loaded import Dropped, Loaded, Row, RowFormat, named
+from mars2.problems.mbpp import MBPP, MBPP_PLUS
 from mars2.problems.reading import read_rows
 
-FORMATS = {f.name: f for f in (HUMANEVAL, MBPP, livecodebench(), DEEPCODER, TACO, APPS, CODECONTESTS)}
+FORMATS = {
+    f.name: f
+    for f in (HUMANEVAL, MBPP, HUMANEVAL_PLUS, MBPP_PLUS, livecodebench(), DEEPCODER, TACO, APPS, CODECONTESTS)
+}
 _OPTIONS = ("version", "from", "to")
 _DAY_OR_MONTH = re.compile(r"\d{4}-\d\d(-\d\d)?")
 _WINDOW = re.compile(r"@(\d{4}-\d\d-\d\d)?\.\.(\d{4}-\d\d-\d\d)?$")
@@ -120,9 +123,10 @@ def _benchmark(name: str, rest: str) -> Loaded:
     prefix = f"{name}/"
     if version:
         source += f"?version={version}"
-    return _only(
-        rows_format.load(source, _rows(path, version)), wanted if not wanted or prefix in wanted else prefix + wanted
-    )
+    rows = _rows(path, version)
+    if wanted:
+        return rows_format.load_one(source, rows, wanted if prefix in wanted else prefix + wanted)
+    return rows_format.load(source, rows)
 
 
 def _from_hub(rest: str) -> Loaded:
@@ -212,12 +216,8 @@ def _only(loaded: Loaded, wanted: str) -> Loaded:
     found = tuple(problem for problem in loaded.problems if problem.id == wanted)
     if found:
         return Loaded(f"{loaded.source}:{wanted}", found)
-    for dropped in loaded.dropped:
-        if dropped.id == wanted:
-            raise ProblemError(f"{loaded.source}: {wanted} cannot be used: {dropped.reason} {dropped.detail}".rstrip())
     ids = [problem.id for problem in loaded.problems]
-    known = f"{ids[0]} to {ids[-1]}" if len(ids) > 1 else ", ".join(ids) or "nothing"
-    raise ProblemError(f'{loaded.source}: no problem "{wanted}"; it holds {known}')
+    raise ProblemError(f'{loaded.source}: no problem "{wanted}"; it holds {named(ids)}')
 
 
 def _path_and_id(text: str) -> tuple[Path, str]:

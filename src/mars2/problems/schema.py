@@ -3,22 +3,31 @@
 from __future__ import annotations
 
 import ast
-import difflib
 import re
 from collections.abc import Mapping
 from dataclasses import replace
 from typing import Annotated, Any
 
-from pydantic import BaseModel, ConfigDict, Discriminator, Field, StringConstraints, Tag, ValidationError
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    ConfigDict,
+    Discriminator,
+    Field,
+    StringConstraints,
+    Tag,
+    ValidationError,
+)
 
 from mars2.core.errors import ProblemError
+from mars2.core.explain import Place, explain, shown
 from mars2.core.problem import AssertTest, CallTest, Checker, Limits, NamedComparison, Problem, StdioTest, Test
 from mars2.problems.limits import LIMIT_NAMES, GivenLimits
 from mars2.problems.signature import types_fault, with_types
-from mars2.problems.values import HALF_CHARACTER, decode, encode, json_fault
+from mars2.problems.values import decode, encode, json_fault
 
 _LIMITS = Limits()
-_FUNCTION = r"^(?:Solution\.)?[A-Za-z_]\w*$"
+_FUNCTION = r"(?:Solution\.)?[A-Za-z_]\w*"
 
 
 Text = Annotated[str, StringConstraints(min_length=0)]
@@ -29,6 +38,21 @@ class _Model(BaseModel):
     model_config = ConfigDict(extra="forbid", strict=True)
 
 
+def is_function_name(name: Any) -> bool:
+    """Whether `name` can be an entry point: a function's name, or Solution.METHOD."""
+    return isinstance(name, str) and re.fullmatch(_FUNCTION, name) is not None
+
+
+def _function_name(name: str) -> str:
+    if not is_function_name(name):
+        raise ValueError("must be a function's name, or Solution.METHOD for a method of class Solution")
+    return name
+
+
+FunctionName = Annotated[str, AfterValidator(_function_name)]
+"""What an entry point can be."""
+
+
 class StdioModel(_Model):
     input: Text
     output: Text
@@ -37,17 +61,12 @@ class StdioModel(_Model):
 class CallModel(_Model):
     args: list[Any]
     expected: Any
-    function: str | None = Field(default=None, pattern=_FUNCTION)  # default: the problem's entry_point
+    function: FunctionName | None = None  # default: the problem's entry_point
     types: list[str] | None = None  # as in `CallTest`; default: what the starter code declares
 
 
 class AssertModel(_Model):
     code: str = Field(min_length=1)
-
-
-def is_function_name(name: Any) -> bool:
-    """Whether `name` can be an entry point: a function's name, or Solution.METHOD."""
-    return isinstance(name, str) and re.fullmatch(_FUNCTION, name) is not None and not name.endswith("\n")
 
 
 def _kind(test: Any) -> str | None:
@@ -63,7 +82,11 @@ TestModel = Annotated[
     Annotated[StdioModel, Tag("«stdio»")]
     | Annotated[CallModel, Tag("«call»")]
     | Annotated[AssertModel, Tag("«assert»")],
-    Discriminator(_kind),
+    Discriminator(
+        _kind,
+        custom_error_type="test",
+        custom_error_message="a test must be a mapping with input and output, args and expected, or code",
+    ),
 ]
 
 
@@ -78,7 +101,7 @@ class ProblemModel(_Model):
     id: str = Field(min_length=1)
     statement: str = Field(min_length=1)
     tests: TestsModel
-    entry_point: str | None = Field(default=None, pattern=_FUNCTION)
+    entry_point: FunctionName | None = None
     starter_code: Text = ""
     comparison: NamedComparison = "exact"
     checker: Text | None = None
@@ -102,11 +125,12 @@ def problem_from_data(data: Any, where: str) -> Problem:
         ProblemError: one line that names the field, the value and the remedy.
     """
     if not isinstance(data, dict):
-        raise ProblemError(f"{where}: a problem must be a mapping with id, statement and tests, got {_short(data)}")
+        raise ProblemError(f"{where}: a problem must be a mapping with id, statement and tests, got {shown(data)}")
     try:
         model = ProblemModel.model_validate(data)
     except ValidationError as error:
-        raise ProblemError(f"{where}: {_explain(error)}") from None
+        mistake = explain(error.errors(include_url=False), data, _valid_keys, whole="problem")
+        raise ProblemError(f"{where}: {mistake.line}") from None
     except RecursionError:
         raise ProblemError(f"{where}: nested too deeply; flatten the data") from None
     if not model.tests.public and not model.tests.hidden:
@@ -224,66 +248,8 @@ def _test_to_data(test: Test, *, is_typed: bool) -> dict[str, Any]:
             return {"code": test.code}
 
 
-def _explain(error: ValidationError) -> str:
-    """The most telling fault of several, in one line. An unknown key often explains the missing one beside it."""
-    faults = error.errors(include_url=False, include_context=True)
-    fault = next((f for f in faults if f["type"] == "extra_forbidden"), faults[0])
-    path = _path(fault["loc"])
-    value = _short(fault.get("input"))
-    context = fault.get("ctx", {})
-    match fault["type"]:
-        case "extra_forbidden":
-            return f"{path}: unknown key; {_nearest(str(fault['loc'][-1]), _valid_keys(fault['loc'][:-1]))}"
-        case "missing":
-            return f"{path}: missing; add it"
-        case "string_type":
-            return f"{path}: must be text, got {value}; put it in quotes"
-        case "string_too_short":
-            return f"{path}: must not be empty"
-        case "string_unicode":
-            return f"{path}: {value} {HALF_CHARACTER}"
-        case "literal_error":
-            return f"{path}: must be one of {context.get('expected')}, got {value}"
-        case "string_pattern_mismatch":
-            return f"{path}: must be a function's name, or Solution.METHOD for a method of class Solution, got {value}"
-        case "greater_than":
-            return f"{path}: must be > {context.get('gt'):g}, got {value}"
-        case "greater_than_equal":
-            return f"{path}: must be >= {context.get('ge'):g}, got {value}"
-        case "less_than_equal":
-            return f"{path}: must be <= {context.get('le'):g}, got {value}"
-        case "union_tag_not_found":
-            return f"{path}: a test must be a mapping with input and output, args and expected, or code, got {value}"
-        case "model_type" | "dict_type" | "model_attributes_type":
-            return f"{path}: must be a mapping with {', '.join(_valid_keys(fault['loc'])) or 'keys'}, got {value}"
-        case "list_type":
-            return f"{path}: must be a list, got {value}"
-        case _:
-            return f"{path}: {fault['msg'][0].lower()}{fault['msg'][1:]}, got {value}"
-
-
-def _path(location: tuple[int | str, ...]) -> str:
-    path = ""
-    for part in location:
-        if isinstance(part, int):
-            path += f"[{part}]"
-        elif not part.startswith("«"):
-            path += f".{part}" if path else part
-    return path or "problem"
-
-
-def _valid_keys(location: tuple[int | str, ...]) -> list[str]:
+def _valid_keys(location: Place) -> list[str]:
     last = location[-1] if location else ""
     if last == "limits":
         return list(LIMIT_NAMES)
     return list(_MODELS[last].model_fields) if isinstance(last, str) and last in _MODELS else []
-
-
-def _nearest(key: str, valid: list[str]) -> str:
-    near = difflib.get_close_matches(key, valid, n=1)
-    return f'did you mean "{near[0]}"?' if near else f"use one of {', '.join(valid)}"
-
-
-def _short(value: Any) -> str:
-    text = " ".join(repr(value).split())
-    return text if len(text) <= 60 else text[:57] + "..."

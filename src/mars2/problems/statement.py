@@ -10,7 +10,7 @@ from mars2.core.problem import Checker, Comparison, Limits, Problem, Test
 from mars2.problems.asked import Kind, asked_for
 from mars2.problems.demands import Demands, demands_of
 from mars2.problems.examples import first_tests
-from mars2.problems.implied import IMPLIED_IMPORTS
+from mars2.problems.implied import APPS_PREAMBLE
 from mars2.problems.labels import pairs_in
 from mars2.problems.pasted import plain_text
 from mars2.problems.schema import tests_to_data
@@ -42,7 +42,7 @@ class Reading:
     def metadata(self) -> dict[str, str]:
         """Those of the problem: what an answer may use without importing it, as LeetCode imports it for solutions."""
         is_leetcode = self.kind == "class" or (self.entry_point or "").startswith("Solution.")
-        return {"implied_imports": IMPLIED_IMPORTS} if is_leetcode else {}
+        return {"implied_imports": APPS_PREAMBLE} if is_leetcode else {}
 
     def to_dict(self) -> dict[str, Any]:
         """JSON data; tests and the other fields are those of a problem file."""

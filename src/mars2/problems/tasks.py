@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import ast
 import json
+from collections.abc import Collection
 from decimal import Decimal
 from typing import Annotated, Any, Literal
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, PlainValidator, ValidationError, model_validator
 
 from mars2.core.errors import UserError
+from mars2.core.explain import Place, explain, shown
 from mars2.core.problem import (
     AssertTest,
     CallTest,
@@ -23,8 +25,6 @@ from mars2.core.problem import (
 )
 from mars2.problems.limits import LIMIT_NAMES, GivenLimits
 
-_MOST_MESSAGE = 300
-_MOST_VALUE = 80  # characters of a value that an error shows
 _MOST_ID = 2**256  # of an integer: one of thousands of digits cannot be written again
 
 
@@ -80,7 +80,7 @@ def _object(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
     if len(known) < len(pairs):
         names = [name for name, _ in pairs]
         twice = next(name for name in names if names.count(name) > 1)
-        raise UserError(f"line: {_name(twice)} is given twice in one object; keep one")
+        raise UserError(f"line: {shown(twice)} is given twice in one object; keep one")
     return known
 
 
@@ -163,8 +163,10 @@ def parse_task(line: str, number: int) -> Task:
     Raises:
         UserError: naming the line, the field and what is wrong with it.
     """
+    data: Any = None
     try:
-        return Task.model_validate(json.loads(line, parse_int=_integer, object_pairs_hook=_object))
+        data = json.loads(line, parse_int=_integer, object_pairs_hook=_object)
+        return Task.model_validate(data)
     except UserError as error:
         raise UserError(f"line {number}: {error}") from None
     except json.JSONDecodeError as error:
@@ -172,50 +174,19 @@ def parse_task(line: str, number: int) -> Task:
     except RecursionError:
         raise UserError(f"line {number}: line: nested too deep") from None
     except ValidationError as error:
-        raise UserError(f"line {number}: {_explained(error)}") from None
+        mistake = explain(error.errors(include_url=False), data, _keys, whole="line")
+        raise UserError(f"line {number}: {mistake.line}") from None
 
 
-def _explained(error: ValidationError) -> str:
-    """Field, what is wrong with it, its value and what to do."""
-    found = error.errors()
-    first = next((e for e in found if e["type"] == "extra_forbidden"), found[0])  # a misspelt name explains others
-    own = [part for part in first["loc"][:-1] if "[" not in str(part)]  # not pydantic's, such as "function-plain[…]"
-    last = [part for part in first["loc"][-1:] if first["type"] == "extra_forbidden" or "[" not in str(part)]
-    path = [_name(part) for part in (*own, *last)]
-    if path[:1] == ["tests"] and len(path) > 1:
-        names = _KINDS[path.pop(1)].model_fields  # which kind of tests it is has a name in the path
-    else:
-        names = LIMIT_NAMES if path[:1] == ["limits"] else Task.model_fields
-    field = ".".join(path) or "line"
-    shown = _shown(first["input"])
-    known = ", ".join(names)
-    match first["type"]:
-        case "extra_forbidden":
-            return f"{field}: unknown field, got {shown}; remove it; known here are {known}"
-        case "union_tag_not_found" | "union_tag_invalid":
-            value = first["input"].get("kind") if isinstance(first["input"], dict) else first["input"]
-            got = "missing" if first["type"] == "union_tag_not_found" else f"unknown, got {_shown(value)}"
-            return f"{field}.kind: {got}; give stdio, call or assert"
-        case "missing":
-            return f"{field}: missing; give it; known here are {known}"
+def _keys(place: Place) -> Collection[str]:
+    """The fields of a task, of its tests or of its limits."""
+    match place:
+        case ("tests", str(kind), *_) if kind in _KINDS:
+            return _KINDS[kind].model_fields
+        case ("limits", *_):
+            return LIMIT_NAMES
         case _:
-            message = first["msg"].removeprefix("Value error, ")[:_MOST_MESSAGE]
-            return f"{field}: {message}, got {shown}; see docs/sandbox.md"
-
-
-def _name(part: str | int) -> str:
-    """A field's name, as far as it can be printed on a line."""
-    text = str(part)
-    return text if len(text) <= _MOST_VALUE and (text.isidentifier() or text.isdigit()) else _shown(text)
-
-
-def _shown(value: object) -> str:
-    """The start of a value as JSON."""
-    try:
-        text = json.dumps(value, default=str)
-    except (RecursionError, ValueError):  # deep, or an integer of thousands of digits
-        return f"a {type(value).__name__}"
-    return text if len(text) <= _MOST_VALUE else f"{text[:_MOST_VALUE]}…"
+            return Task.model_fields
 
 
 _KINDS: dict[str, type[_Strict]] = {"stdio": StdioTests, "call": CallTests, "assert": AssertTests}

@@ -5,10 +5,12 @@ from __future__ import annotations
 import json
 from typing import Any, NoReturn
 
+from mars2.core.explain import HALF_CHARACTER
+
 MAX_DEPTH = 200
 """How deep values may be nested: well below Python's recursion limit."""
+MAX_INT_BITS = 13_280  # 4,000 digits less a few
 _TAGS = ("$tuple", "$set", "$dict")
-HALF_CHARACTER = "holds half a character (a lone surrogate); write the whole character"
 
 
 def encode(value: Any) -> Any:
@@ -45,6 +47,8 @@ def decode(data: Any, room: int = MAX_DEPTH) -> Any:
         raise ValueError(f"nested more than {MAX_DEPTH} deep; flatten the data")
     room -= 1
     match data:
+        case int() if data.bit_length() > MAX_INT_BITS:
+            raise ValueError("holds an integer of more than 4,000 digits, which Python does not write; give it as text")
         case None | bool() | int() | float():
             return data
         case str():

@@ -3,8 +3,16 @@
 from __future__ import annotations
 
 import ast
+import importlib
+from functools import lru_cache
 
-from mars2.prompting.python_source import bound_names, parse_python, used_names
+from mars2.prompting.python_source import DEFINITIONS, bound_names, parse_python, used_names
+
+_STARRED = frozenset({
+    "bisect", "builtins", "collections", "copy", "datetime", "functools", "heapq", "io", "itertools", "json", "math",
+    "operator", "random", "re", "statistics", "string", "sys", "typing",
+})  # fmt: skip
+"""Modules of which `from MODULE import *` is understood: they are imported here, to know their names."""
 
 
 def complete_program(program: str, starter_code: str, implied_imports: str = "") -> str:
@@ -12,8 +20,9 @@ def complete_program(program: str, starter_code: str, implied_imports: str = "")
 
     From `starter_code`: all imports and helpers before its last definition, which is the one to be written. HumanEval's
     harness runs prompt + completion, so there these are always present; a chat model may leave them out.
-    From `implied_imports` (import statements): only the names that the program reads. LiveCodeBench's harness runs
-    such imports before every solution. A program that does not parse is returned unchanged.
+    From `implied_imports`, which the harness of a benchmark runs before every solution: the imports of names that the
+    program reads and does not bind, and its other statements if the program defines a function. A program that does not
+    parse is returned unchanged.
     """
     tree = parse_python(program)
     if tree is None:
@@ -35,18 +44,43 @@ def _missing_from_starter(tree: ast.Module, starter_code: str) -> list[str]:
 
 
 def _missing_imports(tree: ast.Module, implied_imports: str) -> list[str]:
-    implied = parse_python(implied_imports)
-    if implied is None:
-        return []
+    imports, others = _implied(implied_imports)
     used = used_names(tree)
-    lines: list[str] = []
-    for statement in implied.body:
-        if isinstance(statement, ast.Import | ast.ImportFrom):
-            names = [alias for alias in statement.names if (alias.asname or alias.name) in used]
-            if names:
-                statement.names = names
-                lines.append(ast.unparse(statement))
-    return lines
+    if any(isinstance(node, (*DEFINITIONS, ast.Lambda)) for node in ast.walk(tree)):
+        used |= used_names(ast.Module([*others], []))
+    else:
+        others = ()
+    lines: dict[str, list[str]] = {}
+    for name, (module, text) in imports.items():
+        if name in used:
+            lines.setdefault(module, []).append(text)
+    imported = [f"{f'from {module} ' if module else ''}import {', '.join(texts)}" for module, texts in lines.items()]
+    return imported + [ast.unparse(statement) for statement in others]
+
+
+@lru_cache(maxsize=8)
+def _implied(source: str) -> tuple[dict[str, tuple[str, str]], tuple[ast.stmt, ...]]:
+    """What binds each name at the end of these statements, as (module or "", what is imported), and the others."""
+    tree = parse_python(source)
+    imports: dict[str, tuple[str, str]] = {}
+    others: list[ast.stmt] = []
+    for statement in [] if tree is None else tree.body:
+        match statement:
+            case ast.ImportFrom(module=str(module), names=[ast.alias(name="*")]):
+                imports |= {name: (module, name) for name in _exported(module)}
+            case ast.Import(names=names) | ast.ImportFrom(names=names):
+                module = str(statement.module) if isinstance(statement, ast.ImportFrom) else ""
+                imports |= {alias.asname or alias.name: (module, ast.unparse(alias)) for alias in names}
+            case _:
+                others.append(statement)
+    return {name: origin for name, origin in imports.items() if origin[0] != "builtins"}, tuple(others)
+
+
+def _exported(module: str) -> list[str]:
+    if module not in _STARRED:
+        return []
+    loaded = importlib.import_module(module)
+    return getattr(loaded, "__all__", None) or [name for name in vars(loaded) if not name.startswith("_")]
 
 
 def _before_last_definition(starter: ast.Module) -> list[ast.stmt]:

@@ -6,6 +6,7 @@ import gzip
 import http.server
 import ipaddress
 import json
+import re
 import socket
 import sys
 from collections.abc import Iterable
@@ -16,6 +17,7 @@ from urllib.parse import urlsplit
 from mars2.core.errors import Mars2Error
 from mars2.reports.live import LivePage
 
+_HOST = re.compile(r"(?:\[(?P<address>[0-9A-Fa-f:.]+(?:%\w+)?)\]|(?P<name>[\w.-]+))(?::[0-9]{0,5})?", re.ASCII)
 _CLIENT_TIMEOUT_S = 30.0  # a connection that stays silent longer is closed
 _SAFE = {
     "Cache-Control": "no-store",
@@ -57,12 +59,12 @@ class LiveServer(http.server.ThreadingHTTPServer):
         return f"http://{shown}:{port}/"
 
     def answers_to(self, host: str) -> bool:
-        """Whether a ``Host`` header names this server."""
-        try:
-            name = urlsplit(f"//{host}").hostname or ""
-        except ValueError:
+        """Whether a ``Host`` header names this server: a name or an address, perhaps a port, and nothing else."""
+        found = _HOST.fullmatch(host)
+        if found is None:
             return False
-        return name == "localhost" or name in self.names or _is_ip(name)
+        name = (found["name"] or "").lower()
+        return name == "localhost" or name in self.names or _is_ip(found["address"] or name)
 
     def server_bind(self) -> None:
         """As in the base class, but without looking up the machine's full name, which can take seconds."""
@@ -82,8 +84,8 @@ class _Handler(http.server.BaseHTTPRequestHandler):
     timeout = _CLIENT_TIMEOUT_S
 
     def do_GET(self) -> None:
-        host = self.headers.get("Host", "")
-        if not self.server.answers_to(host):
+        host, *more = self.headers.get_all("Host", [""])
+        if more or not self.server.answers_to(host):
             self._say(HTTPStatus.FORBIDDEN, f"refused: asked as {host[:100]!r}; use an address, or --allow-host NAME")
             return
         try:

@@ -7,11 +7,11 @@ import hashlib
 import html
 import json
 import math
-import os
 from importlib import resources
 from pathlib import Path
 from typing import Any
 
+from mars2.core.files import atomic
 from mars2.reports.reading import RunReader
 from mars2.reports.run_data import run_data
 from mars2.reports.tree_data import trees_data
@@ -40,9 +40,9 @@ def write_report(folder: Path, run: RunReader) -> Path:
         Path of the page.
     """
     data = page_data(folder, run)
-    path, draft = folder / "report.html", folder / "report.html.tmp"
-    draft.write_bytes(render(data["name"], embeddable_json(data)).encode("utf-8", "replace"))
-    os.replace(draft, path)
+    path = folder / "report.html"
+    with atomic(path) as draft:
+        draft.write_bytes(render(data["name"], embeddable_json(data)).encode("utf-8", "replace"))
     return path
 
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import shutil
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, Literal
@@ -13,6 +12,7 @@ from torch import Tensor, nn
 from transformers import AutoModel, AutoTokenizer
 
 from mars2.core.errors import ConfigError
+from mars2.core.files import atomic, write_json
 from mars2.core.problem import Problem
 from mars2.reward_model.calibration import Platt
 from mars2.reward_model.text import encode
@@ -110,12 +110,6 @@ class TransformersRewardModel:
         Args:
             facts: of the training, kept in the description for people.
         """
-        partial = folder.with_name(f"{folder.name}.partial")
-        shutil.rmtree(partial, ignore_errors=True)
-        partial.mkdir(parents=True)
-        self.decoder.save_pretrained(partial / "decoder")
-        self._tokenizer.save_pretrained(partial / "decoder")
-        torch.save(self.head.state_dict(), partial / "head.pt")
         platt = {"slope": self.platt.slope, "offset": self.platt.offset}
         description = {
             "format": FORMAT,
@@ -124,8 +118,12 @@ class TransformersRewardModel:
             "facts": facts,
             "trained_on": sorted(self.trained_on),
         }
-        (partial / DESCRIPTION).write_text(json.dumps(description, indent=2) + "\n", encoding="utf-8")
-        partial.rename(folder)
+        with atomic(folder) as partial:
+            partial.mkdir(parents=True)
+            self.decoder.save_pretrained(partial / "decoder")
+            self._tokenizer.save_pretrained(partial / "decoder")
+            torch.save(self.head.state_dict(), partial / "head.pt")
+            write_json(partial / DESCRIPTION, description)
 
     def _head_state(self) -> dict[str, Tensor]:
         return {f"head.{k}": v for k, v in self.head.state_dict().items()}

@@ -19,15 +19,16 @@ Behaviour = tuple[str | None, ...]
 """One output for each input; None where the program failed (error, limit, a value that is not plain)."""
 
 _NUMBER = re.compile(r"[+-]?(?:[0-9]+(?:\.[0-9]*)?|\.[0-9]+)(?:[eE][+-]?[0-9]{1,6})?")
-_DIGITS = 6  # significant digits, if the problem compares with a tolerance
+_DIGITS = 6  # significant digits of a fraction, if the problem compares with a tolerance
+_TOLERANT = ("tolerant", "livecodebench", "apps", "apps_wrapped", "codecontests")
 
 
 def behaviour_of(verdict: Verdict, inputs: Sequence[Test], comparison: NamedComparison) -> Behaviour:
     """Outputs of a program that was judged on `inputs` (`stop_at_first_failure=False`).
 
     The judge shows about 2,000 characters of an output. Longer outputs count as equal if head, tail and length are
-    equal. Under the tolerant rule numbers are rounded to six digits, so two near numbers that are rounded to different
-    sides count as different.
+    equal. Under rules with a tolerance, fractions are rounded to six digits, so two near numbers that are rounded to
+    different sides count as different.
 
     Raises:
         SandboxUnavailable: a result is the judge's own fault (IE).
@@ -51,9 +52,13 @@ def _output(result: TestResult, test: Test, comparison: NamedComparison) -> str 
 
 
 def _printed(text: str, comparison: NamedComparison) -> str:
+    if comparison == "codecontests":
+        text = text.lower()
     lines = [[_token(token, comparison) for token in line.split()] for line in text.strip().split("\n")]
     match comparison:
-        case "tokens":
+        case "apps" | "apps_wrapped":
+            return "\n".join(" ".join(line) for line in lines if line)
+        case "tokens" | "codecontests":
             return " ".join(token for line in lines for token in line)
         case "unordered":
             return "\n".join(sorted(" ".join(line) for line in lines))
@@ -65,10 +70,16 @@ def _token(token: str, comparison: NamedComparison) -> str:
     if comparison == "unordered" or _NUMBER.fullmatch(token) is None:
         return token
     try:
-        number = Decimal(token)
-        return f"{number:.{_DIGITS}g}" if comparison == "tolerant" else f"{number.normalize():f}"[:200]
+        return f"{_rounded(Decimal(token), comparison).normalize():f}"[:200]
     except (InvalidOperation, MemoryError):
         return token
+
+
+def _rounded(number: Decimal, comparison: NamedComparison) -> Decimal:
+    """A fraction as far as it counts; a whole number as it is."""
+    if comparison not in _TOLERANT or number == number.to_integral_value():
+        return number
+    return Decimal(f"{number:.{_DIGITS}g}")
 
 
 def _returned(text: str, comparison: NamedComparison) -> str:
@@ -87,13 +98,14 @@ def _returned(text: str, comparison: NamedComparison) -> str:
 def _plain(value: Any, comparison: NamedComparison) -> str:
     match value:
         case bool() | int():
-            return str(int(value)) if comparison != "tolerant" else f"{Decimal(int(value)):.{_DIGITS}g}"
+            return str(int(value))
         case float():
-            if comparison == "tolerant":
-                return f"{Decimal(value):.{_DIGITS}g}"
+            value = float(_rounded(Decimal(value), comparison))
             return str(int(value)) if value.is_integer() else repr(value)
         case list():
             return f"[{', '.join(_plain(item, comparison) for item in value)}]"
+        case tuple() if comparison in ("apps", "apps_wrapped"):
+            return _plain([*value], comparison)
         case tuple():
             return f"({', '.join(_plain(item, comparison) for item in value)})"
         case set():

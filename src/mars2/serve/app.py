@@ -8,9 +8,10 @@ import hmac
 import ipaddress
 import json
 import logging
+import re
 import time
 import uuid
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Iterable
 from dataclasses import replace
 from typing import Any
 from urllib.parse import urlsplit
@@ -18,13 +19,15 @@ from urllib.parse import urlsplit
 from fastapi import FastAPI, Request, Response
 from fastapi.responses import JSONResponse, PlainTextResponse, StreamingResponse
 from starlette.exceptions import HTTPException
+from starlette.middleware.cors import CORSMiddleware
 from starlette.requests import ClientDisconnect
 
 from mars2.build.growing import build_grower, weigher_of_answers
 from mars2.build.team import Team
 from mars2.config.run import RunConfig
-from mars2.core.errors import BackendError, CheckerError, Mars2Error
+from mars2.core.errors import BackendError, CheckerError, ConfigError, Mars2Error
 from mars2.core.events import Cancelled, Event, Listener, Told
+from mars2.core.foreign_text import quoted
 from mars2.core.problem import Problem
 from mars2.core.tree import Tree
 from mars2.jobs.solution import Solution
@@ -49,6 +52,10 @@ class Server:
         max_nodes: programs a request may ask for, and gets if it does not say.
         max_request_bytes: of a body; a longer one gets 413.
         api_key: wanted as a bearer token; None: no key is wanted.
+        origins: whose web pages may ask, as browsers name them; "*": any page's, which needs a key.
+
+    Raises:
+        ConfigError: `origins` holds what is none, or "*" without a key.
     """
 
     def __init__(
@@ -61,6 +68,7 @@ class Server:
         max_nodes: int | None = None,
         max_request_bytes: int = 1 << 20,
         api_key: str | None = None,
+        origins: Iterable[str] = (),
     ) -> None:
         self.config = config
         self.team = team
@@ -69,6 +77,9 @@ class Server:
         self.max_nodes = max_nodes or config.rollout.max_nodes
         self.max_request_bytes = max_request_bytes
         self.api_key = api_key
+        self.origins = frozenset(map(_origin, origins))
+        if "*" in self.origins and api_key is None:
+            raise ConfigError("--allow-origin: * needs an API key, or any web page could start searches here")
         self.counters = Counters()
         self.searches: set[asyncio.Task[Solution]] = set()
         self.is_stopping = False
@@ -83,6 +94,14 @@ class Server:
         app.add_api_route("/metrics", self.metrics, methods=["GET"])
         app.add_exception_handler(HTTPException, _not_here)
         app.add_exception_handler(Exception, _own_fault)
+        if self.origins:
+            app.add_middleware(
+                CORSMiddleware,
+                allow_origins=list(self.origins),
+                allow_methods=["GET", "POST"],
+                allow_headers=["*"],
+                expose_headers=["Retry-After"],
+            )
         return app
 
     def end_searches(self) -> None:
@@ -129,7 +148,7 @@ class Server:
                     f"mars2.budget: must be <= {self.max_nodes} here, got {chat.mars2.budget}", field="mars2.budget"
                 )
             name = f"chatcmpl-{uuid.uuid4().hex}"
-            problem = await asyncio.to_thread(problem_of, chat, name)
+            problem = await asyncio.to_thread(problem_of, chat, name, self.config.sandbox.limits)
         except RequestError as error:
             return _error(error.status, str(error), param=error.field)
         except ClientDisconnect:
@@ -249,9 +268,9 @@ class Server:
     def _unauthorised(self, http: Request) -> Response | None:
         if self.api_key is None:
             origin = http.headers.get("origin")
-            if origin is None or _is_local(origin):
+            if origin is None or _is_local(origin) or origin in self.origins:
                 return None
-            foreign = f"a page of {origin[:200]} may not start searches here; start the server with an API key"
+            foreign = f"a page of {origin[:200]} may not start searches here; start the server with --allow-origin"
             return _error(403, foreign, kind="permission_error")
         scheme, _, given = http.headers.get("authorization", "").partition(" ")
         if scheme.lower() == "bearer" and hmac.compare_digest(given.strip().encode(), self.api_key.encode()):
@@ -284,7 +303,7 @@ def _grower(config: RunConfig, team: Team, request: ChatRequest, *, max_nodes: i
         )
         for name, agent in grower.agents.items()
     }
-    seconds = grower.budget.seconds if request.mars2.seconds is None else request.mars2.seconds
+    seconds = min((s for s in (grower.budget.seconds, request.mars2.seconds) if s is not None), default=None)
     seed = config.seed if request.seed is None else request.seed & 0x7FFFFFFF
     return replace(grower, agents=agents, seed=seed, budget=replace(grower.budget, seconds=seconds))
 
@@ -300,7 +319,7 @@ def _progress(say: Callable[[str], None], max_nodes: int) -> Listener:
                 whose = f"refines {node.parent_id}" if node.parent_id is not None else "first attempt"
                 say(f"[{len(tree)}/{max_nodes}] {node.agent}, {whose}: {verdict.status}, {passed}\n")
             case Cancelled(_, failure):
-                say(f"{failure.agent}: {failure.error}\n")
+                say(f"{failure.agent}: {quoted(failure.error)}\n")
             case _:
                 pass
 
@@ -398,6 +417,18 @@ async def _not_here(http: Request, error: Exception) -> Response:
 
 async def _own_fault(http: Request, error: Exception) -> Response:
     return _error(500, f"the server failed: {type(error).__name__}; see its log", kind="server_error")
+
+
+def _origin(text: str) -> str:
+    """An origin as browsers write it: in lower case, without a path or the usual port.
+
+    Raises:
+        ConfigError: it is none.
+    """
+    origin = text.strip().lower().removesuffix("/")
+    if origin != "*" and not re.fullmatch(r"[a-z][a-z0-9+.-]*://(\[[0-9a-f:.]+\]|[a-z0-9._-]+)(:[0-9]{1,5})?", origin):
+        raise ConfigError(f"--allow-origin: must be SCHEME://HOST or SCHEME://HOST:PORT, got {text!r:.100}")
+    return origin.removesuffix({"http": ":80", "https": ":443"}.get(origin.partition(":")[0], "/"))
 
 
 def _is_local(origin: str) -> bool:

@@ -112,7 +112,8 @@ async def test_an_answer_of_reasoning_alone_is_empty(server: Script) -> None:
     ("reply", "message"),
     [
         ((401, {}, BUSY), "refused the key in MARS2_TEST_KEY"),
-        ((403, {}, BUSY), "refused the key in MARS2_TEST_KEY"),
+        ((403, {}, BUSY), r"refused the key in MARS2_TEST_KEY \(403: slow down\)"),
+        ((402, {}, BUSY), "wants to be paid first"),
         ((404, {}, BUSY), "check base_url"),
     ],
 )
@@ -124,6 +125,15 @@ async def test_what_asking_again_cannot_mend_is_the_users_to_mend(server: Script
     assert "sk-very-secret" not in str(caught.value)
     assert "\n" not in str(caught.value)
     assert len(server.requests) == 1
+    await backend.close()
+
+
+async def test_a_quota_that_is_used_up_is_the_users_to_mend(server: Script) -> None:
+    spent = {"error": {"message": "You exceeded your quota", "code": "insufficient_quota"}}
+    server.replies += [(429, {"Retry-After-Ms": "1"}, spent)] * 2
+    backend = backend_on(server, max_retries=1)
+    with pytest.raises(ConfigError, match=r"wants to be paid first \(429: You exceeded your quota\)"):
+        await backend.generate(PROMPT, Sampling())
     await backend.close()
 
 
@@ -162,14 +172,16 @@ async def test_an_answer_that_is_none_is_a_backend_error(server: Script, reply: 
     ("reply", "words"),
     [
         ((200, {}, {"error": {"message": "upstream overloaded", "code": 503}}), "upstream overloaded"),
-        ((200, {"Content-Type": "text/html"}, b"<h1>Bad Gateway</h1>"), "<h1>Bad Gateway</h1>"),
+        ((200, {"Content-Type": "text/html"}, b"<h1>Bad Gateway</h1>"), "HTML page.*: Bad Gateway"),
         (
             (200, {"Content-Type": "text/event-stream"}, b'data: {"choices": []}\n\n'),
-            r'not JSON\): data: {"choices": \[\]}',
+            r'a stream that breaks off: data: {"choices": \[\]}',
         ),
-        ((502, {"Content-Type": "text/html"}, b"<h1>Bad Gateway</h1>"), "answered 502: <h1>Bad Gateway</h1>"),
+        ((502, {"Content-Type": "text/html"}, b"<h1>Bad Gateway</h1>"), "answered 502: Bad Gateway"),
         ((500, {}, b""), r"answered 500: \(nothing\)"),
         ((200, {}, answer({"model": "m"}, content=None, refusal="I will not")), "refused to answer: I will not"),
+        ((403, {}, {"error": {"message": "Your input was flagged"}}), "answered 403: Your input was flagged"),
+        ((400, {}, {"error": {"message": "a\x1b[2J\u202eb"}}), r"answered 400: a\\x1b\[2J\\u202eb$"),
         ("reset", "cannot reach .*: .*[Rr]eset"),
     ],
 )

@@ -57,7 +57,7 @@ def test_three_policies_fold_and_unfold() -> None:
 @pytest.mark.parametrize(
     ("name", "overrides", "words"),
     [
-        ("lab_heter", ["paradigm=both"], "paradigm: got 'both'"),
+        ("lab_heter", ["paradigm=both"], "paradigm: must be one of"),
         ("lab_single", ["paradigm=heter"], "paradigm: heter needs at least two agents, each with a policy of its own"),
         ("lab_homo", ["paradigm=heter"], "got solver on alpha, checker on alpha; add policies and agents"),
         ("lab_single", ["roles=[solver]"], "roles has no meaning without paradigm"),

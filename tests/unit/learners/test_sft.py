@@ -105,11 +105,11 @@ def test_templates_that_rewrite_earlier_turns_are_refused() -> None:
 @pytest.mark.parametrize(
     ("lines", "message"),
     [
-        (["", '{"messages": ['], "line 2: Invalid JSON"),
-        (['{"messages": []}'], "line 1: messages: Tuple should have at least 1 item"),
-        (['{"messages": [{"role": "robot", "content": "x"}]}'], "line 1: messages.0.role: Input should be 'system'"),
+        (["", '{"messages": ['], "line 2: not JSON"),
+        (['{"messages": []}'], "line 1: messages: tuple should have at least 1 item"),
+        (['{"messages": [{"role": "robot", "content": "x"}]}'], "line 1: messages[0].role: must be one of 'system'"),
         (['{"messages": [{"role": "user", "content": "x"}]}'], "line 1: messages hold nothing by the assistant"),
-        (['{"prompt": "x"}', "[]"], "line 1: messages: Field required (and 1 more bad lines)"),
+        (['{"prompt": "x"}', "[]"], "line 1: messages: missing; add it (and 1 more bad lines)"),
         ([""], "has no conversations"),
     ],
 )

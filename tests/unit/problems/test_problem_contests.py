@@ -17,6 +17,7 @@ from mars2.problems import load_problem, load_problems
 from mars2.problems.apps import APPS, TACO
 from mars2.problems.codecontests import CODECONTESTS
 from mars2.problems.deepcoder import DEEPCODER
+from mars2.problems.implied import APPS_PREAMBLE, LIVECODEBENCH_PREAMBLE
 from mars2.problems.loaded import RowFault, RowFormat
 
 STATEMENT = "Print n squared.\n\nInput\n\nn\n\nExamples\n\nInput\n3\n\nOutput\n9\n\nInput\n5\n\nOutput\n25\n"
@@ -130,6 +131,47 @@ def test_integer_keys_that_json_made_text() -> None:
     assert _problem(APPS, row).public_tests == (CallTest("f", ({1: 2},), {-3: "4", 5: "6"}),)
 
 
+def test_an_integer_of_any_length_is_the_text_to_print() -> None:
+    row = {**APPS_STDIO, "input_output": '{"inputs": [1], "outputs": [' + "9" * 5000 + "]}"}
+    assert _problem(APPS, row).public_tests == (StdioTest("1", "9" * 5000),)
+
+
+def test_tests_written_as_a_python_literal() -> None:
+    tests = "[{'type': 'stdin_stdout', 'fn_name': None, 'input': '3\\n', 'output': '6\\n'}]"
+    assert _problem(DEEPCODER, {"problem": "P", "tests": tests}).public_tests == (StdioTest("3\n", "6\n"),)
+
+
+def test_a_function_named_with_its_class() -> None:
+    row = {**TACO_METHOD, "input_output": {"fn_name": "Solution.f", "inputs": [[1]], "outputs": [[2]]}}
+    problem = _problem(APPS, {**row, "problem_id": 17})
+    assert (problem.entry_point, problem.public_tests) == ("Solution.f", (CallTest("f", (1,), 2),))
+
+
+@pytest.mark.parametrize(
+    ("rows_format", "row", "rule"),
+    [
+        (APPS, APPS_STDIO, "apps"),
+        (APPS, APPS_CALL, "apps_wrapped"),
+        (TACO, TACO_METHOD, "apps"),  # [0, 1] is no list around one result
+        (TACO, TACO_STDIO, "apps"),
+        (CODECONTESTS, CONTEST, "codecontests"),
+        (DEEPCODER, DEEPCODER_TACO, "apps"),
+        (DEEPCODER, DEEPCODER_PRIME, "apps"),
+        (DEEPCODER, DEEPCODER_PRIME_CALL, "apps_wrapped"),
+        (DEEPCODER, DEEPCODER_LCB, "livecodebench"),
+        (DEEPCODER, {"problem": "P", "tests": '[{"input": "1", "output": "1", "testtype": "stdin"}]'}, "livecodebench"),
+        (DEEPCODER, DEEPCODER_CODEFORCES, "apps"),
+    ],
+)
+def test_each_row_has_the_rule_and_the_preamble_of_its_origin(
+    rows_format: RowFormat, row: dict[str, Any], rule: str
+) -> None:
+    problem = _problem(rows_format, row)
+    assert problem.comparison == rule
+    preamble = {"livecodebench": LIVECODEBENCH_PREAMBLE, "codecontests": None}.get(rule, APPS_PREAMBLE)
+    assert problem.metadata.get("implied_imports") == preamble
+
+
 def test_deepcoder_rows_of_every_part() -> None:
     assert _problem(DEEPCODER, DEEPCODER_TACO).public_tests == (StdioTest("1 2", "3"),)
     prime = _problem(DEEPCODER, DEEPCODER_PRIME)
@@ -137,6 +179,8 @@ def test_deepcoder_rows_of_every_part() -> None:
     assert prime.hidden_tests == (StdioTest("1", "1"),)
     call = _problem(DEEPCODER, DEEPCODER_PRIME_CALL)
     assert (call.entry_point, call.public_tests) == ("f", (CallTest("f", (1, [2]), [3]),))
+    text = [{"type": "function_call", "fn_name": "f", "input": ["ab"], "output": "12"}]  # no JSON: the text "12"
+    assert _problem(DEEPCODER, {"problem": "P", "tests": text}).public_tests == (CallTest("f", ("ab",), "12"),)
     lcb = _problem(DEEPCODER, DEEPCODER_LCB)
     assert (lcb.entry_point, lcb.public_tests) == ("Solution.f", (CallTest("f", ([1], "x"), True),))
     assert _problem(DEEPCODER, DEEPCODER_CODEFORCES).public_tests == (StdioTest("1\n", "1\n"),)
@@ -147,7 +191,7 @@ def test_codecontests() -> None:
     assert problem.public_tests == (StdioTest("5 2\n", "5 2 \n"),)
     assert problem.hidden_tests == (StdioTest("1 2\n", "1 2\n"), StdioTest("3 4\n", "3 4\n"))
     assert problem.limits == Limits(cpu_s=9.5, memory_mib=1024)
-    assert problem.comparison == "tokens"
+    assert problem.comparison == "codecontests"
     listed = {**CONTEST, "public_tests": [{"input": "5 2\n", "output": "5 2 \n"}]}
     assert _problem(CODECONTESTS, listed) == problem
 
@@ -158,7 +202,12 @@ def test_codecontests() -> None:
         (APPS, {**APPS_STDIO, "input_output": ""}, "no tests"),
         (APPS, {**APPS_STDIO, "input_output": '{"inputs": []}'}, "no tests"),
         (APPS, {**APPS_STDIO, "input_output": "{"}, "malformed JSON"),
-        (APPS, {**APPS_STDIO, "input_output": '{"inputs": [1], "outputs": [' + "9" * 5000 + "]}"}, "malformed JSON"),
+        (APPS, {**APPS_STDIO, "input_output": "{'inputs': print(1)}"}, "malformed JSON"),
+        (
+            APPS,
+            {**APPS_CALL, "input_output": '{"fn_name": "f", "inputs": [[1]], "outputs": [[' + "9" * 5000 + "]]}"},
+            "malformed tests",
+        ),
         (APPS, {**APPS_STDIO, "input_output": "[1]"}, "malformed tests"),
         (APPS, {**APPS_STDIO, "input_output": '{"inputs": ["1"], "outputs": []}'}, "malformed tests"),
         (APPS, {**APPS_CALL, "input_output": '{"fn_name": "f", "inputs": [1], "outputs": [1]}'}, "malformed tests"),

@@ -226,7 +226,7 @@ def _public(test: object) -> str:
         ),
         (
             _data(comparison="fuzzy"),
-            "FILE: comparison: must be one of 'exact', 'tolerant', 'tokens' or 'unordered', got 'fuzzy'",
+            "FILE: comparison: must be one of 'exact', 'tolerant', 'tokens', 'unordered', 'livecodebench', ",
         ),
         ("[1]", "FILE: a problem must be a mapping with id, statement and tests, got [1]"),
         ('{"a": 1,}', "FILE: line 1, column 9: malformed JSON (Expecting property name enclosed in double quotes); check quotes and commas"),

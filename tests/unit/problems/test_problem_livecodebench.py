@@ -7,6 +7,7 @@ import contextlib
 import json
 import os
 import pickle
+import sys
 import time
 import zlib
 from datetime import date
@@ -18,10 +19,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from mars2.core.errors import ProblemError
-from mars2.core.problem import CallTest, Problem, StdioTest
+from mars2.core.problem import CallTest, Limits, Problem, StdioTest
 from mars2.problems import livecodebench as module
 from mars2.problems import load_problem, load_problems
 from mars2.problems.hub import livecodebench_files
+from mars2.problems.implied import APPS_PREAMBLE
 from mars2.problems.livecodebench import livecodebench
 from mars2.problems.loaded import RowFault
 from mars2.problems.plain_pickle import ForbiddenPickle, loads
@@ -69,7 +71,7 @@ def test_standard_input_row() -> None:
     assert problem.public_tests == (StdioTest("1\nabc\n", "YES\n"),)
     assert problem.hidden_tests == (StdioTest("1\nbca\n", "NO\n"),)
     assert problem.entry_point is None
-    assert (problem.limits.cpu_s, problem.comparison) == (6.0, "exact")
+    assert (problem.limits, problem.comparison) == (Limits(cpu_s=6.0, memory_mib=4096), "livecodebench")
     assert problem.metadata["contest_date"] == "2023-08-21"
 
 
@@ -78,11 +80,16 @@ def test_functional_row_with_packed_private_tests() -> None:
     assert problem.entry_point == "Solution.maxLength"
     assert problem.public_tests == (CallTest("maxLength", ([1, 2, 1], "a"), 5),)
     assert problem.hidden_tests == (CallTest("maxLength", ([], "b\n"), None),)
+    cases = [{"input": '[1]\n"a"\n', "output": "5", "testtype": "functional"}]  # a line end after the last argument
+    ended = _problem({**FUNCTIONAL, "private_test_cases": _packed(cases)})
+    assert ended.hidden_tests == (CallTest("maxLength", ([1], "a"), 5),)
 
 
-def test_implied_imports_exist_and_reach_an_answer() -> None:
+def test_implied_imports_exist_and_reach_an_answer(monkeypatch: pytest.MonkeyPatch) -> None:
     problem = _problem(FUNCTIONAL)
-    exec(problem.metadata["implied_imports"], {})  # every name exists
+    monkeypatch.setattr(sys, "setrecursionlimit", lambda _: None)
+    for preamble in (problem.metadata["implied_imports"], APPS_PREAMBLE):
+        exec(preamble, {})  # every name exists
     answer = (
         "```python\nclass Solution:\n    def maxLength(self, nums: List[int], k: str) -> int:\n"
         "        return sum(Counter(nums).values()) + 2\n```"

@@ -118,7 +118,7 @@ def test_references(file: Path, tmp_path: Path) -> None:
     ("reference", "message"),
     [
         ("mbpp:FILE:603", "mbpp:FILE: mbpp/603 cannot be used: no tests"),
-        ("mbpp:FILE:7", 'mbpp:FILE: no problem "mbpp/7"; it holds mbpp/601 to mbpp/602'),
+        ("mbpp:FILE:7", 'mbpp:FILE: no problem "mbpp/7"; it holds mbpp/601 to mbpp/603'),
         ("mbpp:FILE", "mbpp:FILE: names 2 problems, but one is needed; add its id, as in mbpp:FILE:601"),
         ("mbpp", "mbpp: needs a file, as in mbpp:PATH or mbpp:PATH:ID, or the Hub, as in hub:mbpp:SPLIT"),
         ("humanevl:3", 'humanevl:3: neither a benchmark nor a file; did you mean "humaneval"?'),

@@ -5,6 +5,7 @@ from __future__ import annotations
 import ast
 import time
 import warnings
+from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
@@ -12,45 +13,65 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from mars2.prompting.fences import fenced_blocks
-from mars2.prompting.parsing import extract_program, without_reasoning
+from mars2.prompting.parsing import extract_program, read_answer
 from mars2.prompting.python_source import parse_python
+from mars2.prompting.reasoning import without_reasoning
 
 CORPUS = Path(__file__).parent / "corpus"
 
 
-def _cases() -> list[tuple[str, str, str | None]]:
-    cases: list[tuple[str, str, str | None]] = []
+@dataclass(frozen=True)
+class Case:
+    """One answer: "@@@ name | entry point", the answer, "@@@ expected", the program or "(none)"."""
+
+    name: str
+    answer: str
+    entry_point: str | None
+    expected: str | None
+
+
+def _cases() -> list[Case]:
+    cases: list[Case] = []
     for path in sorted(CORPUS.glob("*.txt")):
         parts = path.read_text(encoding="utf-8").split("@@@ ")[1:]
         for answer, expected in zip(parts[::2], parts[1::2], strict=True):
-            name, _, text = answer.partition("\n")
+            title, _, text = answer.partition("\n")
+            name, _, entry_point = title.partition(" | ")
             marker, _, program = expected.partition("\n")
             assert marker == "expected", f"{path.name}: {name} has no expected program"
-            cases.append((f"{path.stem}: {name}", text, None if program.strip() == "(none)" else program))
+            wanted = None if program.strip() == "(none)" else program
+            cases.append(Case(f"{path.stem}: {name}", text, entry_point or None, wanted))
     return cases
 
 
+CASES = _cases()
+corpus = pytest.mark.parametrize("case", [pytest.param(case, id=case.name) for case in CASES])
+
+
 def test_the_corpus_is_large_and_its_cases_have_distinct_names() -> None:
-    names = [name for name, _, _ in _cases()]
-    assert len(names) >= 60
-    assert len(set(names)) == len(names)
+    names = [case.name for case in CASES]
+    assert len(set(names)) == len(names) >= 190
+    assert len({case.answer for case in CASES}) == len(CASES)
 
 
-@pytest.mark.parametrize(("name", "answer", "expected"), [pytest.param(*case, id=case[0]) for case in _cases()])
-def test_corpus(name: str, answer: str, expected: str | None) -> None:
-    assert extract_program(answer) == expected
+@corpus
+def test_corpus(case: Case) -> None:
+    reading = read_answer(case.answer, case.entry_point)
+    assert reading.program == case.expected
+    assert reading.reason
 
 
-@pytest.mark.parametrize(("name", "answer", "expected"), [pytest.param(*case, id=case[0]) for case in _cases()])
-def test_windows_line_ends_change_nothing(name: str, answer: str, expected: str | None) -> None:
-    assert extract_program(answer.replace("\n", "\r\n")) == expected
+@corpus
+def test_windows_line_ends_change_nothing(case: Case) -> None:
+    assert extract_program(case.answer.replace("\n", "\r\n"), case.entry_point) == case.expected
 
 
 def test_a_program_put_in_a_block_comes_back() -> None:
     """The fixed point that makes "program graded = program fed back" hold over many refinements."""
-    for name, answer, program in _cases():
+    for case in CASES:
+        program = case.expected
         if program is not None and parse_python(program) is not None and "```" not in program:
-            assert extract_program(f"```python\n{program}```") == program, (name, answer)
+            assert extract_program(f"```python\n{program}```", case.entry_point) == program, case.name
 
 
 def test_unpaired_reasoning_tags() -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from pathlib import Path
 
 import pytest
@@ -101,6 +102,38 @@ IMPLIED = "import math, re\nfrom typing import List, Optional\nfrom collections 
 )
 def test_implied_imports_come_back_only_where_read(program: str, added: str) -> None:
     assert complete_program(program, "", IMPLIED) == added + program
+
+
+STARS = (
+    "from datetime import *\nfrom re import *\nfrom math import *\nfrom itertools import *\nfrom operator import *\n"
+    "from sys import *\nfrom builtins import *\nfrom typing import *\nimport datetime\nimport sys\n"
+    "sys.setrecursionlimit(50000)"
+)
+DEEP = "import sys\nsys.setrecursionlimit(50000)\n\n"
+
+
+@pytest.mark.parametrize(
+    ("program", "added"),
+    [
+        ("print(maxsize, sqrt(4))\n", "from math import sqrt\nfrom sys import maxsize\n\n"),
+        ("for l in stdin: print(findall('a', l))\n", "from re import findall\nfrom sys import stdin\n\n"),
+        ("print(sub(3, 1))\n", "from operator import sub\n\n"),  # the last of re's and operator's
+        ("print(pow(2, 3), open(0))\n", ""),  # builtins come after math, operator and io
+        ("print(datetime.date(2024, 1, 1))\n", "import datetime\n\n"),  # the module comes after the class
+        ("path = input()\nprint(path)\n", ""),  # its own name, not that of sys
+        ("def f(n):\n    return f(n - 1)\n", DEEP),  # recursion needs a function
+        ("f = lambda n: n and f(n - 1)\n", DEEP),
+        ("import sys\nsys.setrecursionlimit(10**6)\ndef f(): f()\n", DEEP),  # the program's own comes later
+        ("x: List[int] = []\n", "from typing import List\n\n"),
+    ],
+)
+def test_what_a_harness_runs_in_front_comes_as_far_as_it_is_needed(program: str, added: str) -> None:
+    assert complete_program(program, "", STARS) == added + program
+
+
+def test_only_standard_modules_are_imported_to_read_their_names() -> None:
+    assert complete_program("print(fly)\n", "", "from antigravity import *") == "print(fly)\n"
+    assert "antigravity" not in sys.modules
 
 
 def test_starter_code_and_implied_imports_together() -> None:

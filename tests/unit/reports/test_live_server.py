@@ -173,12 +173,31 @@ def test_only_get_is_answered(run: Path, method: str) -> None:
         ("127.0.0.1.evil.example", 403),
         ("", 403),
         ("[::1", 403),
+        ("user@localhost", 403),
+        ("evil.example@127.0.0.1:8765", 403),
+        ("user:word@my-proxy.example", 403),
+        ("localhost/@evil.example", 403),
+        ("localhost:80@evil.example", 403),
+        ("localhost#evil.example", 403),
+        ("localhost:evil", 403),
+        ("localhost?", 403),
+        ("localhost, evil.example", 403),
+        ("localhost\\evil.example", 403),
+        ("[127.0.0.1]", 200),
+        ("[evil.example]", 403),
+        ("[localhost]", 403),
     ],
 )
 def test_a_foreign_name_is_refused(run: Path, host: str, status: int) -> None:
     with served(run, ("my-proxy.example",)) as server:
         for path in ("/", "/data.json"):
             assert asked(server, path, Host=host)[0] == status
+
+
+def test_two_hosts_are_refused(run: Path) -> None:
+    with served(run) as server, socket.create_connection(server.server_address[:2], timeout=30) as raw:
+        raw.sendall(b"GET / HTTP/1.1\r\nHost: localhost\r\nHost: evil.example\r\n\r\n")
+        assert b" 403 " in raw.recv(100)
 
 
 def test_garbage_and_clients_that_leave_disturb_nobody(run: Path, capfd: pytest.CaptureFixture[str]) -> None:

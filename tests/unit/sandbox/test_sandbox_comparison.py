@@ -5,13 +5,23 @@ from __future__ import annotations
 import time
 from decimal import Decimal
 from fractions import Fraction
-from typing import Any
+from typing import Any, get_args
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from mars2.sandbox.worker.supervisor.comparison import brief, outputs_equal, shorten, values_equal
+from mars2.core.problem import NamedComparison
+from mars2.sandbox.worker.supervisor.comparison import RULES, outputs_equal, values_equal
+from mars2.sandbox.worker.supervisor.showing import brief, shorten
+
+NAMES = get_args(NamedComparison)
+
+
+def test_every_rule_says_whose_it_is() -> None:
+    assert tuple(RULES) == NAMES
+    for name in set(NAMES) - {"exact", "tolerant", "tokens", "unordered", "apps_wrapped"}:
+        assert ".py" in RULES[name] or ".cc" in RULES[name]
 
 
 @pytest.mark.parametrize(
@@ -40,7 +50,7 @@ from mars2.sandbox.worker.supervisor.comparison import brief, outputs_equal, sho
         ("1e999999999", "1", False),
     ],
 )
-def test_exact_is_livecodebench_s_rule(actual: str, expected: str, equal: bool) -> None:
+def test_the_exact_rule(actual: str, expected: str, equal: bool) -> None:
     assert outputs_equal(actual, expected, "exact") is equal
 
 
@@ -62,6 +72,159 @@ def test_exact_is_livecodebench_s_rule(actual: str, expected: str, equal: bool) 
 )
 def test_other_rules(actual: str, expected: str, comparison: str, equal: bool) -> None:
     assert outputs_equal(actual, expected, comparison) is equal
+
+
+BIG = "1" + "0" * 400
+
+
+@pytest.mark.parametrize(
+    ("actual", "expected", "equal"),
+    [
+        ("1000001", "1000000", False),  # 1e-6 of it, yet another integer
+        ("1000001.0", "1000000", False),
+        ("1000001", "1000000.0", False),
+        ("1000000.0", "1000000", True),
+        ("1e6", "1000000", True),
+        ("1000000.4", "1000000", False),  # 4e-7 of it
+        ("1000000.000009", "1000000", True),
+        ("2.9999999", "3", True),
+        ("-0.0", "0", True),
+        ("1000000.0", "1000001.0", True),  # both are fractions by their form
+        ("inf", BIG, False),
+        ("9" * 310, BIG, False),
+        (BIG[:-1] + "1", BIG, False),
+        ("+0" + BIG, BIG, True),
+        ("1e400", BIG, True),
+        ("1.0000001e400", BIG, False),
+        (BIG + ".5", BIG + ".25", True),
+        ("inf", "inf", True),
+        ("-inf", "inf", False),
+        ("nan", "nan", True),
+        ("nan", "1", False),
+        ("1e999999999999999999", "2e999999999999999999", False),
+        ("1e-999999999999999999", "0.0", True),
+    ],
+)
+def test_a_tolerance_blurs_no_integers(actual: str, expected: str, equal: bool) -> None:
+    assert outputs_equal(actual, expected, "tolerant") is equal
+    assert outputs_equal(actual, expected, "apps") is equal  # its tolerance is wider, and the same holds
+
+
+@pytest.mark.parametrize(
+    ("actual", "expected", "equal"),
+    [
+        (" 1 2 \n3\n\n", "1 2\n3", True),
+        ("1\n\n2", "1\n2", False),  # blank lines inside count
+        ("a  b", "a b", False),  # text is compared as lines
+        ("1   2.0", "1 2", True),  # lines of numbers are compared number by number
+        ("1.0 x", "1 x", False),  # one token is not a number
+        ("1_000 ١", "1000 1", True),  # `Decimal` reads these
+        ("nan 1", "nan 1.0", False),  # no NaN equals another
+        ("sNaN", "1", False),
+        ("Inf", "Infinity", True),
+        ("Yes", "YES", False),
+        ("9007199254740993", "9007199254740992", False),
+        ("3.141592654", "3.141592653589793", True),  # differs from the official rule: AtCoder's tolerance
+        ("3.14160", "3.141592653589793", False),
+    ],
+)
+def test_the_rule_of_livecodebench(actual: str, expected: str, equal: bool) -> None:
+    assert outputs_equal(actual, expected, "livecodebench") is equal
+
+
+@pytest.mark.parametrize(
+    ("actual", "expected", "equal"),
+    [
+        ("a\nb\n", "a\n\nb\n", True),
+        ("\n\na \n b\n", "a\nb", True),
+        ("1   2", "1 2", True),
+        ("12.56637061", "12.566370614359172", True),
+        ("0.333333 x", "0.33333333 x", True),
+        ("0.333", "0.33333333", False),  # the official script rounds to three decimals
+        ("3.0", "3", True),
+        ("Yes", "YES", False),
+        ("YES", "NO", False),  # rllm's copy for TACO takes any two words for equal
+        ("3 2 1", "1 2 3", False),  # the official script compares sets
+        ("1\n1", "1", False),
+        ("2\n1", "1\n2", False),
+        ("1 2\n3", "1\n2 3", False),
+        ("", "\n", True),
+        ("", "0", False),
+    ],
+)
+@pytest.mark.parametrize("rule", ["apps", "apps_wrapped"])
+def test_the_rule_of_apps(actual: str, expected: str, equal: bool, rule: str) -> None:
+    assert outputs_equal(actual, expected, rule) is equal
+
+
+@pytest.mark.parametrize(
+    ("actual", "expected", "equal"),
+    [
+        ("Yes", "YES", True),
+        ("É", "é", False),  # ASCII letters only
+        ("1 2\n3", "1\n2\t3\v", True),
+        ("0.500003", "0.5", True),
+        ("0.50002", "0.5", False),
+        ("1000000.5", "1000000.6", False),  # absolute, not relative
+        ("3", "3.000001", True),
+        ("3.0", "3", True),
+        ("1e3", "1000", True),
+        ("12", "13", False),
+        ("9007199254740993", "9007199254740992", False),  # differs: equal as doubles
+        ("1_000", "1000", False),
+        ("INF", "inf", True),
+        ("nan", "NaN", True),
+        ("1 2", "1", False),
+        ("a\fb", "a b", False),  # a form feed separates nothing
+    ],
+)
+def test_the_rule_of_codecontests(actual: str, expected: str, equal: bool) -> None:
+    assert outputs_equal(actual, expected, "codecontests") is equal
+
+
+@pytest.mark.parametrize(
+    ("actual", "expected", "rule", "equal"),
+    [
+        ((1, 2), [1, 2], "livecodebench", True),
+        ([(1, 2)], [[1, 2]], "livecodebench", False),
+        (1.6666666666666667, 1.66667, "livecodebench", True),  # differs from the official rule: LeetCode's tolerance
+        ([1.6666666666666667], [1.66667], "livecodebench", True),
+        (1.667, 1.66667, "livecodebench", False),
+        (3.0, 3, "livecodebench", True),
+        (True, 1, "livecodebench", True),
+        ("1.0", 1, "livecodebench", False),
+        (10**15 + 1, 10**15, "livecodebench", False),
+        (1e15 + 1, 10**15, "livecodebench", False),
+        ([(1, 2), (2, 3)], [[1, 2], [2, 3]], "apps", True),
+        (1.6666666666666665, 1.6666666666666667, "apps", True),
+        (1000001, 1000000, "apps", False),
+        ([[1, 2]], [1, 2], "apps", False),
+        ([[1, 2]], [1, 2], "apps_wrapped", True),
+        ([1, 2], [1, 2], "apps_wrapped", True),
+        (([1, 2],), [1, 2], "apps_wrapped", True),
+        ([[[1, 2]]], [1, 2], "apps_wrapped", False),
+        ([2], 2, "apps_wrapped", True),
+        ([2, 2], 2, "apps_wrapped", False),
+        ([None], None, "apps_wrapped", True),
+        ({1: "a"}, {"1": "a"}, "apps", True),  # JSON has no other keys
+        ({"1": "a"}, {1: "a"}, "apps", True),
+        ({"1": "a"}, {1: "a"}, "livecodebench", False),
+        ({"a": {"1": [2]}}, {"a": {1: [2.0000001]}}, "apps", True),
+        ({"1": 1, "2": 2}, {1: 1}, "apps", False),
+        ({"b": 1}, {"a": 1}, "apps", False),
+        (1000001, 1000000, "tolerant", False),
+        (1000001.0, 1000000, "tolerant", False),
+        (1000001, 1000000.0, "tolerant", False),
+        (1000000.4, 1000000, "tolerant", False),
+        (2.9999999, 3, "tolerant", True),
+        (float("inf"), 10**400, "tolerant", False),
+        (float("nan"), 1.0, "tolerant", False),
+        (float("inf"), float("inf"), "tolerant", True),
+        (-0.0, 0, "tolerant", True),
+    ],
+)
+def test_values_under_the_rules_of_sources(actual: Any, expected: Any, rule: str, equal: bool) -> None:
+    assert values_equal(actual, expected, rule) is equal
 
 
 @pytest.mark.parametrize(
@@ -88,7 +251,7 @@ def test_values(actual: Any, expected: Any, comparison: str, equal: bool) -> Non
     assert values_equal(actual, expected, comparison) is equal
 
 
-@given(st.text(), st.text(), st.sampled_from(["exact", "tolerant", "tokens", "unordered"]))
+@given(st.text(), st.text(), st.sampled_from(NAMES))
 def test_any_text_compares_without_an_exception(actual: str, expected: str, comparison: str) -> None:
     assert outputs_equal(actual, actual, comparison)
     assert isinstance(outputs_equal(actual, expected, comparison), bool)
@@ -103,6 +266,10 @@ def test_hostile_sizes_stay_quick() -> None:
     start = time.process_time()
     assert not outputs_equal("9" * 2_000_000, "1", "exact")
     assert not outputs_equal("1 " * 500_000, "1", "tokens")
+    for rule in NAMES:
+        assert not outputs_equal("9" * 2_000_000, "1.5", rule)
+        assert not outputs_equal("1e999999999", "1.5", rule)
+        assert not outputs_equal("1e-999999999", "1.5", rule)
     assert not values_equal([i * (2**61 - 1) for i in range(50_000)], [1], "unordered")
     assert time.process_time() - start < 5
 

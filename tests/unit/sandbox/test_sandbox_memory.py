@@ -38,7 +38,8 @@ def search():
     return f"{{shown=}} {{hidden=}}"
 """
 PRINTED = SEARCH + "given = sys.stdin.read()\nprint(search())\n"
-SPOIL = "import os\nos.makedirs('/tmp/a/b', exist_ok=True)\n"  # its zygote is replaced
+# Its zygote is replaced.
+SPOIL = "import os\nos.makedirs('/tmp/a', 0o300, exist_ok=True)\nopen('/tmp/a/b', 'w').close()\n"
 TESTS: tuple[Test, ...] = (StdioTest(f"input-{SHOWN}\n", f"output-{HIDDEN}\n"),) * 2
 
 

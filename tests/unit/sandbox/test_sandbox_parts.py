@@ -59,7 +59,7 @@ def test_jail_filter_allows_exactly_the_list(machine: str) -> None:
     table = ARCHITECTURES[machine]
     program = seccomp.jail_filter()
     allowed = {table.number[name] for name in table.allowed}
-    conditional = {table.number[name] for name in ("ioctl", "fcntl", "socketpair", "clone3")}
+    conditional = {table.number[name] for name in ("ioctl", "fcntl", "socketpair", "clone3", "mmap", "getsockopt")}
     for number in range(500):
         answer = run_filter(program, number, audit=table.audit)
         if number in allowed:
@@ -71,6 +71,11 @@ def test_jail_filter_allows_exactly_the_list(machine: str) -> None:
     assert run_filter(program, table.number["socketpair"], 2, audit=table.audit) == 0x50000 | errno.EPERM
     for command, answer in ((1, _ALLOW), (4, _ALLOW), (8, 0x50001), (10, 0x50001), (15, 0x50001), (1024, 0x50001)):
         assert run_filter(program, table.number["fcntl"], 0, command, audit=table.audit) == answer
+    for flags in (0x22, 0x02, 0x01, 0x21, 0x23, 0x4021):
+        answer = 0x50001 if flags & 0x20 and flags & 1 else _ALLOW
+        assert run_filter(program, table.number["mmap"], 0, 4096, 3, flags, audit=table.audit) == answer
+    for option, answer in ((3, _ALLOW), (4, _ALLOW), (17, 0x50001), (57, 0x50001), (77, 0x50001)):
+        assert run_filter(program, table.number["getsockopt"], 3, 1, option, audit=table.audit) == answer
     assert run_filter(program, table.number["ioctl"], 0, 0x5401, audit=table.audit) == _ALLOW
     assert run_filter(program, table.number["ioctl"], 0, 0x5412, audit=table.audit) == 0x50000 | errno.ENOTTY
 

@@ -9,6 +9,7 @@ import re
 import signal
 import subprocess
 import sys
+import time
 import urllib.error
 import urllib.request
 from collections.abc import Iterator
@@ -52,7 +53,9 @@ def extended(**options: Any) -> bytes:
 
 
 @contextmanager
-def serving(tmp_path: Path, *options: str, **environment: str) -> Iterator[tuple[str, subprocess.Popen[str]]]:
+def serving(
+    tmp_path: Path, *options: str, sigint: Any = signal.default_int_handler, **environment: str
+) -> Iterator[tuple[str, subprocess.Popen[str]]]:
     script = tmp_path / "script.yaml"
     script.write_text(SCRIPT)
     command = [sys.executable, "-m", "mars2", "serve", "--agents", f"scripted:{script}", "--port", "0", *options]
@@ -61,7 +64,7 @@ def serving(tmp_path: Path, *options: str, **environment: str) -> Iterator[tuple
         stderr=subprocess.PIPE,
         text=True,
         env=os.environ | environment,
-        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.default_int_handler),
+        preexec_fn=lambda: signal.signal(signal.SIGINT, sigint),
     )
     assert process.stderr is not None
     lines: list[str] = []
@@ -175,12 +178,12 @@ def test_models_health_and_metrics(url: str) -> None:
         (
             b'{"model": "mars2", "messages": [{"role": "user", "content": 5}]}',
             400,
-            "messages.0.content: must be text or",
+            "messages[0].content: must be text or",
         ),
         (
             b'{"model": "mars2", "messages": [{"role": "user", "content": [{"type": "image_url", "image_url": {}}]}]}',
             400,
-            "messages.0.content: only text parts are read, got one of type 'image_url'",
+            "messages[0].content: only text parts are read",
         ),
         (extended(limits={"cpu_s": -5}), 400, "mars2.limits.cpu_s: must be > 0, got -5"),
         (extended(comparison="zzz"), 400, "mars2.comparison: must be one of"),
@@ -396,6 +399,21 @@ async def test_ctrl_c_does_not_wait_for_long_searches(tmp_path: Path) -> None:
         await asyncio.to_thread(process.wait, 25)  # one program takes 30 s
         assert process.returncode == 130
         assert isinstance((await asyncio.gather(asking, return_exceptions=True))[0], Exception | tuple)
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_it_ends_on_signals_in_the_background_and_no_request_outlasts_the_servers_seconds(
+    tmp_path: Path, number: signal.Signals
+) -> None:
+    with serving(tmp_path, "--set", "budget.seconds=1", sigint=signal.SIG_IGN) as (url, process):
+        body = {"model": "mars2", "messages": [{"role": "user", "content": "forever"}], "mars2": {"seconds": 1e9}}
+        started = time.monotonic()
+        fetched(f"{url}/chat/completions", json.dumps(body).encode())
+        assert time.monotonic() - started < 20
+        process.send_signal(number)
+        assert process.wait(20) == 130
+        assert process.stderr is not None
+        assert process.stderr.read().strip().endswith("stopped")
 
 
 @pytest.mark.slow

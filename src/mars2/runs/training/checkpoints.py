@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
 import re
 import shutil
 from collections.abc import Mapping
@@ -11,6 +10,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from mars2.core.files import PARTIAL, atomic, remove
 from mars2.core.protocols import EstimatorState, Learner
 from mars2.core.serial import sample_from_dict, sample_to_dict
 from mars2.runs.training.buffer import PolicyBuffer
@@ -81,21 +81,16 @@ class Checkpoints:
 
         The learners must not step meanwhile.
         """
-        for leftover in self.folder.glob("*.partial"):
-            shutil.rmtree(leftover)
+        for leftover in self.folder.glob(f"*{PARTIAL}"):
+            remove(leftover)
         target = self._free_name(state["rounds"])
-        partial = target.with_name(f"{target.name}.partial")
-        partial.mkdir(parents=True)
-        for name, learner in learners.items():
-            learner.save(partial / name)
-        (partial / _STATE).write_text(json.dumps(state))
-        for path in sorted(partial.rglob("*"), reverse=True):  # what a folder holds before the folder
-            _flush(path)
-        _flush(partial)
-        partial.rename(target)
+        with atomic(target) as partial:
+            partial.mkdir(parents=True)
+            for name, learner in learners.items():
+                learner.save(partial / name)
+            (partial / _STATE).write_text(json.dumps(state))
         if state["is_best"]:
             self._mark_best(target)
-        _flush(self.folder)
         best = self.best()
         for old in self._all()[: -self.keep]:
             if old.name != (best.name if best else None):
@@ -139,15 +134,5 @@ class Checkpoints:
         return self.folder / name
 
     def _mark_best(self, checkpoint: Path) -> None:
-        link = self.folder / f"{BEST}.new"
-        link.unlink(missing_ok=True)
-        link.symlink_to(checkpoint.name)
-        link.rename(self.folder / BEST)
-
-
-def _flush(path: Path) -> None:
-    descriptor = os.open(path, os.O_RDONLY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)
+        with atomic(self.folder / BEST) as link:
+            link.symlink_to(checkpoint.name)

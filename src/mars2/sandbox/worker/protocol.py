@@ -15,7 +15,8 @@ from .encoding import encode
 # To the zygote: fork a process with these limits. From it, once that process is dead: how it ended.
 FORK = struct.Struct("<QQQ")  # CPU limit in s, memory in bytes over the base, largest file in bytes
 EXITED = struct.Struct("=ib3x4qq104x")  # status, 1 if the zygote is spent; user s and µs, system s and µs, peak KiB
-SPENT_AT, USAGE_AT = 4, 8  # the latter is a struct rusage
+SPENT_AT, USAGE_AT, PEAK_AT = 4, 8, 40  # the second is a struct rusage, the last within it
+PEAK = struct.Struct("=q")
 
 # A jailed process's descriptors. The last three are the keepers of 0, 1 and 2.
 CONTROL, BOX, STDIN, STDOUT, STDERR = 3, 4, 5, 6, 7

@@ -245,6 +245,7 @@ def _enter(layers: Layers, use_namespaces: bool, two_ids: bool, missing: list[st
     libc.drop_capabilities()
     libc.prctl(libc.PR_SET_DUMPABLE, 0)
     libc.prctl(libc.PR_SET_PDEATHSIG, signal.SIGKILL)
+    libc.prctl(libc.PR_SET_THP_DISABLE, 1)  # of a huge page that is unmapped in part, all is kept and little counted
     os.environ.clear()
     missing = [*missing]
     domain = _attempt("Landlock", layers.landlock, lambda: _landlock(use_namespaces, layers), missing)
@@ -279,7 +280,7 @@ def _attempt(name: str, wanted: bool, enter: Callable[[], _Layer], missing: list
 
 def _landlock(use_namespaces: bool, layers: Layers) -> landlock.Domain:
     """Restrict the zygote; returns the same rules for its children to nest."""
-    domain = landlock.Domain(landlock.make_ruleset(_rules(use_namespaces, layers)))
+    domain = landlock.Domain(landlock.make_ruleset(landlock_rules(use_namespaces, layers)))
     domain.enter()
     return domain
 
@@ -291,16 +292,19 @@ def _seccomp(use_namespaces: bool) -> seccomp.Filter:
     return thin
 
 
-def _rules(use_namespaces: bool, layers: Layers) -> list[landlock.Rule]:
+def landlock_rules(use_namespaces: bool, layers: Layers) -> list[landlock.Rule]:
     """What may be touched: in a private root all of it, read-only but for scratch; else the standard library only."""
-    devices = [landlock.Rule(path, landlock.WRITE_DEVICE) for path in ("/dev/null", "/dev/zero", "/dev/full")]
+    devices = [landlock.Rule(path, landlock.WRITE_DEVICE) for path in ("/dev/null", "/dev/full")]
     if use_namespaces:
         return [landlock.Rule("/", landlock.READ), landlock.Rule(namespaces.SCRATCH, landlock.SCRATCH), *devices]
     rules = [landlock.Rule(path, landlock.READ) for path in ("/etc/ld.so.cache", "/dev/random", "/dev/urandom")]
     folders = namespaces.readable_folders()
     hidden = namespaces.hidden_folders(folders)
-    for folder in folders:
+    for folder in folders:  # it grows meanwhile
         rules.append(landlock.Rule(folder, landlock.LIST))
-        paths = [f"{folder}/{name}" for name in os.listdir(folder)]
-        rules.extend(landlock.Rule(path, landlock.READ) for path in paths if path not in hidden)
+        for path in {f"{folder}/{name}" for name in os.listdir(folder)}.difference(hidden):
+            if any(inner.startswith(f"{path}/") for inner in hidden):
+                folders.append(path)
+            else:
+                rules.append(landlock.Rule(path, landlock.READ))
     return [*rules, *devices, *(landlock.Rule(path, landlock.READ) for path in layers.library_folders)]

@@ -3,20 +3,23 @@
 from __future__ import annotations
 
 import ctypes
+import glob
 import os
+import struct
 import sys
 from collections.abc import Iterable
 
 from . import libc
 
 SCRATCH = "/tmp"
-SCRATCH_MIB = 64
+SCRATCH_MIB = 16
 _SCRATCH_FILES = 1024
 _AT_FDCWD = -100
 _STATFS_BYTES = 256  # struct statfs has 120
 _FROM_SCRATCH = "/from"  # where is shown what lies in SCRATCH outside, such as a virtual environment
-_DEVICES = ("/dev/null", "/dev/zero", "/dev/full", "/dev/random", "/dev/urandom")
+_DEVICES = ("/dev/null", "/dev/full", "/dev/random", "/dev/urandom")  # not zero: mapped, it is memory without a limit
 _HIDDEN = ("site-packages", "dist-packages")  # data sets with answers live there
+_PLACES = ("", "python*/", "pypy*/")  # of another interpreter too
 _ALL = (
     libc.CLONE_NEWUSER
     | libc.CLONE_NEWNS
@@ -78,7 +81,8 @@ def readable_folders() -> list[str]:
 def hidden_folders(folders: Iterable[str]) -> list[str]:
     """Installed packages inside readable folders: data sets with answers live there."""
     parents = {*folders, standard_library()}
-    return sorted(f"{parent}/{name}" for parent in parents for name in _HIDDEN if os.path.isdir(f"{parent}/{name}"))
+    patterns = [f"{glob.escape(parent)}/{place}{name}" for parent in parents for place in _PLACES for name in _HIDDEN]
+    return sorted({path for pattern in patterns for path in glob.glob(pattern) if os.path.isdir(path)})
 
 
 def place(path: str) -> str:
@@ -193,21 +197,24 @@ class ScratchWatch:
         libc.check(self.look(), f"statfs of {SCRATCH}")
         self.empty = bytes(now)
 
-
-def clean_scratch() -> bool:
-    """Remove the files a candidate left in SCRATCH; False if something is still there (folders, files held open)."""
-    os.utime(SCRATCH, (0, 0))  # not even when it was last changed tells the next candidate anything
-    if _scratch_is_empty():
-        return True
-    for name in os.listdir(SCRATCH):
-        try:
-            os.unlink(f"{SCRATCH}/{name}")
-        except OSError:
-            return False
-    os.utime(SCRATCH, (0, 0))
-    return _scratch_is_empty()
+    def used_kib(self) -> int:
+        """What it held when it was last looked at."""
+        block_bytes, blocks, free = struct.unpack_from("=QQQ", self.now, 8)
+        return (blocks - free) * block_bytes // 1024
 
 
-def _scratch_is_empty() -> bool:
-    state = os.statvfs(SCRATCH)
-    return state.f_files - state.f_ffree <= 1 and state.f_blocks == state.f_bfree  # the folder itself is one
+def clean_scratch() -> None:
+    """Remove what a candidate left in SCRATCH, as far as that is possible."""
+    folders = [SCRATCH]
+    for folder in folders:  # it grows meanwhile
+        for name in os.listdir(folder):
+            entry = f"{folder}/{name}"
+            try:
+                os.unlink(entry)
+            except IsADirectoryError:
+                try:
+                    os.rmdir(entry)  # an empty one may be one that cannot be listed
+                except OSError:
+                    folders.append(entry)
+    for folder in reversed(folders[1:]):
+        os.rmdir(folder)

@@ -13,7 +13,8 @@ from .syscalls import ARCHITECTURES, Architecture
 
 _LD_ABS, _JEQ, _JGE, _JSET, _RET = 0x20, 0x15, 0x35, 0x45, 0x06
 _ALLOW, _ERRNO, _KILL_PROCESS = 0x7FFF0000, 0x00050000, 0x80000000
-_NUMBER, _ARCH, _ARGUMENT_0, _ARGUMENT_1 = 0, 4, 16, 24  # offsets in struct seccomp_data, little-endian low halves
+# offsets in struct seccomp_data, little-endian low halves
+_NUMBER, _ARCH, _ARGUMENT_0, _ARGUMENT_1, _ARGUMENT_2, _ARGUMENT_3 = 0, 4, 16, 24, 32, 40
 _X32_BIT = 0x40000000
 _CLONE_VFORK, _CLONE_THREAD = 0x00004000, 0x00010000
 _SET_MODE_FILTER = 1
@@ -21,6 +22,8 @@ _IOCTLS = (0x5401, 0x5413, 0x541B, 0x5421, 0x5450, 0x5451)  # TCGETS TIOCGWINSZ 
 _FCNTLS = (0, 1, 2, 3, 4, 5, 6, 7, 9, 36, 37, 38, 1030, 1032, 1034)  # no F_SETOWN, F_SETSIG, F_SETPIPE_SZ
 _PRCTLS = (3, 15, 16, 0x53564D41)  # GET_DUMPABLE, SET_NAME, GET_NAME, SET_VMA
 _AF_UNIX = 1
+_SOCKET_OPTIONS = (3, 4, 7, 8, 38, 39)  # SO_TYPE SO_ERROR SO_SNDBUF SO_RCVBUF SO_PROTOCOL SO_DOMAIN: no peer, no cookie
+_MAP_SHARED, _MAP_ANONYMOUS = 0x01, 0x20
 
 _OWN_PID = 0xFFFFFF01  # stands for the process id in a filter; no process id is that large
 _INSTRUCTION = struct.Struct("=HBBI")
@@ -61,6 +64,12 @@ def _one_process_but_the_first() -> list[Instruction]:
 def _threads_only() -> list[Instruction]:
     """No process, and no thread whose maker waits for it in a state that no signal ends."""
     flags = [_statement(_LD_ABS, _ARGUMENT_0), (_JSET, 1, 0, _CLONE_VFORK), (_JSET, 1, 0, _CLONE_THREAD)]
+    return [*flags, *_deny(errno.EPERM), *_PERMIT]
+
+
+def _no_shared_memory() -> list[Instruction]:
+    """No memory that is shared and has no file: what of it is unmapped is kept, and no limit counts it."""
+    flags = [_statement(_LD_ABS, _ARGUMENT_3), (_JSET, 0, 2, _MAP_ANONYMOUS), (_JSET, 0, 1, _MAP_SHARED)]
     return [*flags, *_deny(errno.EPERM), *_PERMIT]
 
 
@@ -169,6 +178,8 @@ def jail_filter() -> Filter:
     actions[table.number["clone3"]] = _deny(errno.ENOSYS)  # its arguments cannot be seen; callers fall back to clone
     actions[table.number["ioctl"]] = _argument_in(_ARGUMENT_1, _IOCTLS, errno.ENOTTY)
     actions[table.number["fcntl"]] = _argument_in(_ARGUMENT_1, _FCNTLS, errno.EPERM)
+    actions[table.number["getsockopt"]] = _argument_in(_ARGUMENT_2, _SOCKET_OPTIONS, errno.EPERM)
+    actions[table.number["mmap"]] = _no_shared_memory()
     actions[table.number["socketpair"]] = _argument_in(_ARGUMENT_0, (_AF_UNIX,), errno.EPERM)
     return _program(table, actions, _deny(errno.EPERM))
 

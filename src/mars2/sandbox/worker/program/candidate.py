@@ -105,8 +105,8 @@ class Candidate:
         self.is_ready = True
 
     def function(self, name: str) -> Any:
-        """See `run_program.function_of`."""
-        return function_of(self.main.__dict__, name)
+        """What a test means by a name: the program's global, or a method as in `run_program.function_of`."""
+        return self.main.__dict__.get(name) or function_of(self.main.__dict__, name)
 
     def error(self, error: BaseException) -> Any:
         """The report of what the program raised."""

@@ -49,10 +49,10 @@ def _call(body: bytes, code: types.CodeType, namespace: dict[str, Any]) -> Any:
 
 
 def function_of(namespace: dict[str, Any], name: str) -> Any:
-    """The program's function of that name, or the method of its class `Solution`."""
-    function = namespace.get(name)
-    if function is None and "Solution" in namespace:
-        function = getattr(namespace["Solution"](), name)
+    """The method of the program's class `Solution`, which a helper of that name does not hide, or its function."""
+    solution, function = namespace.get("Solution"), namespace.get(name)
+    if solution is not None and (function is None or hasattr(solution, name)):
+        return getattr(solution(), name)
     if function is None:
         raise NameError(f"the program defines no function {name!r}")
     return function

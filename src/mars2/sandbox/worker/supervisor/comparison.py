@@ -1,23 +1,72 @@
-"""Decides, outside the jail, whether an output is right. Linear time and no exceptions, whatever the bytes.
+"""Decides, outside the jail, whether an answer is right: every rule of comparison, and whose rule it is.
 
-`exact` is LiveCodeBench's rule (strip; split into lines; same number of lines; each pair of lines equal after strip,
-else their tokens equal as exact decimals). Differs: `1_000` and non-ASCII digits are not numbers.
+All are of linear time and raise nothing, whatever the bytes. Under every rule but `exact`, `tokens` and `unordered`
+(exact decimals) a number may be near the expected one. Integers are not blurred by that: two whole numbers of which one
+is written as an integer must be equal (1000001 is not 1000000), and a fraction near an integer is 1e-5 from it at most.
 """
 
 from __future__ import annotations
 
 import re
 from collections import Counter
-from collections.abc import Sequence
-from decimal import Decimal, InvalidOperation
+from collections.abc import Callable, Sequence
+from decimal import MAX_EMAX, MIN_EMIN, Context, Decimal, InvalidOperation
+from string import ascii_lowercase, ascii_uppercase
 from typing import Any
 
-from ..encoding import EncodingError, Opaque, refuse_collisions
+from ..encoding import EncodingError, refuse_collisions
 
-TOLERANCE = 1e-6  # absolute or relative, whichever is kinder
+RULES = {
+    "exact": "lines without surrounding white space; tokens equal as text or as exact decimals (0.50 = 0.5)",
+    "tolerant": "as exact, but numbers may differ by 1e-6, absolute or relative",
+    "tokens": "tokens as in exact, however white space separates them",
+    "unordered": "the same lines, or elements of a returned list, in any order",
+    "livecodebench": "LiveCodeBench, lcb_runner/evaluation/testing_util.py, grade_stdio and grade_call_based: stripped "
+    "lines, equal as text or by all their numbers as decimals; a returned tuple is a list. Differs: fractions may be "
+    "off by 1e-6 (printed) or 1e-5 (returned), as AtCoder and LeetCode allow",
+    "apps": "APPS, eval/testing_util.py, and its successors in TACO, metrics/testing_util.py, and DeepCoder, "
+    "rllm/rewards/code_utils/taco.py: blank lines and spaces do not count, numbers are close as in numpy.allclose, "
+    "tuples are lists. Differs: returned floats may be close too; lines and tokens keep their order and number",
+    "apps_wrapped": "as apps, where the data wrap each result in a list: a function may return it with or without",
+    "codecontests": "CodeContests, execution/tester_sandboxer.cc, OutputsMatch: tokens in lower case; numbers less "
+    "than 1e-5 apart. Differs: integers must be equal beyond 2**53 too",
+}
+"""What each rule does, and where it is from; the names are those of `mars2.core.problem.NamedComparison`."""
+
 _NUMBER = re.compile(
     r"[+-]?(?:[0-9]+(?:\.[0-9]*)?|\.[0-9]+)(?:[eE][+-]?[0-9]+)?|[+-]?[iI][nN][fF](?:[iI][nN][iI][tT][yY])?"
 )
+_INTEGER = re.compile(r"[+-]?[0-9_]+")
+_LOWER = str.maketrans(ascii_uppercase, ascii_lowercase)
+_CODECONTESTS_TOKEN = re.compile(r"[^ \n\t\r\v]+")
+_CONTEXT = Context(prec=28, Emax=MAX_EMAX, Emin=MIN_EMIN, traps=[])
+_FROM_INTEGER = Decimal("1e-5")  # how far at most a fraction may be from an integer that is expected
+_MOST_KEY_DIGITS = 20  # of a key of a JSON object that may stand for an integer
+
+Near = Callable[[Decimal, Decimal], bool]  # (actual, expected), both finite and not equal
+
+
+def _within(share: Decimal, absolute: Decimal | None = None) -> Near:
+    """Nearer than `share` of the expected number plus `absolute`; by default than `share` of it or of 1."""
+
+    def near(actual: Decimal, expected: Decimal) -> bool:
+        size = expected.copy_abs()
+        if absolute is None:
+            allowed = _CONTEXT.multiply(share, max(size, Decimal(1)))
+        else:
+            allowed = _CONTEXT.add(absolute, _CONTEXT.multiply(share, size))
+        return _CONTEXT.subtract(actual, expected).copy_abs() <= allowed
+
+    return near
+
+
+_MILLIONTH = _within(Decimal("1e-6"))
+_LEETCODE = _within(Decimal("1e-5"))
+_NUMPY = _within(Decimal("1e-5"), Decimal("1e-8"))
+
+
+def _codecontests_near(actual: Decimal, expected: Decimal) -> bool:
+    return abs(float(actual) - float(expected)) < 1e-5
 
 
 def outputs_equal(actual: str, expected: str, comparison: str) -> bool:
@@ -27,12 +76,21 @@ def outputs_equal(actual: str, expected: str, comparison: str) -> bool:
     match comparison:
         case "tokens":
             return _tokens_equal(actual.split(), expected.split())
-        case "tolerant":
-            return _lines_equal(_lines(actual), _lines(expected), tolerant=True)
+        case "codecontests":
+            found, wanted = (_CODECONTESTS_TOKEN.findall(text.translate(_LOWER)) for text in (actual, expected))
+            return _tokens_equal(found, wanted, _codecontests_near)
         case "unordered":
             return Counter(map(_canonical_line, _lines(actual))) == Counter(map(_canonical_line, _lines(expected)))
+        case "livecodebench":
+            return _all_equal(_livecodebench_line, _lines(actual), _lines(expected))
+        case "apps" | "apps_wrapped":
+            found, wanted = ([line.split() for line in _lines(text) if line] for text in (actual, expected))
+            return _all_equal(lambda a, e: _tokens_equal(a, e, _NUMPY), found, wanted)
         case _:
-            return _lines_equal(_lines(actual), _lines(expected), tolerant=False)
+            near = _MILLIONTH if comparison == "tolerant" else None
+            return _all_equal(
+                lambda a, e: a == e or _tokens_equal(a.split(), e.split(), near), _lines(actual), _lines(expected)
+            )
 
 
 def _lines(text: str) -> list[str]:
@@ -43,43 +101,47 @@ def _canonical_line(line: str) -> str:
     return " ".join(line.split())
 
 
-def _lines_equal(actual: Sequence[str], expected: Sequence[str], *, tolerant: bool) -> bool:
-    if len(actual) != len(expected):
+def _all_equal(equal: Callable[[Any, Any], bool], actual: Sequence[Any], expected: Sequence[Any]) -> bool:
+    return len(actual) == len(expected) and all(map(equal, actual, expected))
+
+
+def _tokens_equal(actual: Sequence[str], expected: Sequence[str], near: Near | None = None) -> bool:
+    return _all_equal(lambda a, e: a == e or _numbers_equal(a, e, near), actual, expected)
+
+
+def _numbers_equal(actual: str, expected: str, near: Near | None) -> bool:
+    """Whether two tokens are numbers that are equal as exact decimals (0.50 = 0.5, 1e0 = 1), or `near`."""
+    if _NUMBER.fullmatch(actual) is None or _NUMBER.fullmatch(expected) is None:
         return False
-    return all(
-        a == e or _tokens_equal(a.split(), e.split(), tolerant=tolerant) for a, e in zip(actual, expected, strict=True)
+    return _texts_close(actual, expected, near)
+
+
+def _livecodebench_line(actual: str, expected: str) -> bool:
+    """As the official function, all that `Decimal` reads is a number: `1_000` and digits of other scripts too."""
+    return actual == expected or _all_equal(
+        lambda a, e: _texts_close(a, e, _MILLIONTH), actual.split(), expected.split()
     )
 
 
-def _tokens_equal(actual: Sequence[str], expected: Sequence[str], *, tolerant: bool = False) -> bool:
-    if len(actual) != len(expected):
-        return False
-    close = _close_text if tolerant else _decimals_equal
-    return all(a == e or close(a, e) for a, e in zip(actual, expected, strict=True))
-
-
-def _decimals_equal(actual: str, expected: str) -> bool:
-    """Equal as exact decimals: 0.50 = 0.5, 1e0 = 1; NaN equals nothing."""
-    if _NUMBER.fullmatch(actual) is None or _NUMBER.fullmatch(expected) is None:
-        return False
+def _texts_close(actual: str, expected: str, near: Near | None) -> bool:
     try:
-        return Decimal(actual) == Decimal(expected)
-    except InvalidOperation:  # an exponent beyond what Decimal holds
+        numbers = Decimal(actual), Decimal(expected)
+        if numbers[0] == numbers[1]:
+            return True
+    except InvalidOperation:  # not a number, an exponent beyond what Decimal holds, a signalling NaN
         return False
+    integers = _INTEGER.fullmatch(actual) is not None, _INTEGER.fullmatch(expected) is not None
+    return near is not None and _are_near(*numbers, near, *integers)
 
 
-def _close_text(actual: str, expected: str) -> bool:
-    if _decimals_equal(actual, expected):
-        return True
-    if _NUMBER.fullmatch(actual) is None or _NUMBER.fullmatch(expected) is None:
+def _are_near(actual: Decimal, expected: Decimal, near: Near, integer: bool, integer_expected: bool) -> bool:
+    """`near`, which does not blur numbers written as integers. The two are not equal."""
+    if not (actual.is_finite() and expected.is_finite()) or not near(actual, expected):
         return False
-    return _close(float(actual), float(expected))
-
-
-def _close(actual: float, expected: float) -> bool:
-    if actual == expected:
-        return True
-    return abs(actual - expected) <= TOLERANCE * max(1.0, abs(expected)) and abs(expected) != float("inf")
+    if integer_expected and _CONTEXT.subtract(actual, expected).copy_abs() > _FROM_INTEGER:
+        return False
+    both_whole = all(number == number.to_integral_value() for number in (actual, expected))
+    return not (both_whole and (integer or integer_expected))
 
 
 def values_equal(actual: Any, expected: Any, comparison: str) -> bool:
@@ -91,7 +153,17 @@ def values_equal(actual: Any, expected: Any, comparison: str) -> bool:
     try:
         match comparison:
             case "tolerant":
-                return _close_values(actual, expected)
+                return _close_values(actual, expected, _MILLIONTH)
+            case "livecodebench":
+                return _close_values(actual, expected, _LEETCODE)
+            case "apps":
+                return _close_values(actual, expected, _NUMPY, from_json=True)
+            case "apps_wrapped":
+                return _close_values(actual, expected, _NUMPY, from_json=True) or (
+                    type(actual) is list
+                    and len(actual) == 1
+                    and _close_values(actual[0], expected, _NUMPY, from_json=True)
+                )
             case "unordered" if type(actual) is list and type(expected) is list:
                 keys = [*map(_hashable, actual)]
                 refuse_collisions(keys)
@@ -102,27 +174,42 @@ def values_equal(actual: Any, expected: Any, comparison: str) -> bool:
         return False
 
 
-def _close_values(actual: Any, expected: Any) -> bool:
+def _close_values(actual: Any, expected: Any, near: Near, *, from_json: bool = False) -> bool:
+    """Equal, or with near numbers in the same places.
+
+    Args:
+        from_json: `expected` was JSON, which has no tuples and only keys of text: (1, 2) is [1, 2], {1: 2} is {"1": 2}.
+    """
     if isinstance(actual, (int, float)) and isinstance(expected, (int, float)):
         if actual == expected:
             return True
         try:
-            return _close(float(actual), float(expected))
+            numbers = Decimal(float(actual)), Decimal(float(expected))
         except OverflowError:
             return False
+        return _are_near(*numbers, near, isinstance(actual, int), isinstance(expected, int))
     if isinstance(expected, (list, tuple)):
-        return (
-            isinstance(actual, type(expected))
-            and len(actual) == len(expected)
-            and all(_close_values(a, e) for a, e in zip(actual, expected, strict=True))
+        return isinstance(actual, (list, tuple) if from_json else type(expected)) and _all_equal(
+            lambda a, e: _close_values(a, e, near, from_json=from_json), actual, expected
         )
     if isinstance(expected, dict):
-        return (
-            type(actual) is dict
-            and actual.keys() == expected.keys()
-            and all(_close_values(actual[key], item) for key, item in expected.items())
+        if type(actual) is not dict or len(actual) != len(expected):
+            return False
+        keys = [key if key in actual or not from_json else _other_key(key) for key in expected]
+        return all(
+            key in actual and _close_values(actual[key], item, near, from_json=from_json)
+            for key, item in zip(keys, expected.values(), strict=True)
         )
     return bool(actual == expected)
+
+
+def _other_key(key: Any) -> Any:
+    """The integer that a key of digits stands for, or the text of an integer."""
+    if type(key) is int:
+        return str(key)
+    if isinstance(key, str) and len(key) <= _MOST_KEY_DIGITS and re.fullmatch("-?[0-9]+", key):
+        return int(key)
+    return key
 
 
 def _hashable(value: Any) -> Any:
@@ -144,65 +231,3 @@ def _hashable(value: Any) -> Any:
     if type(value) is bytearray:
         return bytes(value)
     return value
-
-
-def brief(value: Any, limit: int) -> str:
-    """A bounded `repr` of a decoded value: no more than about `limit` characters, never an exception."""
-    parts: list[str] = []
-    _brief(value, parts, limit, 0)
-    return shorten("".join(parts), limit)
-
-
-def _brief(value: Any, parts: list[str], limit: int, depth: int) -> None:
-    if sum(map(len, parts[-64:])) > limit or len(parts) > limit or depth > 50:
-        if parts[-1:] != ["…"]:
-            parts.append("…")
-        return
-    if type(value) in (list, tuple, set, frozenset):
-        opening, closing = {list: "[]", tuple: "()", set: "{}", frozenset: "{}"}[type(value)]
-        parts.append(opening)
-        for index, item in enumerate(value):
-            if index:
-                parts.append(", ")
-            _brief(item, parts, limit, depth + 1)
-            if parts[-1] == "…":
-                break
-        parts.append("," + closing if type(value) is tuple and len(value) == 1 else closing)
-    elif type(value) is dict:
-        parts.append("{")
-        for index, (key, item) in enumerate(value.items()):
-            if index:
-                parts.append(", ")
-            _brief(key, parts, limit, depth + 1)
-            parts.append(": ")
-            _brief(item, parts, limit, depth + 1)
-            if parts[-1] == "…":
-                break
-        parts.append("}")
-    elif type(value) is int and value.bit_length() > 4000:
-        parts.append(f"<integer of {value.bit_length()} bits>")
-    elif isinstance(value, (str, bytes, bytearray)):
-        parts.append(repr(value[: limit + 1]))
-    elif isinstance(value, Opaque):
-        parts.append(f"<{value.type_name} object>")
-    else:
-        try:
-            parts.append(repr(value))
-        except ValueError:  # an integer inside with more digits than Python prints
-            parts.append(f"<{type(value).__name__}>")
-
-
-def shorten(text: str, limit: int) -> str:
-    """Head and tail of a long text, saying how much was left out."""
-    if len(text) <= limit:
-        return text
-    half = limit // 2
-    return f"{text[:half]}\n… {len(text) - 2 * half} characters left out …\n{text[-half:]}"
-
-
-def printable(text: str, limit: int) -> str:
-    """A text from the jail, shortened, that can be printed anywhere: what is not printable is written as an escape."""
-    text = shorten(text, limit)
-    if text.isascii() and text.isprintable():
-        return text
-    return "".join(c if c.isprintable() or c in "\n\t" else ascii(c)[1:-1] for c in text)

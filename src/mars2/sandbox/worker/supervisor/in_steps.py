@@ -11,9 +11,9 @@ from ..encoding import decode, encode
 from ..protocol import BEGIN, CALLING, DONE, END, IDLE, RUN_TESTER, SERVE_CALL
 from ..tester import by_value, tester
 from .candidates import Candidates, new_process
-from .comparison import brief
 from .process import Process, Reply
 from .request import Zygote, message_of
+from .showing import brief
 from .verdicts import SHOWN_CHARACTERS, Ended, Outcome, Rules, Test, decide
 
 _LEAST_SHARE_S = 0.5  # of a test's wall time, for either of tester and candidate

@@ -19,15 +19,15 @@ from ..jail.isolation import ChildLock, Isolation, Layers, start_with_connection
 from ..zygote import zygote
 
 _MOST_BYTES = 1 << 16  # of a message
-_WORKER = __name__.split(".supervisor.")[0]  # the package of all rooms
+_TESTER = f"{__name__.split('.supervisor.')[0]}.tester.tester"
 
 Start = Callable[[str], tuple[socket.socket, Isolation]]  # makes a zygote of a kind; raises OSError
 
 
 def start_zygote(settings: dict[str, Any], kind: str) -> tuple[socket.socket, Isolation]:
-    """Make a zygote of this kind: "plain", "larger", "numpy", "tester" or "compiler". Raises OSError.
+    """Make a zygote of this kind: "plain", "larger", "numpy", "tester", "tester numpy" or "compiler".
 
-    What only one kind needs is imported by that: the others are forks of this process too.
+    What only one kind needs is imported by that: the others are forks of this process too. Raises OSError.
     """
     layers = Layers(bool(settings["namespaces"]), bool(settings["landlock"]), bool(settings["seccomp"]))
     if kind == "compiler":
@@ -36,11 +36,11 @@ def start_zygote(settings: dict[str, Any], kind: str) -> tuple[socket.socket, Is
         case "larger":
             return zygote.start(layers, zygote.LARGER)
         case "tester":
-            return zygote.start(layers, f"{_WORKER}.tester.tester")
-        case "numpy":
+            return zygote.start(layers, _TESTER)
+        case "numpy" | "tester numpy":
             folder = settings["numpy_folder"]
             layers = layers._replace(library_folders=(f"{folder}/numpy", f"{folder}/numpy.libs"))
-            return zygote.start(layers, f"{zygote.LARGER} numpy", folder)
+            return zygote.start(layers, f"{zygote.LARGER if kind == 'numpy' else _TESTER} numpy", folder)
         case _:
             return zygote.start(layers)
 

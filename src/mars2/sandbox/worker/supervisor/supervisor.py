@@ -162,11 +162,13 @@ def _answer(payload: bytes, tests: _Tests, zygotes: _Zygotes, trainer: socket.so
         tests.add(key, [wire.receive(trainer) for _ in range(num_pieces)])
     request = Request(program, tests.loaded[key], **options)
     kind = "larger" if _NEEDS_LARGER.search(program) else "plain"
-    if _NEEDS_NUMPY.search(program) and zygotes.can_numpy():
-        kind = "numpy"
+    tester = "tester"
+    assertions = (test[1] for test in request.tests if test[0] == "assert")
+    if any(map(_NEEDS_NUMPY.search, (program, *assertions))) and zygotes.can_numpy():
+        kind, tester = "numpy", "tester numpy"
     tiers: set[str] = set()
     try:
-        compiling, running, testing = (_Kind(zygotes, name, tiers) for name in ("compiler", kind, "tester"))
+        compiling, running, testing = (_Kind(zygotes, name, tiers) for name in ("compiler", kind, tester))
         outcomes = Judgement(request, compiling, running, testing, trainer).run()
     except Cancelled:
         wire.receive(trainer)  # the word that cancelled

@@ -12,7 +12,8 @@ from typing import Any, NamedTuple
 
 from ..encoding import EncodingError, decode
 from ..protocol import EXITED_WITH_0, OUTPUT_TOO_LARGE
-from .comparison import brief, outputs_equal, printable, shorten, values_equal
+from .comparison import outputs_equal, values_equal
+from .showing import brief, printable, shorten
 
 UNCHECKED = "?"  # status of an answer that the problem's checker has yet to see
 SHOWN_CHARACTERS = 2_000  # of an output, a value or a message

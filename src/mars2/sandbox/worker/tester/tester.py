@@ -10,6 +10,7 @@ import ast
 import builtins
 import importlib
 import os
+import threading
 from collections import Counter, OrderedDict, defaultdict, deque
 from collections.abc import Callable
 from decimal import Decimal
@@ -20,12 +21,13 @@ from typing import Any
 from .. import protocol
 from ..encoding import EncodingError, decode
 from ..program.run_program import assertion_message
-from . import by_value, stand_in
+from . import by_value, crossing, stand_in
 
 _MODULES = frozenset(
     {"cmath", "collections", "functools", "itertools", "math", "operator", "random", "re", "string", "sys"}
 )
 
+_exchange = threading.Lock()
 _PLAIN = (int, float, complex, str, bytes, bytearray, list, tuple, set, frozenset, dict, range, Decimal, Fraction)
 _PLAIN_ATTRIBUTES = frozenset(
     name
@@ -88,6 +90,7 @@ def _only_called(nodes: list[ast.AST], names: set[str]) -> bool:
         if isinstance(node, ast.Call):
             allowed.add(id(node.func))
             allowed.update(id(argument) for argument in node.args)
+            allowed.update(id(keyword.value) for keyword in node.keywords)
         elif isinstance(node, ast.Compare):
             operands = [node.left, *node.comparators]
             ours = [operand for operand in operands if _calls(operand, names)]
@@ -139,39 +142,48 @@ def _calls(node: ast.AST, names: set[str]) -> bool:
 def run(code: str, names: tuple[str, ...]) -> Any:
     """Run a test in the tester's process. The report is ("done",), ("error", …), ("candidate",) or ("weak",)."""
     stand_in.forget()
-    call, refused = _call, list[str]()
-    namespace: dict[str, Any] = {"__name__": "__main__", "__builtins__": builtins}
+    crossing.forget()
+    call, refused, heard = _call, list[str](), list[str]()
+    namespace: dict[str, Any] = {"__name__": "__main__", "__builtins__": builtins, **crossing.NAMES}
     for name in _MODULES:
         namespace[name] = importlib.import_module(name)
     for name in names:
-        namespace[name] = _proxy(call, name, refused)
+        namespace[name] = _proxy(call, name, refused, heard)
     try:
-        exec(compile(code, protocol.TEST_NAME, "exec", dont_inherit=True), namespace)
+        exec(crossing.compiled(code, protocol.TEST_NAME), namespace)
         report: Any = ("done",)
+    except crossing.Crossing:
+        report = ("candidate",)
     except BaseException as error:
-        if hasattr(error, by_value.FROM_CANDIDATE):
-            report = ("candidate",)
-        else:
-            report = ("error", type(error).__name__, assertion_message(error, code), "")
+        report = ("error", type(error).__name__, assertion_message(error, code), "")
     if question := stand_in.asked():  # even if the test caught what it raised
         return ("error", "AssertionError", f"needs more than a plain value: {question}", "")
+    unhandled = crossing.unhandled()
+    if unhandled is not None and report == ("done",):
+        return ("error", "AssertionError", f"the program's {type(unhandled).__name__} went unhandled in the test", "")
     return ("weak",) if refused else report  # and so here
 
 
 def _call(body: bytes) -> Any:
-    """Ask for a call of the candidate's, and wait for what comes of it."""
-    os.ftruncate(protocol.BOX, 0)
-    protocol.write_all(protocol.BOX, body)
-    os.write(protocol.CONTROL, protocol.REPLY.pack(protocol.CALLING, len(body), 0))
-    request = os.read(protocol.CONTROL, 64)
+    """Ask for a call of the candidate's, and wait for what comes of it: one thread of the test at a time."""
+    with _exchange:
+        os.ftruncate(protocol.BOX, 0)
+        protocol.write_all(protocol.BOX, body)
+        os.write(protocol.CONTROL, protocol.REPLY.pack(protocol.CALLING, len(body), 0))
+        request = os.read(protocol.CONTROL, 64)
+        answer = os.pread(protocol.BOX, int.from_bytes(request[1:9], "little"), 0)
     try:
-        return decode(os.pread(protocol.BOX, int.from_bytes(request[1:9], "little"), 0))
+        return decode(answer)
     except EncodingError as error:
         stand_in.fail(f"an answer: {error}")
 
 
-def _proxy(call: Callable[[bytes], Any], name: str, refused: list[str]) -> Callable[..., Any]:
-    """Stands in for a function of the candidate's. `refused` gets its name if arguments cannot be carried."""
+def _proxy(call: Callable[[bytes], Any], name: str, refused: list[str], heard: list[str]) -> Callable[..., Any]:
+    """Stands in for a function of the candidate's.
+
+    `refused` gets its name if arguments cannot be carried, and `heard` if it has answered. What the test passes after
+    an answer may be of the candidate's choice, so it cannot have the test run otherwise.
+    """
 
     def proxy(*args: Any, **kwargs: Any) -> Any:
         try:
@@ -180,8 +192,11 @@ def _proxy(call: Callable[[bytes], Any], name: str, refused: list[str]) -> Calla
         except EncodingError as error:
             stand_in.fail(f"an argument: {error}")
         except by_value.Uncarriable:
+            if heard:
+                stand_in.fail("an argument that cannot be carried")
             refused.append(name)
             raise
+        heard.append(name)
         match call(body):
             case ("value", bytes(data)):
                 try:
@@ -193,7 +208,7 @@ def _proxy(call: Callable[[bytes], Any], name: str, refused: list[str]) -> Calla
             case _:
                 raised = SystemExit(1)
                 setattr(raised, by_value.FROM_CANDIDATE, True)
-        raise raised
+        raise crossing.crossed(raised)
 
     proxy.__name__ = name
     return proxy

@@ -33,7 +33,8 @@ from .. import reuse
 from ..jail import libc, namespaces
 from ..jail.isolation import READY, ChildLock, Isolation, Layers, address_space_bytes, start_with_connection
 from ..program.candidate import Candidate, install_exit_builtins, install_stack_size
-from ..protocol import EXITED, FORK, NUM_DESCRIPTORS, PROGRAM_NAME, SPENT_AT, USAGE_AT
+from ..protocol import EXITED, FORK, NUM_DESCRIPTORS, PEAK, PEAK_AT, PROGRAM_NAME, SPENT_AT, USAGE_AT
+from . import private_memory
 from .child import serve
 from .rehearsal import TIMES, fill_pools, rehearse
 
@@ -77,6 +78,9 @@ def _serve(connection: socket.socket, isolation: Isolation, lock: ChildLock, pre
     kill_all = libc.prepared("kill", -1, signal.SIGKILL)
     scratch = namespaces.ScratchWatch() if isolation.namespaces else None
     send_report = partial(connection.send, report)
+    random.seed(0)  # programs that draw without a seed draw the same: verdicts repeat (here: a fork draws a seed)
+    if "numpy" in sys.modules:
+        importlib.import_module("numpy.random").seed(0)
     for _ in range(TIMES):
         if aim is not None:
             aim(os.getpid())
@@ -122,8 +126,11 @@ def _serve(connection: socket.socket, isolation: Isolation, lock: ChildLock, pre
             if scratch.forget_times() == -1 or scratch.look() == -1:
                 raise OSError("no scratch folder")
             if scratch.now != scratch.empty:
-                report[SPENT_AT] = not namespaces.clean_scratch()
+                PEAK.pack_into(report, PEAK_AT, PEAK.unpack_from(report, PEAK_AT)[0] + scratch.used_kib())
+                _in_another_process(namespaces.clean_scratch)
+                scratch.forget_times()
                 scratch.look()
+                report[SPENT_AT] = scratch.now != scratch.empty
         send_report()
         report[:] = blank  # the next child must not read it
 
@@ -142,6 +149,17 @@ def _first_steps(lock: ChildLock, base_bytes: int, cpu_s: int, memory_bytes: int
     if lock.filter is not None:
         steps.append(lock.filter.load)
     return tuple(steps)
+
+
+def _in_another_process(step: Step) -> None:
+    """Do something that may fail, and of which this process is to remember nothing."""
+    pid = os.fork()
+    if pid == 0:
+        try:
+            step()
+        finally:
+            os._exit(0)
+    os.waitpid(pid, 0)
 
 
 def _kernel() -> tuple[int, ...]:
@@ -180,9 +198,9 @@ def _preload(modules: str = "", folder: str = "") -> _Prepared:
         importlib.import_module(name)
     install_exit_builtins()
     install_stack_size()
+    private_memory.install()
     reuse.remember_all()
     ready = rehearse()
-    random.seed(0)  # programs that draw without a seed draw the same every time: verdicts repeat
     sys.argv = [PROGRAM_NAME]
     sys.orig_argv = ["python3", PROGRAM_NAME]
     sys.path[:] = [path for path in sys.path if path]

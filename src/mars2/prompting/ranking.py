@@ -1,0 +1,169 @@
+"""How much a piece of code counts as the wanted program: the only place where pieces are compared."""
+
+from __future__ import annotations
+
+import ast
+import bisect
+import collections
+import functools
+import heapq
+import itertools
+import math
+import re
+import sys
+import typing
+from enum import IntEnum
+
+from mars2.prompting.evidence import (
+    INPUT_NAMES,
+    Candidate,
+    bare_lines,
+    calls,
+    is_main_guard,
+    is_test,
+    is_test_name,
+    reads_and_writes,
+    runs,
+)
+from mars2.prompting.python_source import DEFINITIONS
+
+
+class Level(IntEnum):
+    """How much of the wanted program a piece is. A higher level beats any lower one, wherever it stands."""
+
+    SCRAP = 0
+    SCRIPT = 1  # it prints, imports or calls, or only tests something
+    DEFINITIONS = 2
+    WHOLE = 3  # it reads input and writes output
+    ENTRY_POINT = 4  # it defines what the tests call
+
+
+SHOWN = {
+    Level.SCRAP: "valid Python",
+    Level.SCRIPT: "a script",
+    Level.DEFINITIONS: "defines functions or classes",
+    Level.WHOLE: "reads input and writes output",
+    Level.ENTRY_POINT: "defines what the tests call",
+}
+
+_TOOLS = frozenset(
+    {"random", "timeit", "time", "unittest", "pytest", "doctest", "subprocess", "cProfile", "hypothesis"}
+)
+_TOOL_NAME = re.compile(
+    r"(gen|generate|make|build|create|rand|random|time|timed|timing|timer|benchmark|bench|measure|profile|stress|"
+    r"brute|naive|verify|validate|compare|assert|run_tests?|main_test|demo|example)(_|\d|[A-Z]|$)",
+)
+_ELIDED = re.compile(
+    r"^[ \t]*(?:#[^\n]*(?:\.\.\.|…|\b(?:rest of|remaining|same as|as before|unchanged|existing code|omitted)\b)"
+    r"|(?:\.\.\.|…)[ \t]*(?:#.*)?$)",
+    re.MULTILINE | re.IGNORECASE,
+)
+_INTRO_OF_OTHERS = re.compile(
+    r"\b(?:brute.?force|na[iï]ve|slow(?:er)?|another way|for (?:testing|comparison|reference|debugging)"
+    r"|to (?:test|verify|check|compare|debug|generate)|test (?:data|cases?|script|harness)|stress|benchmark|timing"
+    r"|generator|unit tests?|your (?:original |old |first )?(?:code|version|attempt)|original|old(?: version)?|previous"
+    r"|buggy|wrong|incorrect|broken|do not (?:use|submit|write)|don't (?:use|submit|write)"
+    r"|template|skeleton|pseudo.?code|would (?:time out|be too slow|fail)|too slow|not recommended"
+    r"|alternativ\w*|altern\w+mente|autrement|测试|暴力|对拍|错误)\b",
+    re.IGNORECASE,
+)
+_INTRO_OF_THE_ANSWER = re.compile(
+    r"\b(?:better|fast(?:er)?|efficient\w*|optimi[sz]ed|improved?|final|corrected|fixed|complete|full|solution|submit"
+    r"|should be|working|right version|after|so|but|however|thus|therefore|hence|instead|rather)\b",
+    re.IGNORECASE,
+)
+_LIKELY_IMPORTED = frozenset(  # what a judge's preamble or the starter code brings
+    (
+        *sys.stdlib_module_names,
+        *(name for module in (bisect, collections, functools, heapq, itertools, math, typing) for name in dir(module)),
+        *("np", "pd", "nx", "Decimal", "Fraction", "ListNode", "TreeNode", "Node", "SortedList", "dataclass", "Enum"),
+        *("ascii_lowercase", "maxsize"),
+    )
+)
+
+
+def level(found: Candidate, entry_point: str | None) -> Level:
+    if entry_point is not None and entry_point in found.binds and entry_point not in found.stubs:
+        return Level.ENTRY_POINT
+    if found.reads and found.writes and not is_test(found) and not _prints_chance(found.tree):
+        return Level.WHOLE
+    if any(not is_test_name(name) for name in found.defines):
+        return Level.SCRIPT if found.stubs == found.defines else Level.DEFINITIONS
+    imports = any(isinstance(node, ast.Import | ast.ImportFrom) for node in found.tree.body)
+    if found.defines or imports or found.reads or found.writes:
+        return Level.SCRIPT
+    return Level.SCRAP
+
+
+def flaws(found: Candidate, entry_point: str | None, known: frozenset[str]) -> list[str]:
+    """What speaks against a piece where another of its level has less of it; `known`: names that other pieces bind."""
+    names_of_tools = [name for name in found.defines if _TOOL_NAME.match(name)]
+    is_tool = bool(_imported(found.tree) & _TOOLS) and (len(names_of_tools) == len(found.defines) or runs(found.tree))
+    says = {
+        "is cut off": found.is_cut,
+        "leaves code out": _ELIDED.search(found.code) is not None,
+        "uses names that nothing defines": bool(found.needs - known - _LIKELY_IMPORTED),
+        "tests, times or makes data": entry_point not in found.binds
+        and (is_tool or is_test(found) or (bool(names_of_tools) and len(names_of_tools) == len(found.defines))),
+        "reads input where a function is wanted": entry_point is not None and _reads_when_imported(found),
+        "is introduced as something else": _is_introduced_as_other(found.piece.intro),
+    }
+    return [words for words, holds in says.items() if holds]
+
+
+def _reads_when_imported(found: Candidate) -> bool:
+    """Whether running the module without a main guard asks for input."""
+    if not found.reads:
+        return False
+    asking = set(INPUT_NAMES)
+    asking |= {n.name for n in found.tree.body if isinstance(n, DEFINITIONS) and reads_and_writes(n)[0]}
+    active = [n for n in found.tree.body if not isinstance(n, DEFINITIONS) and not is_main_guard(n)]
+    return any(calls(node, asking | {"read", "readline", "readlines"}) for node in active)
+
+
+def _prints_chance(tree: ast.Module) -> bool:
+    """Whether random numbers or times are printed as they are drawn: a generator of tests, a timing."""
+    if not _imported(tree) & _TOOLS:
+        return False
+    names = {
+        "randint",
+        "random",
+        "choice",
+        "choices",
+        "sample",
+        "randrange",
+        "uniform",
+        "perf_counter",
+        "time",
+        "timeit",
+    }
+    return any(
+        isinstance(node, ast.Call)
+        and isinstance(node.func, ast.Name)
+        and node.func.id == "print"
+        and any(calls(argument, names) for argument in node.args)
+        for node in ast.walk(tree)
+    )
+
+
+def _imported(tree: ast.Module) -> set[str]:
+    names: set[str] = set()
+    for node in tree.body:
+        if isinstance(node, ast.Import):
+            names.update(alias.name.partition(".")[0] for alias in node.names)
+        elif isinstance(node, ast.ImportFrom):
+            names.add((node.module or "").partition(".")[0])
+    return names
+
+
+def _is_introduced_as_other(intro: str) -> bool:
+    sentence = re.split(r"[.!?。] ?(?=\S)", intro.strip())[-1][-100:]
+    return _INTRO_OF_OTHERS.search(sentence) is not None and _INTRO_OF_THE_ANSWER.search(sentence) is None
+
+
+def is_excerpt(part: Candidate, whole: Candidate) -> bool:
+    """Whether `part` only repeats some of `whole`, as an explanation does."""
+    if part.defines:
+        return part.defines < whole.defines
+    lines, others = list(bare_lines(part.code)), list(bare_lines(whole.code))
+    return len(lines) < len(others) and set(lines) <= set(others)
