@@ -192,11 +192,7 @@ def _is_empty(body: list[ast.stmt]) -> bool:
         isinstance(node, ast.Pass)
         or (isinstance(node, ast.Expr) and isinstance(node.value, ast.Constant))
         or (isinstance(node, ast.Raise) and "NotImplemented" in ast.dump(node))
-        or (
-            isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef)
-            and node.name != "__init__"
-            and _is_empty(node.body)
-        )
+        or (isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef) and _is_empty(node.body))
         for node in body
     )
 

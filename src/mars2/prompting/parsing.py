@@ -27,6 +27,7 @@ MAX_FENCES = 600
 MAX_PIECES = 64
 MAX_REJOINED = 3
 
+_SHELLS = frozenset({"bash", "sh", "shell", "zsh", "console", "terminal"})
 _CODE_LINE = re.compile(r"^(?:(?:def|class|async def|import|from|if __name__)\b|@\w)", re.MULTILINE)
 _TELLING = re.compile(r"^[ \t]*(?:def|class|import|from)\b|\b(?:input|stdin)\b", re.MULTILINE)
 
@@ -108,7 +109,11 @@ def _readings(answer: str) -> Iterator[tuple[Level, list[Piece]]]:
     if nested:
         yield Level.SCRAP, nested
     if others:
-        named = [Piece(new_side(block.code), f"the {block.tag} block", is_tagged=False) for block in others]
+        named = [
+            Piece(new_side(block.code), f"the {block.tag} block", is_tagged=False)
+            for block in others
+            if block.tag not in _SHELLS  # to Python, ``cat > a.py << 'EOF'`` is an expression
+        ]
         yield Level.DEFINITIONS, named
     answer = answer[-MAX_LOOSE_CHARS:]
     yield Level.DEFINITIONS, [piece for place, found in wrapped_texts(answer) for piece in _inside(found, place)]
@@ -237,9 +242,21 @@ def _chosen(pool: Sequence[Candidate], entry_point: str | None) -> tuple[Reading
     for earlier in reversed(equals[: equals.index(index)]):
         if is_excerpt(pool[index], pool[earlier]) and len(faults[earlier]) <= len(faults[index]):
             index = earlier
+    if best < Level.WHOLE and entry_point is None and (last := _last_step(pool)) is not None:
+        index, best = last, Level.WHOLE
     program, givers = joined(pool, index, entry_point)
     others = [f"{pool[at].piece.place} {faults[at][0]}" for at in equals if at > index and faults[at]]
     return Reading(_tidy(program), _reason(pool, index, best, givers, others)), best
+
+
+def _last_step(pool: Sequence[Candidate]) -> int | None:
+    """The piece that writes the result of others that read the input: the end of a program shown in steps."""
+    for at in reversed(range(len(pool))):
+        if pool[at].writes and pool[at].needs and not pool[at].defines:
+            givers = joined(pool, at, None)[1]
+            if any(giver.reads for giver in givers):
+                return at
+    return None
 
 
 def _reason(

@@ -26,7 +26,7 @@ _LITERAL = re.compile(
 )
 _MAGIC = re.compile(r"^[ \t]*[%!](?!=).*$", re.MULTILINE)
 _PROMPT = re.compile(r"[ \t]*(?:>>>|\.\.\.|In \[\d*\]:|[ ]{2,6}\.\.\.:)(?: |$)")
-_NUMBER = re.compile(r"^[ \t]*\d+[ \t]?[|:.)│→][ \t]?|^[ \t]*\d+(?:\t|[ ]{1,2}(?=\S)|[ ](?=[ ])|$)")
+_NUMBER = re.compile(r"^[ \t]*\d+(?:[ \t]?[|:.)│→]|(?=[ \t]|$))")
 _EDIT = re.compile(r"^(?:={5,9}|\|{7}.*\n[\s\S]*?\n={7})[ \t]*\n([\s\S]*?)(?:^(?:>{5,9}|\+{7}).*$|\Z)", re.MULTILINE)
 _EDIT_START = re.compile(r"^(?:<{5,9}|-{7}) ", re.MULTILINE)
 _DIFF_HEAD = re.compile(r"^(?:diff |index |--- |\+\+\+ |@@|\*\*\* |\\ No newline|new file mode )")
@@ -89,7 +89,8 @@ def without_numbers(source: str) -> str | None:
     values = [int(re.sub(r"\D", "", number[0])) for number in numbers if number is not None and number[0].strip()[:9]]
     if not values or values != list(range(values[0], values[0] + len(values))):
         return None
-    return "\n".join(line[number.end() :] if number else "" for number, line in zip(numbers, lines, strict=True))
+    bare = (line[number.end() :] if number else "" for number, line in zip(numbers, lines, strict=True))
+    return textwrap.dedent("\n".join(bare))
 
 
 def _without_entities(source: str) -> str:
