@@ -20,7 +20,6 @@ from mars2.prompting.evidence import (
     bare_lines,
     calls,
     is_main_guard,
-    is_test,
     is_test_name,
     reads_and_writes,
     runs,
@@ -86,7 +85,7 @@ _LIKELY_IMPORTED = frozenset(  # what a judge's preamble or the starter code bri
 def level(found: Candidate, entry_point: str | None) -> Level:
     if entry_point in found.binds - found.stubs and not _wraps(found, entry_point):
         return Level.ENTRY_POINT
-    if found.reads and found.writes and not is_test(found) and not _prints_chance(found.tree):
+    if found.reads and found.writes and not found.is_test and not _prints_chance(found.tree):
         return Level.WHOLE
     if any(not is_test_name(name) for name in found.defines):
         return Level.SCRIPT if found.stubs == found.defines else Level.DEFINITIONS
@@ -105,7 +104,7 @@ def flaws(found: Candidate, entry_point: str | None, known: frozenset[str]) -> l
         "is cut off": found.is_cut,
         "leaves code out": _ELIDED.search(found.code) is not None,
         "uses names that nothing defines": bool(found.needs - known - _LIKELY_IMPORTED),
-        "tests, times or makes data": entry_point not in found.binds and (is_other or is_test(found)),
+        "tests, times or makes data": entry_point not in found.binds and (is_other or found.is_test),
         "reads input where a function is wanted": entry_point is not None and _reads_when_imported(found),
         "is introduced as something else": _is_introduced_as_other(found.piece.intro),
     }
@@ -173,8 +172,10 @@ def _is_introduced_as_other(intro: str) -> bool:
 
 
 def is_excerpt(part: Candidate, whole: Candidate) -> bool:
-    """Whether `part` only repeats some of `whole`, as an explanation does."""
+    """Whether `part` only repeats some of `whole`, as an explanation does, or its beginning, as a cut repetition."""
+    lines, others = list(bare_lines(part.code)), list(bare_lines(whole.code))
+    if not part.piece.is_closed and lines[:-1] == others[: len(lines) - 1] and len(lines) <= len(others):
+        return others[len(lines) - 1].startswith(lines[-1])
     if part.defines:
         return part.defines < whole.defines
-    lines, others = list(bare_lines(part.code)), list(bare_lines(whole.code))
     return len(lines) < len(others) and set(lines) <= set(others)

@@ -24,6 +24,8 @@ _DIGITS = str.maketrans("０１２３４５６７８９", "0123456789")
 _LITERAL = re.compile(
     r"\"\"\"[\s\S]*?\"\"\"|'''[\s\S]*?'''|\"(?:\\.|[^\"\\\n])*\"|'(?:\\.|[^'\\\n])*'|#[^\n]*|\\[*_\[\](){}<>#+.!`~|-]"
 )
+_MARKDOWN = re.compile(r"\\([*_])")
+_UNESCAPED = re.compile(r"(?<!\\)[*_]")
 _MAGIC = re.compile(r"^[ \t]*[%!](?!=).*$", re.MULTILINE)
 _PROMPT = re.compile(r"[ \t]*(?:>>>|\.\.\.|In \[\d*\]:|[ ]{2,6}\.\.\.:)(?: |$)")
 _NUMBER = re.compile(r"^[ \t]*\d+(?:[ \t]?[|:.)│→]|(?=[ \t]|$))")
@@ -102,10 +104,12 @@ def _typed(source: str) -> str:
     if source.isascii() and "\\" not in source:
         return source
     source = source.translate(_QUOTES)
+    if _MARKDOWN.search(source) and not _UNESCAPED.search(source):  # in strings too
+        source = _MARKDOWN.sub(r"\1", source)
     parts: list[str] = []
     position = 0
     for literal in _LITERAL.finditer(source):
-        parts += [_plain_signs(source[position : literal.start()]), literal[0].lstrip("\\")]
+        parts += [_plain_signs(source[position : literal.start()]), literal[0].lstrip("\\").replace("\\_", "_")]
         position = literal.end()
     return "".join([*parts, _plain_signs(source[position:])])
 
