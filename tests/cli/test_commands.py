@@ -92,7 +92,7 @@ def test_help_has_an_example(command: str, tmp_path: Path) -> None:
         (["solve", "problem.md", "--config", "config.yaml", "--reward-model", "."], "no reward model in ."),
         (["solve", "problem.md", "--config", "config.yaml", "--select", "x"], "selection.rule"),
         (["solve", "problem.md"], "give exactly one of agents, config and run, got nothing"),
-        (["solve", "problem.md", "--config", "config.yaml", "--budget", "-3"], "rollout.max_nodes: got -3"),
+        (["solve", "problem.md", "--config", "config.yaml", "--budget", "-3"], "max_nodes: must be >= 1, got -3"),
         (["solve", "problem.md", "--config", "config.yaml", "--strategy", "x"], "search.strategy: must be one of"),
         (["solve", "malformed.md", "--config", "config.yaml"], "malformed.md"),
         (["solve", "no-tests.md", "--config", "config.yaml"], "no-tests.md"),

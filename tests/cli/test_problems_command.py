@@ -66,6 +66,11 @@ def test_validate_counts_what_is_dropped_and_judges_reference_solutions(here: Pa
     plain = mars2("problems", "validate", "mbpp:mbpp.jsonl", cwd=here)
     assert "kept 2 of 3 problems; dropped 1 (no tests)" in plain.stdout
     assert "1 of 2 reference solutions pass every test" in plain.stdout
+    assert "public tests: 1 to 1, median 1" in plain.stdout
+    assert [(p["id"], p["num_hidden"], p["status"]) for p in found["problems"]] == [
+        ("mbpp/11", 1, "AC"),
+        ("mbpp/12", 1, "WA"),
+    ]
     assert mars2("problems", "validate", "mbpp:one.jsonl", cwd=here).returncode == 0
 
 
@@ -75,6 +80,13 @@ def test_converted_problems_read_back(here: Path) -> None:
     assert "kept 2 of 3" in done.stderr
     found = json.loads(mars2("problems", "validate", "mine.jsonl", "--json", cwd=here).stdout)
     assert (found["kept"], len(found["reference_solutions_failed"])) == (2, 1)
+
+
+def test_converting_may_leave_out_problems_whose_reference_solution_fails(here: Path) -> None:
+    done = mars2("problems", "convert", "mbpp:mbpp.jsonl", "right.jsonl", "--check-references", cwd=here)
+    assert done.returncode == 0, done.stderr
+    assert "kept 1 of 3 problems; dropped 1 (no tests), 1 (its reference solution fails)" in done.stderr
+    assert mars2("problems", "validate", "right.jsonl", cwd=here).returncode == 0
 
 
 def test_a_problem_set_with_a_team(here: Path) -> None:

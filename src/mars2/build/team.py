@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass
-from typing import Any, assert_never
+from typing import assert_never
 
 from mars2.build.models import prepare_torch, torch_device
 from mars2.config.policies import (
@@ -16,7 +15,7 @@ from mars2.config.policies import (
     VllmServerPolicyConfig,
 )
 from mars2.config.problems import LabProblemsConfig, ReferenceProblemsConfig
-from mars2.config.prompting import ChatPromptingConfig, LabPromptingConfig
+from mars2.config.prompting import ChatPromptingConfig, LabPromptingConfig, PromptingConfig
 from mars2.config.run import RunConfig
 from mars2.config.sandbox import BubblewrapSandboxConfig, DockerSandboxConfig, SandboxFusionConfig, ZygoteSandboxConfig
 from mars2.core.errors import ConfigError, ProblemError
@@ -31,28 +30,7 @@ from mars2.prompting.chat import ChatPrompter
 from mars2.prompting.roles import load_role
 from mars2.runs.growing.guidance import Guide
 from mars2.runs.growing.slots import Slots
-from mars2.runs.growing.team import Agent
-
-
-@dataclass(slots=True)
-class Team:
-    """The agents at work and what they share. Close it when done."""
-
-    agents: dict[str, Agent]
-    backends: dict[str, Backend]
-    prompter: Prompter
-    sandbox: Sandbox
-    slots: Slots  # of all backends, shared by whatever the team grows
-    guide: Guide | None = None  # the reward model
-
-    def sandbox_facts(self) -> dict[str, Any]:
-        """What a run's log says of its judge: the isolation it gave, and how often it failed itself."""
-        return asdict(self.sandbox.facts())
-
-    async def close(self) -> None:
-        for backend in self.backends.values():
-            await backend.close()
-        await self.sandbox.close()
+from mars2.runs.growing.team import Agent, Team
 
 
 def build_team(config: RunConfig, models: Mapping[str, str]) -> Team:
@@ -72,7 +50,7 @@ def build_team(config: RunConfig, models: Mapping[str, str]) -> Team:
         for name, agent in config.agents.items()
     }
     slots = Slots({name: policy.concurrency for name, policy in config.policies.items()})
-    return Team(agents, backends, build_prompter(config), build_sandbox(config), slots, build_guide(config))
+    return Team(agents, backends, build_prompter(config.prompting), build_sandbox(config), slots, build_guide(config))
 
 
 def build_guide(config: RunConfig) -> Guide | None:
@@ -126,8 +104,8 @@ def build_role(config: RunConfig, role: str) -> str:
             assert_never(config.prompting)
 
 
-def build_prompter(config: RunConfig) -> Prompter:
-    match config.prompting:
+def build_prompter(prompting: PromptingConfig) -> Prompter:
+    match prompting:
         case ChatPromptingConfig() as chat:
             return ChatPrompter(feedback_tests=chat.feedback_tests, feedback_chars=chat.feedback_chars)
         case LabPromptingConfig():
@@ -135,7 +113,7 @@ def build_prompter(config: RunConfig) -> Prompter:
 
             return LabPrompter()
         case _:
-            assert_never(config.prompting)
+            assert_never(prompting)
 
 
 def build_sandbox(config: RunConfig) -> Sandbox:

@@ -101,13 +101,13 @@ def serve(
 
 
 async def _serve(setup: Setup, address: tuple[str, int], **options: Any) -> None:
-    from mars2 import build
+    from mars2.jobs.team import load_models, load_team
     from mars2.serve.app import Server
     from mars2.serve.listening import Listener
 
     host, port = address
     config = setup.config
-    team = build.build_team(config, await asyncio.to_thread(build.resolve_models, config, trained=setup.trained))
+    team = await load_team(config, await load_models(config, trained=setup.trained))
     try:
         server = Listener(Server(config, team, **options), host, port)
         announcing = asyncio.create_task(_announce(server, config))

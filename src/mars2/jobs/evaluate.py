@@ -24,7 +24,7 @@ from mars2.core.usage import usage_by_agent
 from mars2.jobs.evaluation import EvaluationResult
 from mars2.jobs.run_folder import commit, is_run, set_aside
 from mars2.jobs.running import blocking, job
-from mars2.jobs.team import Agents, ConfigLike, Setup, find_team, longest_answer, read_config
+from mars2.jobs.team import Agents, ConfigLike, Setup, find_team, load_models, load_team, longest_answer, read_config
 from mars2.problems.subset import seeded_subset
 from mars2.recipes import all_recipes
 from mars2.reports import write_report
@@ -195,15 +195,15 @@ async def run_evaluation(
     checkpoint = str(setup.trained) if setup.trained else None
     sections = {name: search.as_dict() for name, search in strategies.items()}
     with ExitStack() as stack:
-        if resume and RunStore.exists(folder):
-            store = stack.enter_context(RunStore.open(folder))
+        if resume and build.has_store(folder):
+            store = stack.enter_context(build.open_store(folder, read_only=False))
             _refuse_others(store, config, checkpoint, sections, problems, folder)
         else:
             build.check_installed(config)  # before a folder is made
-            if RunStore.exists(folder):
+            if build.has_store(folder):
                 on_event(Note("set_aside", {"what": "evaluation", "folder": str(set_aside(folder))}))
-            store = stack.enter_context(RunStore.create(folder, config=config.as_dict()))
-        models = await asyncio.to_thread(build.resolve_models, config, trained=setup.trained)
+            store = stack.enter_context(build.create_store(folder, config))
+        models = await load_models(config, trained=setup.trained, hear=on_event)
         recorder = Recorder(store, [on_event])
         recorder.note(
             "run_started",
@@ -217,7 +217,7 @@ async def run_evaluation(
         store.put_state("strategies", {**(store.get_state("strategies") or {}), **sections})
         for problem in problems:
             store.save_problem(problem)
-        team = build.build_team(config, models)
+        team = await load_team(config, models)
         try:
             evaluation = build.build_evaluation(config, team, problems, build.build_memory(store, recorder))
             recorder.note(

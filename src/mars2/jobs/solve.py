@@ -23,7 +23,7 @@ from mars2.core.tree import Tree
 from mars2.jobs.run_folder import commit
 from mars2.jobs.running import blocking, job
 from mars2.jobs.solution import Solution
-from mars2.jobs.team import Agents, ConfigLike, Setup, find_problem, find_team, longest_answer
+from mars2.jobs.team import Agents, ConfigLike, Setup, find_problem, find_team, load_models, load_team, longest_answer
 from mars2.reports import write_report
 from mars2.runs.choose import choose
 from mars2.runs.growing.grow_tree import TreeGrower
@@ -166,7 +166,7 @@ async def solve_problem(
     started = time.monotonic()
     config, folder = setup.config, None if out is None else Path(out)
     tree = Tree(f"solve/{problem.id}", problem.id)
-    models = await asyncio.to_thread(build.resolve_models, config, trained=setup.trained)
+    models = await load_models(config, trained=setup.trained, hear=on_event)
     with ExitStack() as stack:
         store, hear = None, on_event
         if folder is not None:
@@ -176,7 +176,7 @@ async def solve_problem(
             hear = Recorder(store, [on_event]).hear
             hear(Note("run_started", {"name": f"solve {problem.id}", "commit": commit(), "seed": config.seed}))
             store.save_problem(problem)
-        team = build.build_team(config, models)
+        team = await load_team(config, models)
         try:
             hear(Opened(tree, "solve", 0))
             num_nodes = {"num_nodes": config.rollout.max_nodes, "num_done": len(tree)}
@@ -242,9 +242,9 @@ def _open_store(config: RunConfig, problem: Problem, folder: Path, *, resume: bo
     Raises:
         ConfigError: the interrupted search was of another problem, team or strategy.
     """
-    if not (resume and RunStore.exists(folder)):
-        return RunStore.create(folder, config=config.as_dict())
-    store = RunStore.open(folder)
+    if not (resume and build.has_store(folder)):
+        return build.create_store(folder, config)
+    store = build.open_store(folder, read_only=False)
     differing = changed_keys(parse_config(dict(store.config)), config, "solve")
     stored = store.problem(problem.id)
     if stored is not None and stored != replace(problem, metadata=stored.metadata):
