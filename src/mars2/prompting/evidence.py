@@ -8,7 +8,7 @@ import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from mars2.prompting.python_source import DEFINITIONS, imports_foreign
+from mars2.prompting.python_source import DEFINITIONS, imports_foreign, used_names
 
 INPUT_NAMES = frozenset({"input", "raw_input", "fileinput", "stdin"})
 _BUILT_IN = frozenset(dir(builtins)) | {"__name__", "__file__", "__doc__"}
@@ -182,7 +182,7 @@ def _is_empty(body: list[ast.stmt]) -> bool:
     return all(
         isinstance(node, ast.Pass)
         or (isinstance(node, ast.Expr) and isinstance(node.value, ast.Constant))
-        or (isinstance(node, ast.Raise) and "NotImplemented" in ast.dump(node))
+        or (isinstance(node, ast.Raise) and used_names(node) == {"NotImplementedError"})
         or (isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef) and _is_empty(node.body))
         for node in body
     )

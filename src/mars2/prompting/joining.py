@@ -81,7 +81,10 @@ def _supply(giver: Candidate, chosen: Candidate, needs: set[str], *, is_step: bo
             wanted |= {name.id for name in ast.walk(inside) if isinstance(name, ast.Name)} - chosen.binds
     if not kept:
         return None
-    return ast.unparse(ast.Module(kept[::-1], [])), wanted - giver.binds
+    try:
+        return ast.unparse(ast.Module(kept[::-1], [])), wanted - giver.binds
+    except RecursionError:
+        return giver.code, set(giver.needs)
 
 
 def _is_demonstration(node: ast.stmt, *, is_step: bool) -> bool:

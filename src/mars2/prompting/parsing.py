@@ -87,7 +87,7 @@ def _is_plain(piece: Piece, entry_point: str | None) -> bool:
     """Whether the piece is plainly the program, so that nothing needs to be weighed: the ordinary answer."""
     if not piece.place.startswith("block") or not piece.is_tagged or len(piece.code) > MAX_PARSED_CHARS:
         return False
-    name = r"\w+" if entry_point is None else re.escape(entry_point)
+    name = r"(?!test)\w+" if entry_point is None else re.escape(entry_point)
     plain = re.compile(
         rf"^(?:(?:async )?def|class) {name}\b" + ("|^import|^from" * (entry_point is None)), re.MULTILINE
     )
@@ -116,7 +116,7 @@ def _readings(answer: str) -> Iterator[tuple[Level, list[Piece]]]:
         ]
         yield Level.DEFINITIONS, named
     answer = answer[-MAX_LOOSE_CHARS:]
-    yield Level.DEFINITIONS, [piece for place, found in wrapped_texts(answer) for piece in _inside(found, place)]
+    yield Level.SCRIPT, [piece for place, found in wrapped_texts(answer) for piece in _inside(found, place)]
     for place, found in islice(unwrapped(answer), MAX_PIECES):
         yield Level.DEFINITIONS, _inside(found, place)
 

@@ -54,22 +54,25 @@ _TOOL_NAME = re.compile(
 )
 _OTHER_NAME = re.compile(r"(brute|naive|slow|timed|timer|benchmark|bench|stress|demo)(_|\d|[A-Z]|$)")
 _ELIDED = re.compile(
-    r"^[ \t]*(?:#[^\n]*(?:\.\.\.|…|\b(?:rest of|remaining|same as|as before|unchanged|existing code|omitted)\b)"
-    r"|(?:\.\.\.|…)[ \t]*(?:#.*)?$)",
+    r"^[ \t]*(?:(?:# ?)?(?:\.\.\.|…)|#.*\b(?:same as (?:above|before)|as before|existing code|unchanged|code here"
+    r"|rest of (?:the |your )?(?:code|function|class|program|implementation|solution|methods?|logic))\b)",
     re.MULTILINE | re.IGNORECASE,
 )
+_CODE = r"(?:code|version|solution|approach|attempt|program|implementation|function|method|way|recursion)"
 _INTRO_OF_OTHERS = re.compile(
-    r"\b(?:brute.?force|na[iï]ve|slow(?:er)?|another way|for (?:testing|comparison|reference|debugging)"
-    r"|to (?:test|verify|check|compare|debug|generate)|test (?:data|cases?|script|harness)|stress|benchmark|timing"
-    r"|generator|unit tests?|your (?:original |old |first )?(?:code|version|attempt)|original|old(?: version)?|previous"
-    r"|buggy|wrong|incorrect|broken|do not (?:use|submit|write)|don't (?:use|submit|write)"
-    r"|template|skeleton|pseudo.?code|would (?:time out|be too slow|fail)|too slow|not recommended"
-    r"|alternativ\w*|autrement)\b|测试|暴力|对拍|错误",
+    rf"\b(?:brute.?force|slower|na[iï]ve(?:ly)?(?: {_CODE})|slow {_CODE}|another way|alternativ\w*|autrement"
+    r"|for (?:testing|comparison|reference|debugging)|(?:stress|unit)[ -]?tests?|benchmark|timing|(?:code )?template"
+    r"|to (?:test|verify|check|compare|debug)(?: (?:it|this|that|them|against|with|correctness|the \w+))?\W*$"
+    r"|to (?:verify|check|compare|debug) (?:it|this|that|them|against|with)\b|generator (?:of|for)\b"
+    r"|(?:test|data|input|case)s?[ -]?(?:generator|data|script|harness)|to generate (?:random|tests?|inputs?|data)"
+    rf"|(?:your|original|old|previous|first|wrong|buggy|incorrect|broken|bad) (?:\w+ )?{_CODE}|(?:wrong|bad|buggy)\W*$"
+    r"|(?:do not|don't|never) (?:use|submit|write)|skeleton|pseudo.?code|not recommended)|测试|暴力|对拍|错误",
     re.IGNORECASE,
 )
 _INTRO_OF_THE_ANSWER = re.compile(
-    r"\b(?:better|fast(?:er)?|efficient\w*|optimi[sz]ed|improved?|final|corrected|fixed|complete|full|solution|working"
-    r"|(?<!not )(?<!n't )submit|should be|right version|after|so|but|however|thus|therefore|hence|instead|rather)\b",
+    r"\b(?:better|fast(?:er)?|efficient\w*|optimi[sz]\w*|improved?|final|correct(?:ed)?|fix(?:e[ds])?|complete|full"
+    r"|(?<!not )(?<!n't )submit|should be|right version|working|after|so|but|however|thus|therefore|hence|instead"
+    r"|rather|avoid|replac\w+|without)\b",
     re.IGNORECASE,
 )
 _LIKELY_IMPORTED = frozenset(  # what a judge's preamble or the starter code brings
@@ -104,6 +107,7 @@ def flaws(found: Candidate, entry_point: str | None, known: frozenset[str]) -> l
         "is cut off": found.is_cut,
         "leaves code out": _ELIDED.search(found.code) is not None,
         "uses names that nothing defines": bool(found.needs - known - _LIKELY_IMPORTED),
+        "only binds the name": entry_point in found.binds - found.defines,
         "tests, times or makes data": entry_point not in found.binds and (is_other or found.is_test),
         "reads input where a function is wanted": entry_point is not None and _reads_when_imported(found),
         "is introduced as something else": _is_introduced_as_other(found.piece.intro),

@@ -79,7 +79,7 @@ def unwrapped(text: str) -> Iterator[tuple[str, str]]:
         part = "\n".join(lines[numbered[0] : numbered[-1] + 1])
         if (plain := without_numbers(part)) is not None:
             yield "numbered lines", plain
-    if inline := [code for _, code in _INLINE.findall(text)]:
+    if "```" not in text and (inline := [code for _, code in _INLINE.findall(text)]):
         yield "inline code", "\n".join(inline[-MAX_VALUES:])
         for code in inline[-MAX_VALUES:]:
             yield "inline code", code
