@@ -8,6 +8,7 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from mars2.core.completion import Reading
     from mars2.core.errors import (
         BackendError,
         CheckerError,
@@ -25,7 +26,7 @@ if TYPE_CHECKING:
     from mars2.core.verdict import Status, TestResult, Verdict
     from mars2.jobs.evaluate import evaluate, evaluate_async
     from mars2.jobs.evaluation import EvaluationResult
-    from mars2.jobs.judge import judge, judge_async
+    from mars2.jobs.judge import judge, judge_async, read_answer
     from mars2.jobs.load import Problems, load_problems, load_problems_async
     from mars2.jobs.solution import Solution
     from mars2.jobs.solve import solve, solve_async
@@ -56,6 +57,7 @@ __all__ = [
     "Problem",
     "ProblemError",
     "Problems",
+    "Reading",
     "SandboxUnavailable",
     "Solution",
     "Status",
@@ -76,6 +78,7 @@ __all__ = [
     "judge_async",
     "load_problems",
     "load_problems_async",
+    "read_answer",
     "solve",
     "solve_async",
     "train",
@@ -83,6 +86,7 @@ __all__ = [
 ]
 
 _HOMES = {
+    "mars2.core.completion": ("Reading",),
     "mars2.core.errors": (
         "BackendError",
         "CheckerError",
@@ -131,6 +135,7 @@ _HOMES = {
     "mars2.jobs.judge": (
         "judge",
         "judge_async",
+        "read_answer",
     ),
     "mars2.jobs.load": (
         "Problems",

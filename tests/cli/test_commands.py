@@ -39,10 +39,9 @@ hidden:
 """
 
 
-def mars2(*arguments: str, cwd: Path) -> subprocess.CompletedProcess[str]:
-    return subprocess.run(
-        [sys.executable, "-m", "mars2", *arguments], cwd=cwd, capture_output=True, text=True, timeout=110, check=False
-    )
+def mars2(*arguments: str, cwd: Path, stdin: str | None = None) -> subprocess.CompletedProcess[str]:
+    command = [sys.executable, "-m", "mars2", *arguments]
+    return subprocess.run(command, cwd=cwd, input=stdin, capture_output=True, text=True, timeout=110, check=False)
 
 
 @pytest.fixture
@@ -92,7 +91,7 @@ def test_help_has_an_example(command: str, tmp_path: Path) -> None:
         (["solve", "problem.md", "--config", "config.yaml", "--reward-model", "."], "no reward model in ."),
         (["solve", "problem.md", "--config", "config.yaml", "--select", "x"], "selection.rule"),
         (["solve", "problem.md"], "give exactly one of agents, config and run, got nothing"),
-        (["solve", "problem.md", "--config", "config.yaml", "--budget", "-3"], "rollout.max_nodes: got -3"),
+        (["solve", "problem.md", "--config", "config.yaml", "--budget", "-3"], "max_nodes: must be >= 1, got -3"),
         (["solve", "problem.md", "--config", "config.yaml", "--strategy", "x"], "search.strategy: must be one of"),
         (["solve", "malformed.md", "--config", "config.yaml"], "malformed.md"),
         (["solve", "no-tests.md", "--config", "config.yaml"], "no-tests.md"),
@@ -100,6 +99,12 @@ def test_help_has_an_example(command: str, tmp_path: Path) -> None:
         (["report", "."], "run: no run in ."),
         (["judge", "gone.py", "problem.md"], "judge: gone.py: No such file or directory"),
         (["judge", "problem.md"], "judge: give a program file and a problem"),
+        (["judge", "--answer", "gone.txt", "problem.md"], "judge: gone.txt: No such file or directory"),
+        (
+            ["judge", "--answer", "gone.txt", "a.py", "problem.md"],
+            "judge: give a program file or --answer, got both a.py",
+        ),
+        (["judge", "--answer", "gone.txt", "--batch", "tasks.jsonl"], "or --batch, got both --answer gone.txt"),
         (["judge", "--batch", "tasks.jsonl"], 'line 2: tests.outptus: unknown key; did you mean "outputs"?'),
         (["check", "config.yaml", "--set", "policies.a.script=gone.yaml"], "no such file: gone.yaml"),
         (
@@ -328,6 +333,20 @@ def test_judge_one_and_many(here: Path) -> None:
     assert [(f["id"], f["verdict"]) for f in found] == [(0, "AC"), (1, "WA"), (2, "CE"), (3, "TLE")]
     assert set(found[0]) == {"id", "verdict", "tests", "tier", "mode"}
     assert set(found[1]["tests"][1]) == {"verdict", "cpu_s", "wall_s", "peak_mib", "detail"}
+
+
+def test_judge_takes_a_whole_answer_and_says_which_program_was_taken_and_why(here: Path) -> None:
+    answer = "```python\ndef f(x):\n    return x + 1\n```\nTry it:\n```python\nprint(f(1))\n```\n"
+    (here / "answer.txt").write_text(answer)
+    (here / "none.txt").write_text("I do not know.")
+    found = json.loads(mars2("judge", "--answer", "answer.txt", "problem.md", "--json", cwd=here).stdout)
+    assert (found["verdict"], found["program"]) == ("AC", "def f(x):\n    return x + 1\n")
+    assert found["reason"] == "block 1 of 2: defines what the tests call"
+    shown = mars2("judge", "--answer", "answer.txt", "problem.md", cwd=here).stdout
+    assert "program taken: block 1 of 2" in shown
+    assert "| def f(x):" in shown
+    found = json.loads(mars2("judge", "--answer", "none.txt", "problem.md", "--json", cwd=here).stdout)
+    assert (found["verdict"], found["program"], found["reason"]) == ("CE", None, "no program in the answer")
 
 
 def test_doctor_names_the_tier(tmp_path: Path) -> None:

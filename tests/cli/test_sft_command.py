@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 import os
 import signal
@@ -77,7 +78,7 @@ def mars2(here: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFix
     torch.set_num_threads(threads)
 
 
-async def test_a_tiny_model_learns_its_answers_by_heart(here: Path, mars2: Mars2) -> None:
+def test_a_tiny_model_learns_its_answers_by_heart(here: Path, mars2: Mars2) -> None:
     code, said, error = mars2("sft.yaml", "--epochs", "20", "--json")
     assert code == 0, error
     summary: dict[str, Any] = json.loads(said)
@@ -86,13 +87,16 @@ async def test_a_tiny_model_learns_its_answers_by_heart(here: Path, mars2: Mars2
     assert summary["validation_loss"] < 0.05
     assert not (here / "out" / "checkpoints").exists()
     assert list((here / "out" / "tensorboard").iterdir())
-    backend = TransformersBackend(
-        "p", TransformersPolicyConfig(model=str(here / "out"), device="cpu")
-    )  # the folder is a model at once
-    for question, answer in ANSWERS.items():
-        found = await backend.generate((Message("user", question),), Sampling(temperature=0.0, max_tokens=64, seed=0))
-        assert (found.text, found.finish_reason) == (answer, "stop")
-    await backend.close()
+
+    async def answers() -> list[tuple[str, str]]:  # the folder is a model at once
+        backend = TransformersBackend("p", TransformersPolicyConfig(model=str(here / "out"), device="cpu"))
+        prompts = ((Message("user", question),) for question in ANSWERS)
+        greedy = Sampling(temperature=0.0, max_tokens=64, seed=0)
+        found = [await backend.generate(prompt, greedy) for prompt in prompts]
+        await backend.close()
+        return [(answer.text, answer.finish_reason) for answer in found]
+
+    assert asyncio.run(answers()) == [(answer, "stop") for answer in ANSWERS.values()]
     code, _, error = mars2("sft.yaml", "--epochs", "20", "--resume")
     assert code == 0
     assert "finished already" in error

@@ -93,7 +93,7 @@ def test_what_a_resumed_run_may_change(tmp_path: Path, started: list[RunConfig],
 @pytest.mark.parametrize(
     ("override", "words"),
     [
-        ("training.evaluate_every=-1", "training.evaluate_every: got -1"),
+        ("training.evaluate_every=-1", "training.evaluate_every: must be >= 0, got -1"),
         ("training.evaluate_problems=0", "training.evaluate_problems: must be >= 1, got 0"),
         ("training.max_rounds_without_samples=0", "training.max_rounds_without_samples: must be >= 1, got 0"),
         ("training.evaluate_each=5", 'training.evaluate_each: unknown key; did you mean "evaluate_every"?'),

@@ -116,17 +116,17 @@ def test_any_parent_can_be_refined(prompter: Prompter, status: Status, program: 
 @prompters
 @pytest.mark.parametrize("text", ["", "   \n", "I do not know.", "The answer is 4, or so.", "```python\n```"])
 def test_an_answer_without_code_has_no_program(prompter: Prompter, text: str) -> None:
-    assert prompter.parse(text) is None
-    assert prompter.parse(text, PROBLEM) is None
+    assert prompter.read(text).program is None
+    assert prompter.read(text, PROBLEM).program is None
 
 
 @prompters
 def test_the_program_of_a_fenced_answer_is_found_and_comes_back_in_the_refinement(prompter: Prompter) -> None:
-    program = prompter.parse(f"Here it is.\n\n```python\n{PROGRAM}\n```\n", PROBLEM)
+    program = prompter.read(f"Here it is.\n\n```python\n{PROGRAM}\n```\n", PROBLEM).program
     assert program is not None
     assert program.strip() == PROGRAM
     assert program.strip() in text_of(prompter.refinement(PROBLEM, "", parent(program)))
-    again = prompter.parse(f"```python\n{program}\n```", PROBLEM)
+    again = prompter.read(f"```python\n{program}\n```", PROBLEM).program
     assert again is not None
     assert again.strip() == program.strip(), "the program graded is the program fed back"
 
@@ -141,6 +141,6 @@ ANSWERS = st.lists(PIECES | st.text(max_size=20), max_size=12).map("".join)
 @given(text=ANSWERS)
 def test_any_answer_is_parsed(prompter: Prompter, text: str) -> None:
     for problem in (None, PROBLEM):
-        program = prompter.parse(text, problem)
+        program = prompter.read(text, problem).program
         assert program is None or program.strip()
-        assert prompter.parse(text, problem) == program
+        assert prompter.read(text, problem).program == program

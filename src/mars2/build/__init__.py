@@ -15,14 +15,15 @@ from mars2.build.models import (
     check_model,
     check_not_served,
     learner_place,
-    prepare_reward_training,
     prepare_torch,
     resolve_models,
     torch_device,
 )
+from mars2.build.reward_model import build_reward_model
 from mars2.build.sandbox import local_sandbox
+from mars2.build.sft import build_sft, check_sft
+from mars2.build.store import create_store, has_store, open_store
 from mars2.build.team import (
-    Team,
     build_backend,
     build_guide,
     build_problems,
@@ -31,11 +32,10 @@ from mars2.build.team import (
     build_sandbox,
     build_team,
 )
-from mars2.build.training import build_estimator, build_learners, build_trackers, build_trainer
+from mars2.build.training import build_estimator, build_learners, build_tensorboard, build_trackers, build_trainer
 
 __all__ = [
     "LAB_MODEL",
-    "Team",
     "build_backend",
     "build_estimator",
     "build_evaluation",
@@ -46,11 +46,14 @@ __all__ = [
     "build_problems",
     "build_problems_to_measure",
     "build_prompter",
+    "build_reward_model",
     "build_role",
     "build_sandbox",
     "build_search",
+    "build_sft",
     "build_strategies",
     "build_team",
+    "build_tensorboard",
     "build_trackers",
     "build_trainer",
     "build_training_evaluation",
@@ -58,10 +61,13 @@ __all__ = [
     "check_installed",
     "check_model",
     "check_not_served",
+    "check_sft",
+    "create_store",
+    "has_store",
     "learner_place",
     "local_sandbox",
     "need_torch",
-    "prepare_reward_training",
+    "open_store",
     "prepare_torch",
     "resolve_models",
     "torch_device",

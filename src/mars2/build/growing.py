@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from typing import assert_never
 
-from mars2.build.team import Team
 from mars2.config.run import RunConfig
 from mars2.config.search import (
     AbMctsConfig,
@@ -24,6 +23,7 @@ from mars2.core.protocols import (
 from mars2.runs.growing.attempt import Hidden
 from mars2.runs.growing.grow_tree import TreeGrower
 from mars2.runs.growing.guidance import Guide
+from mars2.runs.growing.team import Team
 from mars2.search.ab_mcts import AbMcts
 from mars2.search.best_of_n import BestOfN
 from mars2.search.depth_guided import DepthGuided

@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import replace
 
 from mars2.build.growing import build_grower, weigher_of_answers
-from mars2.build.team import Team, build_problems
+from mars2.build.team import build_problems
 from mars2.config.growing import BudgetConfig, StoppingConfig
 from mars2.config.load import parse_search
 from mars2.config.run import RunConfig
@@ -15,6 +15,8 @@ from mars2.core.errors import ConfigError
 from mars2.core.problem import Problem
 from mars2.core.tree import Tree
 from mars2.problems.subset import seeded_subset
+from mars2.runs.growing.grow_tree import TreeGrower
+from mars2.runs.growing.team import Team
 from mars2.runs.measuring.evaluation import ChooseAnswer, Entrant, Evaluation, Measured, Memory
 from mars2.runs.measuring.results import TEAM
 from mars2.runs.measuring.validation import Validation
@@ -109,7 +111,8 @@ def _name(search: SearchConfig) -> str:
 def _entrants(config: RunConfig, team: Team, strategies: Mapping[str, SearchConfig]) -> list[Entrant]:
     """Every strategy with the whole team and, where configured, with each agent alone; and the trees for Pass@1.
 
-    Pass@1 comes from the team's best-of-n trees; where that strategy is not compared, such trees are grown beside.
+    Pass@1 comes from the team's best-of-n trees. Where that strategy is not compared, or stop rules or a budget may end
+    its trees early, such trees are grown beside: a tree that ends at its first right answer overstates Pass@1.
     """
     teams: dict[str, list[str]] = {TEAM: list(config.agents)}
     if config.evaluation.per_agent_trees and len(config.agents) > 1:
@@ -119,21 +122,29 @@ def _entrants(config: RunConfig, team: Team, strategies: Mapping[str, SearchConf
         for who, agents in teams.items():
             grower = build_grower(config, team, agents=agents, search=search)
             grower = replace(grower, expansions_in_flight=config.rollout.expansions_in_flight)  # the same for all
-            is_first = name == "best_of_n" and who == TEAM
-            choose = _choose(config, team, search)
-            entrants.append(Entrant(name, who, grower, choose, gives_first_attempts=is_first))
+            entrant = Entrant(name, who, grower, _choose(config, team, search))
+            if name == "best_of_n" and who == TEAM:
+                whole = _never_ended_early(grower)
+                if whole != grower:
+                    entrants.append(replace(entrant, ending="ended early"))
+                entrant = replace(entrant, grower=whole, is_reported=whole == grower, gives_first_attempts=True)
+            entrants.append(entrant)
     if not any(entrant.gives_first_attempts for entrant in entrants):
         entrants.append(_first_attempts(config, team, config.evaluation.samples_per_problem))
     return entrants
 
 
 def _first_attempts(config: RunConfig, team: Team, samples: int) -> Entrant:
-    """Best-of-n trees in which every agent makes `samples` attempts. No rule or budget ends them early."""
+    """Best-of-n trees in which every agent makes `samples` attempts."""
     search = BestOfNConfig()
     grower = build_grower(config, team, search=search, max_nodes=samples * len(config.agents))
-    grower = replace(grower, stop_rules=StoppingConfig(), budget=BudgetConfig())
     choose = _choose(config, team, search)
-    return Entrant("best_of_n", TEAM, grower, choose, is_reported=False, gives_first_attempts=True)
+    return Entrant("best_of_n", TEAM, _never_ended_early(grower), choose, is_reported=False, gives_first_attempts=True)
+
+
+def _never_ended_early(grower: TreeGrower) -> TreeGrower:
+    """Without stop rules and budget."""
+    return replace(grower, stop_rules=StoppingConfig(), budget=BudgetConfig())
 
 
 def _choose(config: RunConfig, team: Team, search: SearchConfig) -> ChooseAnswer:

@@ -5,10 +5,9 @@ from __future__ import annotations
 from collections.abc import Callable
 from pathlib import Path
 
-from mars2.build.installed import check_installed, need_torch
+from mars2.build.installed import check_installed
 from mars2.build.model_folder import check_folder
 from mars2.config.policies import LoraConfig, PolicyConfig
-from mars2.config.reward_model import RewardModelConfig
 from mars2.config.run import RunConfig
 from mars2.core.errors import ConfigError
 
@@ -87,34 +86,17 @@ def prepare_torch(config: RunConfig) -> None:
     """Threads that torch may use within one operation (0 leaves its own choice); no bars for loading weights."""
     if not any(policy.in_process for policy in config.policies.values()):
         return
-    _quiet_torch(config.threads)
+    quiet_torch(config.threads)
 
 
-def _quiet_torch(threads: int) -> None:
+def quiet_torch(threads: int) -> None:
+    """See `prepare_torch`."""
     import torch
     from transformers.utils import logging
 
     logging.disable_progress_bar()
     if threads:
         torch.set_num_threads(threads)
-
-
-def prepare_reward_training(config: RewardModelConfig) -> tuple[str, str]:
-    """Folder or id of the backbone, and the device to train on. Sets torch's threads; makes a lab policy if needed.
-
-    Raises:
-        ConfigError: there is no such backbone.
-        MissingPackage: torch is not installed.
-    """
-    need_torch("train-reward")
-    _quiet_torch(config.threads)
-    if config.model.startswith(LAB_MODEL):
-        from mars2.lab.warm_start import ensure_policies
-
-        name = config.model.removeprefix(LAB_MODEL)
-        return str(ensure_policies([name], seed=0)[name]), torch_device(config.device)
-    check_model("model", config.model)
-    return config.model, torch_device(config.device)
 
 
 def learner_place(policy: PolicyConfig, model: str) -> tuple[str, str, LoraConfig | None]:

@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass
-from typing import Any, assert_never
+from typing import assert_never
 
 from mars2.build.models import prepare_torch, torch_device
 from mars2.config.policies import (
@@ -15,14 +14,15 @@ from mars2.config.policies import (
     VllmPolicyConfig,
     VllmServerPolicyConfig,
 )
-from mars2.config.problems import LabProblemsConfig, ReferenceProblemsConfig
-from mars2.config.prompting import ChatPromptingConfig, LabPromptingConfig
+from mars2.config.problems import LabProblemsConfig, ProblemsConfig, ReferenceProblemsConfig
+from mars2.config.prompting import ChatPromptingConfig, LabPromptingConfig, PromptingConfig
 from mars2.config.run import RunConfig
 from mars2.config.sandbox import BubblewrapSandboxConfig, DockerSandboxConfig, SandboxFusionConfig, ZygoteSandboxConfig
 from mars2.core.errors import ConfigError, ProblemError
 from mars2.core.problem import Problem
 from mars2.core.protocols import (
     Backend,
+    ProblemSource,
     Prompter,
     Sandbox,
     Split,
@@ -31,28 +31,7 @@ from mars2.prompting.chat import ChatPrompter
 from mars2.prompting.roles import load_role
 from mars2.runs.growing.guidance import Guide
 from mars2.runs.growing.slots import Slots
-from mars2.runs.growing.team import Agent
-
-
-@dataclass(slots=True)
-class Team:
-    """The agents at work and what they share. Close it when done."""
-
-    agents: dict[str, Agent]
-    backends: dict[str, Backend]
-    prompter: Prompter
-    sandbox: Sandbox
-    slots: Slots  # of all backends, shared by whatever the team grows
-    guide: Guide | None = None  # the reward model
-
-    def sandbox_facts(self) -> dict[str, Any]:
-        """What a run's log says of its judge: the isolation it gave, and how often it failed itself."""
-        return asdict(self.sandbox.facts())
-
-    async def close(self) -> None:
-        for backend in self.backends.values():
-            await backend.close()
-        await self.sandbox.close()
+from mars2.runs.growing.team import Agent, Team
 
 
 def build_team(config: RunConfig, models: Mapping[str, str]) -> Team:
@@ -72,7 +51,7 @@ def build_team(config: RunConfig, models: Mapping[str, str]) -> Team:
         for name, agent in config.agents.items()
     }
     slots = Slots({name: policy.concurrency for name, policy in config.policies.items()})
-    return Team(agents, backends, build_prompter(config), build_sandbox(config), slots, build_guide(config))
+    return Team(agents, backends, build_prompter(config.prompting), build_sandbox(config), slots, build_guide(config))
 
 
 def build_guide(config: RunConfig) -> Guide | None:
@@ -126,8 +105,8 @@ def build_role(config: RunConfig, role: str) -> str:
             assert_never(config.prompting)
 
 
-def build_prompter(config: RunConfig) -> Prompter:
-    match config.prompting:
+def build_prompter(prompting: PromptingConfig) -> Prompter:
+    match prompting:
         case ChatPromptingConfig() as chat:
             return ChatPrompter(feedback_tests=chat.feedback_tests, feedback_chars=chat.feedback_chars)
         case LabPromptingConfig():
@@ -135,7 +114,7 @@ def build_prompter(config: RunConfig) -> Prompter:
 
             return LabPrompter()
         case _:
-            assert_never(config.prompting)
+            assert_never(prompting)
 
 
 def build_sandbox(config: RunConfig) -> Sandbox:
@@ -166,22 +145,23 @@ def build_problems(config: RunConfig, split: Split) -> Sequence[Problem]:
     Raises:
         ProblemError: the source is missing, malformed or empty.
     """
-    source = config.problems
-    match source:
-        case LabProblemsConfig():
-            from mars2.lab.tasks import LabProblems
-
-            lab = LabProblems(num_train=source.num_train, num_test=source.num_test, seed=source.seed)
-            problems = lab.load(split)
-        case ReferenceProblemsConfig():
-            from mars2.problems.resolve import load_problems
-
-            reference = source.train if split == "train" else source.test
-            problems = load_problems(reference).problems if reference else []
-        case _:
-            assert_never(source)
+    problems = _source(config.problems).load(split)
     if not problems:
         raise ProblemError(f"problems: the {split} split is empty; name a source with problems")
     if config.sandbox.limits is None:
         return problems
     return [p.with_limits(config.sandbox.limits) for p in problems]
+
+
+def _source(source: ProblemsConfig) -> ProblemSource:
+    match source:
+        case LabProblemsConfig():
+            from mars2.lab.tasks import LabProblems
+
+            return LabProblems(num_train=source.num_train, num_test=source.num_test, seed=source.seed)
+        case ReferenceProblemsConfig():
+            from mars2.problems.resolve import ReferenceSource
+
+            return ReferenceSource(source.train, source.test)
+        case _:
+            assert_never(source)

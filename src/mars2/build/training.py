@@ -9,7 +9,7 @@ from typing import Any, assert_never
 from mars2.build.growing import build_grower
 from mars2.build.measuring import build_validation
 from mars2.build.models import learner_place, prepare_torch, torch_device
-from mars2.build.team import Team, build_problems
+from mars2.build.team import build_problems
 from mars2.config.run import RunConfig
 from mars2.config.training import TrainingConfig
 from mars2.core.errors import ConfigError
@@ -20,6 +20,7 @@ from mars2.credit import advantages
 from mars2.credit.advantages import Stateless
 from mars2.credit.assignment import Credit
 from mars2.credit.moving_baseline import MovingBaseline
+from mars2.runs.growing.team import Team
 from mars2.runs.recorder import Recorder
 from mars2.runs.training.checkpoints import Checkpoints
 from mars2.runs.training.train import Trainer
@@ -117,16 +118,21 @@ def _split(problems: Sequence[Problem], training: TrainingConfig) -> tuple[Seque
     return problems[: -training.evaluate_problems], problems[-training.evaluate_problems :]
 
 
+def build_tensorboard(folder: Path) -> Tracker:
+    """Writes metrics for TensorBoard into `folder`."""
+    from mars2.store.tensorboard import TensorBoardListener
+
+    return TensorBoardListener(folder / "tensorboard")
+
+
 def build_trackers(config: RunConfig, folder: Path) -> list[Tracker]:
     """TensorBoard, and what `tracking` names. Enter each before the run and leave it after.
 
     Raises:
         ConfigError: a package is missing.
     """
-    from mars2.store.tensorboard import TensorBoardListener
-
     settings: dict[str, Any] = {"name": config.name, "config": config.as_dict()}
-    trackers: list[Tracker] = [TensorBoardListener(folder / "tensorboard")]
+    trackers: list[Tracker] = [build_tensorboard(folder)]
     for kind in dict.fromkeys(config.tracking):
         match kind:
             case "wandb":

@@ -13,9 +13,11 @@ import typer
 
 from mars2.cli.output import run_async, say, write
 from mars2.core.errors import UserError
-from mars2.core.foreign_text import named, quoted
+from mars2.core.foreign_text import block, named, quoted
 
 HELP = """Run a program against a problem's tests and print the verdict; or many, from a file of tasks.
+
+With --answer the file is a model's whole answer. Which program was taken from it, and why, is printed with the verdict.
 
 Each line of TASKS.jsonl is an object with `id`, `program`, `tests` (whose `kind` is stdio, call or assert), `limits`
 and `comparison`; docs/sandbox.md has the fields. One answer a line, in input order. `-` reads standard input.
@@ -23,6 +25,8 @@ and `comparison`; docs/sandbox.md has the fields. One answer a line, in input or
 Examples:
 
     mars2 judge solution.py examples/problems/two-sum.md
+
+    mars2 judge --answer answer.txt examples/problems/two-sum.md
 
     mars2 judge --batch tasks.jsonl --workers 2 --json > verdicts.jsonl
 """
@@ -35,6 +39,7 @@ def register(app: typer.Typer) -> None:
 def judge(
     program: Annotated[Path | None, typer.Argument(help="A Python file.")] = None,
     problem: Annotated[str | None, typer.Argument(help="A problem file or reference, such as humaneval:0.")] = None,
+    answer: Annotated[Path | None, typer.Option(help="A model's whole answer, in place of the program file.")] = None,
     batch: Annotated[Path | None, typer.Option(help="A JSONL file of tasks, or - for standard input.")] = None,
     mode: Annotated[Literal["batch", "hermetic"], typer.Option(help="hermetic: a fresh process per test.")] = "batch",
     workers: Annotated[int, typer.Option(min=1, help="Programs judged at once.")] = 2,
@@ -46,20 +51,30 @@ def judge(
     ] = False,
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON; with --batch an object a line.")] = False,
 ) -> None:
-    from mars2.jobs.judge import answer, judge_async
+    from mars2.jobs.judge import judge_async, read_answer, verdict_entry
     from mars2.problems import load_problem
 
     options: dict[str, Any] = {"workers": workers, "mode": mode, "allow_unsafe": allow_unsafe}
     if batch is not None:
-        if program is not None:
-            raise UserError(f"judge: give a program and a problem, or --batch, got both {program} and --batch {batch}")
+        if program is not None or answer is not None:
+            got = program if program is not None else f"--answer {answer}"
+            raise UserError(f"judge: give a program and a problem, or --batch, got both {got} and --batch {batch}")
         run_async(_judge_batch(batch, options, every_test, as_json), when_interrupted="interrupted")
         return
-    if program is None or problem is None:
+    if answer is not None:
+        if program is not None and problem is not None:
+            raise UserError(f"judge: give a program file or --answer, got both {program} and --answer {answer}")
+        problem = problem or (str(program) if program else None)  # with --answer, the problem stands first
+    if problem is None or (program is None and answer is None):
         raise UserError("judge: give a program file and a problem, or --batch TASKS.jsonl; see mars2 judge --help")
     task = load_problem(problem)
-    work = judge_async(program, task, every_test=every_test, mode=mode, allow_unsafe=allow_unsafe)
-    found = answer(task.id, run_async(work, when_interrupted="interrupted"))
+    reading = read_answer(answer, task) if answer is not None else None
+    work = judge_async(
+        reading.program if reading else program, task, every_test=every_test, mode=mode, allow_unsafe=allow_unsafe
+    )
+    found = verdict_entry(task.id, run_async(work, when_interrupted="interrupted"))
+    if reading is not None:
+        found |= {"program": reading.program, "reason": reading.reason}
     write(json.dumps(found, indent=2) if as_json else _lines_of(found))
 
 
@@ -98,6 +113,9 @@ def _lines_of(found: dict[str, Any]) -> str:
     passed = sum(test["verdict"] == "AC" for test in found["tests"])
     line = f"{named(str(found['id']))}: {found['verdict']}, {passed} of {len(found['tests'])} tests passed"
     lines = [f"{line} (isolation {found['tier'] or 'none'})"]
+    if "reason" in found:
+        lines.append(f"  program taken: {found['reason']}")
+        lines += [block(found["program"])] if found["program"] else []
     if "error" in found:
         lines.append(f"  {quoted(found['error'])}")
     for number, test in enumerate(found["tests"], 1):

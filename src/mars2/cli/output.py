@@ -40,7 +40,10 @@ def keep_stdout() -> None:
     This holds until the process ends, so also for what is written at its end. Where stdout is not the process's own, as
     in a notebook, nothing is changed.
     """
-    if not isinstance(sys.stdout, TextIOWrapper) or sys.stdout.fileno() != 1:
+    try:
+        if not isinstance(sys.stdout, TextIOWrapper) or sys.stdout.fileno() != 1:
+            return
+    except OSError:  # it has none: somebody captures it
         return
     sys.stdout.flush()
     kept = os.dup(1)
@@ -102,6 +105,17 @@ def run_async(work: Coroutine[Any, Any, T], *, when_interrupted: str) -> T:
     except (KeyboardInterrupt, asyncio.CancelledError):
         say(f"\n{when_interrupted}")
         sys.exit(130)
+
+
+async def ended_by_sigterm(work: Coroutine[Any, Any, T]) -> T:
+    """SIGTERM ends `work` as Ctrl-C does: it can clean up and keep what it has."""
+    loop, task = asyncio.get_running_loop(), asyncio.current_task()
+    assert task is not None
+    loop.add_signal_handler(signal.SIGTERM, task.cancel)
+    try:
+        return await work
+    finally:
+        loop.remove_signal_handler(signal.SIGTERM)
 
 
 def percent(value: float | None) -> str:

@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
+import sys
+from collections.abc import Sequence
+from dataclasses import asdict
 from pathlib import Path
-from typing import Annotated, Any
+from statistics import median
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
@@ -11,6 +15,9 @@ from mars2.cli.output import print_json, run_async, say, stdout, write
 from mars2.core.errors import ProblemError, UserError
 from mars2.core.foreign_text import block, named, quoted
 from mars2.core.problem import Problem
+
+if TYPE_CHECKING:
+    from mars2.jobs.references import Checked
 
 HELP = "Show, validate and convert problems."
 REFERENCE = (
@@ -22,7 +29,9 @@ Example:
 
     mars2 problems show humaneval:17
 """
-VALIDATE = """Check problems: what is kept, what is dropped and why. Reference solutions that come with them are judged.
+VALIDATE = """Check problems: what is kept, what is dropped and why, and how many tests there are.
+
+Reference solutions that come with them are judged.
 
 Exit code 1 if a problem is dropped or a reference solution fails.
 
@@ -34,10 +43,23 @@ Examples:
 """
 CONVERT = """Write problems of any known format as the project's own JSONL.
 
-Example:
+Examples:
 
     mars2 problems convert mbpp:mbpp.jsonl problems.jsonl
+
+    mars2 problems convert humanevalplus:HumanEvalPlus.jsonl.gz right.jsonl --check-references
 """
+READ = """Print what is read from a pasted statement: what is asked for, the examples, what is left out.
+
+STATEMENT is a text file, or `-` for standard input. `mars2 solve` and `mars2 serve` read statements in the same way.
+
+Examples:
+
+    mars2 problems read statement.txt
+
+    mars2 problems read - --json < statement.txt
+"""
+_SHOWN_CHARS = 2_000  # of a test
 JsonOption = Annotated[bool, typer.Option("--json", help="Print one JSON object on stdout.")]
 
 
@@ -46,6 +68,7 @@ def register(app: typer.Typer) -> None:
     group.command(help=SHOW)(show)
     group.command(help=VALIDATE)(validate)
     group.command(help=CONVERT)(convert)
+    group.command(help=READ)(read)
     app.add_typer(group, name="problems")
 
 
@@ -54,15 +77,16 @@ def show(
     role: Annotated[str, typer.Option(help="The role of the agent: a shipped one, or a text file.")] = "",
     as_json: JsonOption = False,
 ) -> None:
+    from mars2.build import build_prompter
+    from mars2.config.prompting import ChatPromptingConfig
     from mars2.problems import load_problems
-    from mars2.prompting.chat import ChatPrompter
     from mars2.prompting.roles import load_role
 
     loaded = load_problems(problem)
     if not loaded.problems:
         raise ProblemError(f"{loaded.summary()}; nothing to show")
     first = loaded.problems[0]
-    prompt = ChatPrompter().first_attempt(first, load_role(role))
+    prompt = build_prompter(ChatPromptingConfig()).first_attempt(first, load_role(role))
     facts = _facts(first)
     if as_json:
         print_json(facts | {"prompt": [{"role": m.role, "content": m.content} for m in prompt]})
@@ -91,29 +115,26 @@ def validate(
     from mars2.problems import validate as check
 
     loaded = check(problems)
-    wrong: list[dict[str, str]] = []
-    with_solution = [p for p in loaded.problems if _solution(p)]
-    if judge and with_solution:
-        wrong = run_async(_judge(with_solution, workers), when_interrupted="interrupted")
+    checked = run_async(_checked(loaded.problems, workers if judge else 0), when_interrupted="interrupted")
+    judged = [c for c in checked if c.status is not None]
+    wrong = [c for c in judged if c.fails]
     if as_json:
         print_json({
             "source": loaded.source,
             "kept": len(loaded.problems),
             "dropped": [{"id": d.id, "reason": d.reason, "detail": d.detail} for d in loaded.dropped],
-            "reference_solutions": len(with_solution) if judge else 0,
-            "reference_solutions_failed": wrong,
+            "reference_solutions": len(judged),
+            "reference_solutions_failed": [{"id": c.id, "verdict": c.status, "detail": c.detail} for c in wrong],
+            "problems": [asdict(c) for c in checked],
         })  # fmt: skip
     else:
         stdout.print(loaded.summary(), soft_wrap=True)
         for dropped in loaded.dropped:
             detail = f": {quoted(dropped.detail)}" if dropped.detail else ""
             stdout.print(f"  {named(dropped.id)}: {dropped.reason}{detail}", soft_wrap=True)
-        if judge and with_solution:
-            right = len(with_solution) - len(wrong)
-            stdout.print(f"{right} of {len(with_solution)} reference solutions pass every test")
+        _print_quality(checked)
         for failed in wrong:
-            line = f"  {named(failed['id'])}: {failed['verdict']}: {quoted(failed['detail'])}"
-            stdout.print(line, soft_wrap=True)
+            stdout.print(f"  {named(failed.id)}: {failed.status}: {quoted(failed.detail)}", soft_wrap=True)
     if not loaded.problems and not loaded.dropped:
         raise ProblemError(f"{problems}: holds no problems")
     if loaded.dropped or wrong:
@@ -123,15 +144,25 @@ def validate(
 def convert(
     problems: Annotated[str, typer.Argument(help=REFERENCE)],
     target: Annotated[Path, typer.Argument(help="The .jsonl file to write.")],
+    check_references: Annotated[
+        bool, typer.Option("--check-references", help="Leave out problems whose reference solution fails.")
+    ] = False,
+    workers: Annotated[int, typer.Option(min=1, help="Programs judged at once.")] = 2,
     as_json: JsonOption = False,
 ) -> None:
+    from mars2.jobs.references import without_failing
     from mars2.problems import convert as convert_to
+    from mars2.problems import load_problems
 
     if target.suffix != ".jsonl":
         raise UserError(f"TARGET: must end in .jsonl, got {target}; for example problems.jsonl")
     if target.exists():
         raise UserError(f"TARGET: {target} exists; choose another name")
-    loaded = convert_to(problems, target)
+    loaded = load_problems(problems)
+    if check_references:
+        checked = run_async(_checked(loaded.problems, workers), when_interrupted="interrupted")
+        loaded = without_failing(loaded, checked)
+    loaded = convert_to(loaded, target)
     if not loaded.problems:
         target.unlink()
         raise ProblemError(f"{loaded.summary()}; nothing to write")
@@ -141,6 +172,44 @@ def convert(
         return
     say(loaded.summary())
     say(f"written: {target}")
+
+
+def read(
+    statement: Annotated[str, typer.Argument(help="A text file, or - for standard input.")],
+    entry_point: Annotated[str | None, typer.Option(help="The function or Solution.METHOD, if it is known.")] = None,
+    as_json: JsonOption = False,
+) -> None:
+    from mars2.problems.reading import read_text
+    from mars2.problems.schema import is_function_name
+    from mars2.problems.statement import read_statement
+    from mars2.prompting.feedback import describe_test
+
+    if entry_point is not None and not is_function_name(entry_point):
+        raise UserError(f"--entry-point: must be a function's name, or Solution.METHOD, got {entry_point!r:.60}")
+    found = read_statement(_standard_input() if statement == "-" else read_text(Path(statement)), entry_point)
+    facts = found.to_dict()
+    if as_json:
+        print_json(facts)
+        return
+    kinds = {"stdin": "a program that reads standard input", "function": "the function", "class": "the class"}
+    stdout.print(f"asked for: {kinds[found.kind]} {found.entry_point or ''}".rstrip())
+    for name, unit in (("time_s", "s"), ("memory_mib", "MiB")):
+        if facts["stated_limits"][name] is not None:
+            stdout.print(f"the statement's limit: {facts['stated_limits'][name]:g} {unit}")
+    stdout.print(f"tests: {len(found.tests)}, comparison {facts['comparison'] or 'a checker'}")
+    for number, test in enumerate(found.tests, 1):
+        write(f"test {number}: {describe_test(test, _SHOWN_CHARS)}")
+    for left in found.left_out:
+        stdout.print(f"left out: {left.what}: {left.why}", soft_wrap=True)
+
+
+def _standard_input() -> str:
+    if sys.stdin is None:
+        raise UserError("STATEMENT: standard input is closed; name a file or pipe the statement in")
+    try:
+        return sys.stdin.buffer.read().decode("utf-8-sig")
+    except UnicodeDecodeError:
+        raise UserError("STATEMENT: standard input is not UTF-8 text; write it as UTF-8") from None
 
 
 def _facts(problem: Problem) -> dict[str, Any]:
@@ -157,35 +226,30 @@ def _facts(problem: Problem) -> dict[str, Any]:
     }
 
 
-def _solution(problem: Problem) -> str:
-    """The reference solution that a problem brings along; "" if none."""
-    return str(problem.metadata.get("reference_solution") or "")
+def _print_quality(checked: Sequence[Checked]) -> None:
+    """How many tests there are, and what the reference solutions say of them."""
+    for part, counts in (("public", [c.num_public for c in checked]), ("hidden", [c.num_hidden for c in checked])):
+        if counts:
+            none = f"; {counts.count(0)} problems have none" if 0 in counts else ""
+            stdout.print(f"{part} tests: {min(counts)} to {max(counts)}, median {median(counts):g}{none}")
+    judged = [c for c in checked if c.status is not None]
+    if judged:
+        right = [c for c in judged if not c.fails]
+        stdout.print(f"{len(right)} of {len(judged)} reference solutions pass every test")
+        if weak := sum(c.num_weak > 0 for c in right):
+            stdout.print(f"{weak} of them in tests that are weak, see docs/sandbox.md")
+        if right:
+            slowest = max(right, key=lambda c: c.cpu_s)
+            stdout.print(f"CPU seconds of all tests: median {median(c.cpu_s for c in right):.2g}, "
+                         f"most {slowest.cpu_s:.2g} ({named(slowest.id)})")  # fmt: skip
 
 
-async def _judge(problems: list[Problem], workers: int) -> list[dict[str, str]]:
-    """Those whose reference solution fails, and how."""
-    import asyncio
-
+async def _checked(problems: Sequence[Problem], workers: int) -> list[Checked]:
+    """Every problem; with no workers, or no reference solution anywhere, only the tests are counted."""
     from mars2.build.sandbox import local_sandbox
-    from mars2.prompting.completing import complete_program
+    from mars2.jobs.references import check_references, references_of, unchecked
 
-    wrong: dict[str, dict[str, str]] = {}
+    if not workers or not any(map(references_of, problems)):
+        return [*map(unchecked, problems)]
     async with local_sandbox(workers) as sandbox:
-        queue = iter(problems)
-
-        async def work() -> None:
-            for problem in queue:
-                program = complete_program(
-                    _solution(problem), problem.starter_code, str(problem.metadata.get("implied_imports", ""))
-                )
-                tests = (*problem.public_tests, *problem.hidden_tests)
-                verdict = await sandbox.judge(program, problem.suite(tests))
-                if not verdict.accepted:
-                    test = next((t for t in verdict.tests if t.status is verdict.status), None)
-                    detail = "" if test is None else f"{test.error_type} {test.error_message or test.actual}".strip()
-                    wrong[problem.id] = {"id": problem.id, "verdict": verdict.status.value, "detail": detail[:200]}
-
-        async with asyncio.TaskGroup() as group:
-            for _ in range(2 * workers):
-                group.create_task(work())
-    return [wrong[problem.id] for problem in problems if problem.id in wrong]
+        return await check_references(problems, sandbox, at_once=2 * workers)

@@ -2,19 +2,14 @@
 
 from __future__ import annotations
 
-import asyncio
-import signal
-from collections.abc import Coroutine
 from pathlib import Path
-from typing import Annotated, Any, TypeVar
+from typing import Annotated
 
 import typer
 
-from mars2.cli.output import print_json, print_scores, run_async, stderr, stdout
+from mars2.cli.output import ended_by_sigterm, print_json, print_scores, run_async, stderr, stdout
 from mars2.cli.progress import LiveView
 from mars2.config.load import parse_settings
-
-T = TypeVar("T")
 
 HELP = """Train a team as a configuration says: evaluate, train, evaluate again, write the report.
 
@@ -50,7 +45,7 @@ def train(
     policy_of_agent = {name: agent.policy for name, agent in settings.agents.items()}
     with LiveView(stderr, policy_of_agent=policy_of_agent) as view:
         result = run_async(
-            _ended_by_sigterm(run_training(settings, folder, resume=resume, fresh=fresh, on_event=view.hear)),
+            ended_by_sigterm(run_training(settings, folder, resume=resume, fresh=fresh, on_event=view.hear)),
             when_interrupted=f"interrupted; go on with: mars2 train {folder} --resume",
         )
     if as_json:
@@ -61,14 +56,3 @@ def train(
     stdout.print(f"{result.summary['wall_s']:.0f} s, peak memory {result.summary['peak_mib']:.0f} MiB")
     stdout.print(f"summary: {folder / 'summary.json'}", soft_wrap=True)
     stdout.print(f"report:  {result.report}", soft_wrap=True)
-
-
-async def _ended_by_sigterm(work: Coroutine[Any, Any, T]) -> T:
-    """SIGTERM ends a run as Ctrl-C does: with a checkpoint."""
-    loop, task = asyncio.get_running_loop(), asyncio.current_task()
-    assert task is not None
-    loop.add_signal_handler(signal.SIGTERM, task.cancel)
-    try:
-        return await work
-    finally:
-        loop.remove_signal_handler(signal.SIGTERM)

@@ -14,7 +14,7 @@ from mars2.cli.addresses import is_loopback
 from mars2.cli.output import end_on_signals, say
 from mars2.core.errors import ConfigError
 from mars2.jobs.run_folder import open_store
-from mars2.store.run_store import RunStore
+from mars2.reports.reading import RunReader
 
 HELP = """Serve the report of a run, kept up to date, for a browser to watch while the run goes on.
 
@@ -64,6 +64,6 @@ def view(
 
 
 @contextmanager
-def _at_one_moment(run: Path) -> Iterator[RunStore]:
-    with RunStore.open(run, read_only=True) as store, store.snapshot():
+def _at_one_moment(run: Path) -> Iterator[RunReader]:
+    with open_store(run) as store, store.snapshot():
         yield store

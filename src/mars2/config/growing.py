@@ -22,10 +22,12 @@ from mars2.core.errors import OptionError
 class RetryConfig(Section):
     """What is done about calls that fail."""
 
-    max_retries: NonNegativeInt = 2  # failed calls per expansion before it is cancelled
+    # failed calls per expansion before it is cancelled
+    max_retries: NonNegativeInt = resumable("train", default=2)
     # before the first retry; doubles with each, to a minute at most, half of it at random
-    retry_backoff_s: NonNegativeFloat = 0.5
-    call_timeout_s: PositiveFloat | None = None  # a call that takes longer has failed; the wait for a slot not counted
+    retry_backoff_s: NonNegativeFloat = resumable("train", default=0.5)
+    # a call that takes longer has failed; the wait for a slot is not counted
+    call_timeout_s: PositiveFloat | None = resumable("train", default=None)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -35,7 +37,7 @@ class RolloutConfig(RetryConfig):
     max_nodes: PositiveInt = resumable("evaluate", default=8)  # nodes per tree: the budget in generations
     # trees advance in waves, in a fixed order: same seed, same batches. False: nobody waits
     lockstep: bool = resumable("evaluate", default=True)
-    trees_in_flight: PositiveInt = resumable("evaluate", default=32)  # trees open at once
+    trees_in_flight: PositiveInt = resumable("evaluate", "train", default=32)  # trees open at once
     expansions_in_flight: PositiveInt = 1  # per tree, chosen and not yet told to the search
     order: Literal["expansion", "arrival"] | None = None  # without lockstep, how results are told; None: expansion
 

@@ -10,9 +10,9 @@ from mars2.core.errors import OptionError
 
 Ratio = Literal["sequence", "token"]
 Aggregation = Literal["sequence-mean", "token-mean", "constant"]
-TisLevel = Literal["token", "sequence"]
+TisLevel = Literal["token", "sequence", "geometric"]
 TisMode = Literal["truncate", "mask"]
-KlEstimator = Literal["k1", "k2", "k3"]
+KlEstimator = Literal["k2", "k3"]  # not k1: as a loss its expected gradient is 0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -21,11 +21,19 @@ class ObjectiveSettings(Section):
 
     aggregation: Aggregation = "sequence-mean"  # how token losses become one number; constant: Dr. GRPO
     tis_cap: PositiveFloat | None = 2.0  # C; None: no correction of the sampler/trainer mismatch
-    tis_level: TisLevel = "token"  # sequence: one weight per sequence, the product over its tokens
+    # one weight per token, or per sequence: the product over its tokens, or their geometric mean
+    tis_level: TisLevel = "token"
     tis_mode: TisMode = "truncate"  # truncate: min(w, C); mask: 0 where w > C (MIS)
+    tis_floor: NonNegativeFloat = 0.0  # mask only: also 0 where w is below it; 0.5 with tis_cap 5: IcePop
     kl_beta: NonNegativeFloat = 1e-3  # 0: no KL term, and no reference model in memory
     kl_estimator: KlEstimator = "k3"
     entropy_bonus: NonNegativeFloat = 0.0  # subtracts this times the mean token entropy (nats)
+
+    def _check(self) -> None:
+        if self.tis_floor and self.tis_mode != "mask":
+            raise OptionError("tis_floor", f"needs tis_mode: mask, got {self.tis_floor} with truncate; use 0")
+        if self.tis_cap is not None and self.tis_floor > self.tis_cap:
+            raise OptionError("tis_floor", f"must be <= tis_cap = {self.tis_cap}, got {self.tis_floor}; use 0.5")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -45,6 +53,7 @@ class ClipObjectiveConfig(ObjectiveSettings):
     dual_clip: PositiveFloat | None = None  # c: at A < 0 the objective is at least c·A
 
     def _check(self) -> None:
+        ObjectiveSettings._check(self)
         if self.dual_clip is not None and self.dual_clip <= 1 + self.clip_high:
             raise OptionError(
                 "dual_clip",

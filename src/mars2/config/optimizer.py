@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Literal
 
-from mars2.config.values import Decay, NonNegativeFloat, NonNegativeInt, PositiveFloat, PositiveInt, Section
+from mars2.config.values import Decay, NonNegativeFloat, NonNegativeInt, PositiveFloat, PositiveInt, Section, resumable
 
 ScheduleKind = Literal["constant", "linear", "cosine"]
 Dtype = Literal["auto", "float32", "bfloat16"]
@@ -21,10 +21,12 @@ class AdamWSettings(Section):
     betas: tuple[Decay, Decay] = (0.9, 0.999)
     weight_decay: NonNegativeFloat = 0.0
     max_grad_norm: PositiveFloat = 1.0
-    micro_batch_tokens: PositiveInt = 16384  # padding included, in one pass; bounds memory, not the result
-    gradient_checkpointing: bool = False
+    # padding included, in one pass; bounds memory, not the result
+    micro_batch_tokens: PositiveInt = resumable("train", "sft", default=16384)
+    gradient_checkpointing: bool = resumable("train", "sft", default=False)
     dtype: Dtype = "auto"  # of matrix products; weights and AdamW stay float32
-    max_skipped_in_a_row: PositiveInt = 5  # so many non-finite updates in a row end the run
+    # so many non-finite updates in a row end the run
+    max_skipped_in_a_row: PositiveInt = resumable("train", "sft", default=5)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -32,4 +34,5 @@ class OptimizerConfig(AdamWSettings):
     """The optimizer of a training run."""
 
     mini_batches: PositiveInt = 1  # optimizer steps per batch
-    share_prompts: bool = True  # compute a prompt that several samples have in common once; changes only the time
+    # compute a prompt that several samples have in common once; changes only the time
+    share_prompts: bool = resumable("train", default=True)

@@ -28,6 +28,7 @@ from mars2.config.values import (
     PositiveInt,
     Section,
     kinds_of,
+    resumable,
 )
 from mars2.core.completion import SamplingOptions
 from mars2.core.errors import ConfigError, OptionError
@@ -66,7 +67,8 @@ class PolicySettings(Section):
     ] = ()  # beyond the light core: what is imported, extra that brings it
     only_temperature: ClassVar[float | None] = None  # at which alone it gives log-probabilities; None: at any
 
-    concurrency: PositiveInt | None = None  # requests under way at once; None: as many as trees ask for
+    # requests under way at once; None: as many as trees ask for
+    concurrency: PositiveInt | None = resumable("train", default=None)
     price: PriceConfig | None = None
 
     @classmethod
@@ -136,7 +138,7 @@ class TransformersPolicyConfig(WeightsPolicy):
     backend: Literal["transformers"] = "transformers"
     device: str = "auto"  # auto: the first GPU if there is one, else the CPU
     dtype: Literal["auto", "float32", "bfloat16"] = "auto"  # auto: bfloat16 on a GPU, else the model's own
-    max_batch: PositiveInt = 64  # sequences generated together
+    max_batch: PositiveInt = resumable("train", default=64)  # sequences generated together
 
     @property
     def learner_device(self) -> str:
@@ -168,9 +170,9 @@ class VllmPolicyConfig(WeightsPolicy):
     backend: Literal["vllm"] = "vllm"
     dtype: Literal["auto", "float32", "bfloat16", "float16"] = "auto"
     max_model_len: PositiveInt | None = None  # prompt + output tokens; None: what the model allows
-    max_num_seqs: PositiveInt = 64  # sequences generated together
+    max_num_seqs: PositiveInt = resumable("train", default=64)  # sequences generated together
     tensor_parallel_size: PositiveInt = 1
-    gpu_memory_utilization: PositiveFraction = 0.9
+    gpu_memory_utilization: PositiveFraction = resumable("train", default=0.9)
     sleeps: bool = False  # gives its memory back while its policy learns: for one GPU that does both in turn
     engine: dict[str, Any] = field(default_factory=dict[str, Any])  # further arguments of vllm.AsyncEngineArgs
 
@@ -186,8 +188,10 @@ class HttpSettings(PolicySettings):
     model: str  # the name it is served under
     base_url: HttpUrl | None
     api_key_env: EnvironmentName  # may be unset for a server that wants none
-    timeout_s: PositiveFloat = 600.0  # of one request, from its start to the end of its answer
-    max_retries: NonNegativeInt = 5  # of one request, on connection errors, time-outs, 408, 409, 429 and 5xx
+    # of one request, from its start to the end of its answer
+    timeout_s: PositiveFloat = resumable("train", default=600.0)
+    # of one request, on connection errors, time-outs, 408, 409, 429 and 5xx
+    max_retries: NonNegativeInt = resumable("train", default=5)
 
     @property
     def named_after(self) -> str:
@@ -206,7 +210,7 @@ class VllmServerPolicyConfig(HttpSettings):
     folder: str | None = None  # the model's folder, for training; None: `model` is that folder
     lora: LoraConfig | None = None  # None: training changes all weights
     api_key_env: EnvironmentName = "VLLM_API_KEY"
-    concurrency: PositiveInt | None = 64  # requests under way at once
+    concurrency: PositiveInt | None = resumable("train", default=64)  # requests under way at once
 
     @classmethod
     def from_text(cls, text: str) -> Self:
@@ -230,7 +234,7 @@ class OpenAIPolicyConfig(HttpSettings):
     backend: Literal["openai"] = "openai"
     base_url: HttpUrl | None = None  # such as http://127.0.0.1:8000/v1; None: OpenAI's own
     api_key_env: EnvironmentName = "OPENAI_API_KEY"
-    concurrency: PositiveInt | None = 16  # requests under way at once
+    concurrency: PositiveInt | None = resumable("train", default=16)  # requests under way at once
     omit: tuple[Literal["temperature", "top_p", "seed"], ...] = ()  # fields that this model refuses
     extra_body: dict[str, Any] = field(default_factory=dict[str, Any])  # further fields of every request
 

@@ -43,7 +43,8 @@ class RunConfig(Section):
 
     name: RunName = resumable("evaluate")
     seed: NonNegativeInt = 0
-    threads: NonNegativeInt = resumable("solve", "evaluate", default=0)  # torch threads; 0: as many as there are cores
+    # torch threads; 0: as many as there are cores
+    threads: NonNegativeInt = resumable("solve", "evaluate", "train", default=0)
     paradigm: Paradigm | None = None  # decides agents and search (`config.paradigms`), and is used up; None: as written
     roles: tuple[str, ...] = ()  # of paradigm homo, one agent each; (): those of `config.paradigms`
     problems: ProblemsConfig = resumable("evaluate")
@@ -59,7 +60,7 @@ class RunConfig(Section):
     guidance: GuidanceConfig | None = None
     sandbox: SandboxConfig = ZygoteSandboxConfig()
     training: TrainingConfig | None = resumable("evaluate", default=None)
-    evaluation: EvaluationConfig = resumable("evaluate", default=EvaluationConfig())
+    evaluation: EvaluationConfig = resumable("evaluate", "train", default=EvaluationConfig())
     # where training metrics also go; TensorBoard always gets them
     tracking: tuple[Literal["wandb", "trackio"], ...] = resumable("train", default=())
 
@@ -124,6 +125,12 @@ class RunConfig(Section):
             raise OptionError(
                 "training.reward.overlong_buffer",
                 f"must be < sampling.max_tokens ({shortest}), got {reward.overlong_buffer}; use 0 for no penalty",
+            )
+        if training.max_staleness and training.objective.tis_cap is None:
+            raise OptionError(
+                "training.objective.tis_cap",
+                f"is needed where stale samples are trained on, got null with max_staleness {training.max_staleness}; "
+                "set a cap such as 2, or training.max_staleness: 0",
             )
         optimizer, updates = training.optimizer, training.steps * training.optimizer.mini_batches
         if optimizer.lr_schedule != "constant" and optimizer.warmup_steps >= updates:

@@ -13,7 +13,7 @@ from mars2.core.problem import Limits
 class JudgeSettings(Section):
     """What every judge has."""
 
-    workers: PositiveInt = resumable("evaluate", default=2)  # programs judged at once
+    workers: PositiveInt = resumable("evaluate", "train", default=2)  # programs judged at once
     limits: Limits | None = None  # of one test; they replace the problems' own
 
 
@@ -51,8 +51,9 @@ class SandboxFusionConfig(JudgeSettings):
 
     backend: Literal["sandboxfusion"] = "sandboxfusion"
     url: Annotated[str, matches(r"https?://\S+", "write http://HOST:PORT")]  # such as http://localhost:8080
-    workers: PositiveInt = resumable("evaluate", default=8)  # requests at once
-    timeout_s: PositiveFloat = 60.0  # beyond a test's own limits, for a service with a queue
+    workers: PositiveInt = resumable("evaluate", "train", default=8)  # requests at once
+    # beyond a test's own limits, for a service with a queue
+    timeout_s: PositiveFloat = resumable("train", default=60.0)
 
 
 SandboxConfig = Annotated[

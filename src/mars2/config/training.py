@@ -24,7 +24,8 @@ class RewardConfig(Section):
 
     kind: Literal["binary", "fraction"] = "binary"
     overlong_buffer: NonNegativeInt = 0  # tokens before max_tokens in which the penalty grows (DAPO); 0: no penalty
-    overlong_factor: NonNegativeFloat = 1.0
+    overlong_factor: NonNegativeFloat = 1.0  # the largest penalty, taken off the advantage
+    mask_truncated: bool = False  # answers that were cut off count for their tree and are not learned from (DAPO)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -61,7 +62,8 @@ class TrainingConfig(Section):
     optimizer: OptimizerConfig = OptimizerConfig()
     # in a row; then the run is saved and stops
     max_rounds_without_samples: PositiveInt = resumable("train", default=10)
-    evaluate_every: NonNegativeInt = 0  # rounds (in async: steps) between validations, and the best is kept; 0: none
+    # rounds (in async: steps) between validations, and the best is kept; 0: none
+    evaluate_every: NonNegativeInt = resumable("train", default=0)
     evaluate_problems: PositiveInt = 32  # taken off the end of the training split for validation
     evaluate_samples: PositiveInt = 2  # first attempts per agent and problem in a validation
     checkpoint_every: PositiveInt = resumable("train", default=5)  # rounds (in async: steps) between checkpoints

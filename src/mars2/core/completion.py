@@ -61,3 +61,11 @@ class Completion:
     prompt_tokens: int = 0
     output_tokens: int = 0
     cost: float = 0.0  # in the currency of the price table; 0 where no price is known
+
+
+@dataclass(frozen=True, slots=True)
+class Reading:
+    """What a prompter read in an answer."""
+
+    program: str | None  # None: there is none
+    reason: str  # which part of the answer was taken, and why

@@ -8,7 +8,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import TYPE_CHECKING, Literal, Protocol, Self, runtime_checkable
 
-from mars2.core.completion import Completion, Prompt, Sampling
+from mars2.core.completion import Completion, Prompt, Reading, Sampling
 from mars2.core.events import Event
 from mars2.core.problem import Problem, Suite
 from mars2.core.sample import TrainingSample
@@ -239,8 +239,8 @@ class Prompter(Protocol):
         """Ask for a better program than `parent`'s, showing it and what the public tests said of it."""
         ...
 
-    def parse(self, text: str, problem: Problem | None = None) -> str | None:
-        """The program in an answer; None if there is none. The program graded is the program fed back.
+    def read(self, text: str, problem: Problem | None = None) -> Reading:
+        """The program in an answer, and why it was taken. The program graded is the program fed back.
 
         With `problem`, what its starter code provides (imports, helpers) is put back where the answer left it out.
         """

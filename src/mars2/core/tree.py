@@ -40,6 +40,7 @@ class Result:
     public_verdict: Verdict
     hidden_verdict: Verdict | None  # None: not judged (no hidden tests, or not wanted)
     score: float  # in [0, 1]; what search sees
+    program_reason: str = ""  # which part of the answer was taken as the program, and why
     elapsed_s: float = 0.0  # seconds that its tree had been growing when this was finished; interruptions left out
 
 

@@ -63,10 +63,11 @@ def search_score(
 
 
 def overlong_penalty(length: int, max_length: int, buffer: int, factor: float = 1.0) -> float:
-    """Soft overlong punishment, to be added to the raw reward; in [-factor, 0].
+    """Soft overlong punishment, to be added to the advantage; in [-factor, 0].
 
     0 up to `max_length - buffer` tokens, then falling linearly to -factor at `max_length`, and -factor beyond.
-    arXiv:2503.14476 eq. 13; differs: scaled by `factor` (1 there). `buffer=0` punishes only lengths above `max_length`.
+    arXiv:2503.14476 eq. 13; differs: scaled by `factor` (1 there), and not part of what is normalised. `buffer=0`
+    punishes only lengths above `max_length`.
 
     Args:
         length: output tokens of this completion.

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 
 from mars2.core.sample import TrainingSample
-from mars2.core.tree import Tree
+from mars2.core.tree import Node, Tree
 from mars2.credit.shaping import require_every_node
 
 
@@ -16,6 +16,7 @@ def make_samples(
     shaped: Mapping[int, float],
     advantages: Mapping[int, float],
     policy_of_agent: Mapping[str, str],
+    mask_truncated: bool = False,
 ) -> list[TrainingSample]:
     """One sample per node, in node order, with the sampler's own token ids, log-probs and policy version.
 
@@ -26,6 +27,7 @@ def make_samples(
         tree: a finished tree.
         rewards: raw reward by node id; likewise `shaped` and `advantages`.
         policy_of_agent: the trained policy behind each agent.
+        mask_truncated: leave out answers that were cut off (overlong filtering, arXiv:2503.14476 §3.4).
 
     Raises:
         ValueError: a value is missing, the completion is from another policy, or log-probs do not match the tokens.
@@ -37,6 +39,8 @@ def make_samples(
     for node in tree:
         completion = node.completion
         if node.agent not in policy_of_agent or not completion.output_ids:
+            continue
+        if mask_truncated and is_truncated(node):
             continue
         where = f"tree {tree.tree_id} node {node.id}"
         policy = policy_of_agent[node.agent]
@@ -63,6 +67,11 @@ def make_samples(
             )
         )
     return samples
+
+
+def is_truncated(node: Node) -> bool:
+    """Whether the answer was cut off, by the limit of its output or by the model's context."""
+    return node.completion.finish_reason == "length"
 
 
 def is_informative(rewards: Iterable[float]) -> bool:

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from mars2.build.sandbox import Mode, local_sandbox
+from mars2.core.completion import Reading
 from mars2.core.errors import CheckerError, UserError
 from mars2.core.problem import Problem, Suite
 from mars2.core.protocols import Sandbox
@@ -16,6 +17,7 @@ from mars2.core.verdict import Status, TestResult, Verdict
 from mars2.jobs.running import blocking, job
 from mars2.problems import load_problem
 from mars2.problems.tasks import Task, parse_task
+from mars2.prompting.chat import read_answer_to
 from mars2.prompting.completing import complete_program
 
 
@@ -66,6 +68,21 @@ async def judge_async(
 judge = blocking(judge_async)
 
 
+def read_answer(answer: str | Path, problem: Problem | str | Path) -> Reading:
+    """The program in a model's answer to a problem, and why it was taken; `judge` takes the program.
+
+    Args:
+        answer: the whole answer, or the path of a file with it.
+        problem: a problem, a file or a reference.
+
+    Raises:
+        UserError: the answer cannot be read.
+        ProblemError: there is no such problem.
+    """
+    task = problem if isinstance(problem, Problem) else load_problem(str(problem))
+    return read_answer_to(task, read_program(answer) if isinstance(answer, Path) else answer)
+
+
 def read_program(path: Path) -> str:
     """
     Raises:
@@ -103,7 +120,7 @@ async def judge_tasks(
         failed: list[CheckerError] = []
         for task, verdict in zip(tasks, under_way, strict=True):
             try:
-                found = answer(task.id, await verdict)
+                found = verdict_entry(task.id, await verdict)
             except CheckerError as error:
                 failed.append(error)
                 found = {
@@ -116,14 +133,16 @@ async def judge_tasks(
                 }
             yield found
         if failed:
-            raise UserError(f"{len(failed)} tasks were not judged, for their checker failed; the first: {failed[0]}")
+            raise UserError(
+                f"{len(failed)} tasks were not judged, for their checker or test failed; first: {failed[0]}"
+            )
     finally:
         for verdict in under_way:
             verdict.cancel()
         await asyncio.gather(*under_way, return_exceptions=True)
 
 
-def answer(task_id: str | int, verdict: Verdict) -> dict[str, Any]:
+def verdict_entry(task_id: str | int, verdict: Verdict) -> dict[str, Any]:
     """A verdict as one JSON object."""
     return {
         "id": task_id,

@@ -6,13 +6,15 @@ import asyncio
 from collections.abc import Iterable
 from pathlib import Path
 
+from mars2.build.sandbox import local_sandbox
 from mars2.core.problem import Problem
-from mars2.jobs import display
+from mars2.jobs import display, references
 from mars2.jobs.running import blocking, job
 from mars2.problems import Dropped
 from mars2.problems import load_problems as read
 
 _MOST_SHOWN = 50
+_WORKERS = 2
 
 
 class Problems(list[Problem]):
@@ -38,16 +40,22 @@ class Problems(list[Problem]):
 
 
 @job
-async def load_problems_async(reference: str | Path) -> Problems:
+async def load_problems_async(reference: str | Path, *, check_references: bool = False) -> Problems:
     """All problems of a benchmark, a .jsonl file, a folder or a problem file.
 
     Args:
         reference: such as ``humaneval``, ``humaneval:17``, ``mbpp:FILE`` or a path; see docs/problem-format.md.
+        check_references: judge the right programs that problems bring along; a problem whose own fails is left out.
 
     Raises:
         ProblemError: there is nothing, or it is malformed.
+        SandboxUnavailable: programs cannot be judged safely on this machine.
     """
     loaded = await asyncio.to_thread(read, str(reference))
+    if check_references:
+        async with local_sandbox(_WORKERS) as sandbox:
+            checked = await references.check_references(loaded.problems, sandbox, at_once=2 * _WORKERS)
+        loaded = references.without_failing(loaded, checked)
     return Problems(loaded.problems, loaded.source, loaded.dropped)
 
 

@@ -24,7 +24,7 @@ def is_begun(folder: Path) -> bool:
     if not is_run(folder):
         return False
     try:
-        RunStore.open(folder, read_only=True).close()
+        open_store(folder).close()
     except RunNotBegun:
         return False
     return True
@@ -57,7 +57,9 @@ def open_store(folder: Path, *, read_only: bool = True) -> RunStore:
     """
     if not is_run(folder):
         raise ConfigError(f"run: no run in {folder}; give the folder of a run, such as {RUNS}/quickstart")
-    return RunStore.open(folder, read_only=read_only)
+    from mars2 import build  # the command line starts without it
+
+    return build.open_store(folder, read_only=read_only)
 
 
 def latest_checkpoint(folder: Path) -> Path:

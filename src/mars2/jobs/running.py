@@ -13,6 +13,7 @@ from contextlib import contextmanager
 from typing import Any, ParamSpec, TypeVar
 
 from mars2.core.errors import Mars2Error
+from mars2.core.events import Event, Listener, nobody
 
 P = ParamSpec("P")
 T = TypeVar("T")
@@ -106,6 +107,30 @@ def _interruptible() -> Iterator[None]:
         yield
     finally:
         signal.signal(signal.SIGINT, before)
+
+
+async def off_the_loop(work: Callable[[Listener], T], hear: Listener = nobody) -> T:
+    """Run work that blocks in a thread, so that the event loop goes on.
+
+    `work` is given a listener; what it tells is heard on the event loop. When the waiting task is cancelled, the next
+    event that `work` tells raises CancelledError in it, and its end is awaited.
+    """
+    loop, is_over = asyncio.get_running_loop(), threading.Event()
+
+    def tell(event: Event) -> None:
+        if is_over.is_set():
+            raise asyncio.CancelledError
+        loop.call_soon_threadsafe(hear, event)
+
+    task = asyncio.ensure_future(asyncio.to_thread(work, tell))
+    try:
+        return await asyncio.shield(task)
+    except asyncio.CancelledError:
+        is_over.set()
+        await asyncio.wait([task])
+        if not task.cancelled() and (error := task.exception()) is not None:
+            raise error from None
+        raise
 
 
 def _leaves(error: BaseException) -> Iterator[BaseException]:

@@ -3,23 +3,22 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from mars2 import build
 from mars2.config.load import load_config, parse_config
 from mars2.config.policies import PolicySettings, model_name, parse_model
 from mars2.config.run import RunConfig
 from mars2.core.errors import ConfigError, ProblemError
+from mars2.core.events import Listener, Note, nobody
 from mars2.core.problem import Problem
+from mars2.jobs.options import Agents, ConfigLike
 from mars2.jobs.run_folder import latest_checkpoint, open_run
-
-Agents = str | Sequence[str] | Mapping[str, str]
-"""Models, as on the command line: "MODEL,NAME=MODEL", a list of such texts, or name → model."""
-
-ConfigLike = str | Path | Mapping[str, Any] | RunConfig
-"""A configuration: a YAML file, its content, or one that was loaded."""
+from mars2.jobs.running import off_the_loop
+from mars2.runs.growing.team import Team
 
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]*")
 
@@ -78,8 +77,6 @@ def read_config(config: ConfigLike, settings: Mapping[str, Any] | None = None) -
 
 def _config_of_models(agents: Agents) -> RunConfig:
     """A team of models that are named, one agent each."""
-    from mars2.build.models import check_model
-
     policies: dict[str, PolicySettings] = {}
     for name, model in _named_models(agents):
         policy = parse_model(model)
@@ -87,7 +84,7 @@ def _config_of_models(agents: Agents) -> RunConfig:
         if name in policies:
             raise ConfigError(f"agents: two agents are called {name!r}; name them, as in a=MODEL,b=MODEL")
         if policy.has_weights:
-            check_model("agents", policy.named_after)
+            build.check_model("agents", policy.named_after)
         policies[name] = policy
     if not policies:
         raise ConfigError("agents: names no model; give a folder, a Hugging Face id or openai:MODEL@URL")
@@ -145,3 +142,20 @@ def find_problem(problem: Problem | str | Path, config: RunConfig) -> Problem:
     from mars2.problems import load_problem
 
     return load_problem(reference)
+
+
+async def load_models(config: RunConfig, *, trained: Path | None = None, hear: Listener = nobody) -> dict[str, str]:
+    """`build.resolve_models` off the event loop. The warm start of lab policies is told, and ends on cancellation."""
+
+    def resolve(tell: Listener) -> dict[str, str]:
+        def progress(policy: str, fraction: float) -> None:
+            tell(Note("warm_start", {"policy": policy, "fraction": fraction}))
+
+        return build.resolve_models(config, trained=trained, progress=progress)
+
+    return await off_the_loop(resolve, hear)
+
+
+async def load_team(config: RunConfig, models: Mapping[str, str]) -> Team:
+    """`build.build_team` off the event loop: models are loaded there."""
+    return await off_the_loop(lambda _: build.build_team(config, models))

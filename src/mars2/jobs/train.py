@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
-import threading
 import time
 from collections.abc import Mapping
 from contextlib import ExitStack
@@ -17,9 +15,10 @@ from mars2.core.errors import ConfigError
 from mars2.core.events import Listener, Note, nobody
 from mars2.core.files import write_json
 from mars2.core.serial import tree_hash
+from mars2.jobs.options import ConfigLike
 from mars2.jobs.run_folder import RUNS, commit, is_begun, open_run, open_store, set_aside
-from mars2.jobs.running import blocking, job
-from mars2.jobs.team import ConfigLike, read_config
+from mars2.jobs.running import blocking, job, off_the_loop
+from mars2.jobs.team import load_models, load_team, read_config
 from mars2.jobs.training import TrainingResult
 from mars2.reports import write_report
 from mars2.runs.measuring.summary import summarise
@@ -99,11 +98,11 @@ async def _work(config: RunConfig, folder: Path, store: RunStore, on_event: List
     trackers = build.build_trackers(config, folder)
     recorder = Recorder(store)
     recorder.note("run_started", name=config.name, commit=commit(), seed=config.seed)
-    models = await _resolve_models(config, on_event)
-    learners = build.build_learners(config, models)
+    models = await load_models(config, hear=on_event)
+    learners = await off_the_loop(lambda _: build.build_learners(config, models))
     with ExitStack() as stack:
         recorder.listeners += [on_event, *(stack.enter_context(tracker).hear for tracker in trackers)]
-        team = build.build_team(config, models)
+        team = await load_team(config, models)
         try:
             memory = build.build_memory(store, recorder)
             problems = build.build_problems_to_measure(config)
@@ -156,27 +155,12 @@ def _begin(config: RunConfig, folder: Path, *, resume: bool, fresh: bool, on_eve
     elif folder.exists() and any(folder.iterdir()):
         if not fresh:
             raise ConfigError(
-                f"run folder {folder} exists; use --resume to go on with it, --fresh to set it aside and start "
-                "anew, or --out FOLDER"
+                f"out: {folder} exists; go on with it by resume=True (--resume), set it aside by fresh=True (--fresh), "
+                "or give another folder"
             )
         on_event(Note("set_aside", {"what": "run", "folder": str(set_aside(folder))}))
     build.check_installed(config)  # before a folder is made
-    return RunStore.create(folder, config=config.as_dict())
-
-
-async def _resolve_models(config: RunConfig, on_event: Listener) -> dict[str, str]:
-    """Where the weights are; a lab policy's warm start is told on the way, and ended where this is cancelled."""
-    loop, is_over = asyncio.get_running_loop(), threading.Event()
-
-    def progress(policy: str, fraction: float) -> None:
-        if is_over.is_set():
-            raise asyncio.CancelledError
-        loop.call_soon_threadsafe(on_event, Note("warm_start", {"policy": policy, "fraction": fraction}))
-
-    try:
-        return await asyncio.to_thread(build.resolve_models, config, progress=progress)
-    finally:
-        is_over.set()
+    return build.create_store(folder, config)
 
 
 def _has_moved(key: str, saved: RunConfig, settings: RunConfig) -> bool:
@@ -195,5 +179,5 @@ def _refuse_other_config(settings: RunConfig, saved: RunConfig, folder: Path) ->
     if changed:
         raise ConfigError(
             f"{changed[0]}: differs from what the run in {folder} was started with; use the same configuration, or "
-            "start another run with --out"
+            "give another folder as out (--out)"
         )

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 
-from mars2.core.completion import Message, Prompt
+from mars2.core.completion import Message, Prompt, Reading
 from mars2.core.problem import CallTest, Problem, Test
 from mars2.core.tree import Node
 from mars2.core.verdict import Status, TestResult
@@ -35,11 +35,13 @@ class LabPrompter:
             return ask(role, problem.statement, "no program")
         return ask(role, problem.statement, parent.program, feedback)
 
-    def parse(self, text: str, problem: Problem | None = None) -> str | None:
-        """The last fenced block if there is one, else the whole answer; None if it defines no function."""
+    def read(self, text: str, problem: Problem | None = None) -> Reading:
+        """The last fenced block if there is one, else the whole answer; no program if it defines no function."""
         fenced = _FENCE.findall(text)
         program = (fenced[-1] if fenced else text).strip()
-        return program if "def " in program else None
+        if "def " not in program:
+            return Reading(None, "no function in the answer")
+        return Reading(program, "the last block" if fenced else "the whole answer")
 
 
 def ask(*parts: str) -> Prompt:

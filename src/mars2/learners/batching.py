@@ -51,6 +51,7 @@ class MicroBatch:
     advantages: Tensor  # [B] float32
     rollout_logprobs: Tensor | None  # [B, L] float32; None if any sample has none
     row_lengths: tuple[int, ...]  # R input tokens of each row, padding left out
+    versions: Tensor  # [B] int64, of the policy that wrote each sample
 
     def pad(self, flat: Tensor) -> Tensor:
         """[N] values of output tokens, in order, to [B, L] with 0 at padding; differentiable."""
@@ -195,6 +196,7 @@ def _make_micro_batch(samples: Sequence[TrainingSample], rows: Sequence[_Row], d
         advantages=torch.tensor([samples[i].advantage for i in indices], dtype=torch.float32).to(device),
         rollout_logprobs=rollout_logprobs,
         row_lengths=tuple(row.num_inputs for row in rows),
+        versions=torch.tensor([samples[i].policy_version for i in indices]).to(device),
     )
 
 

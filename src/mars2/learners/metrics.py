@@ -52,7 +52,10 @@ class BatchMetrics:
             self._updates.append(update)
 
     def result(self) -> Metrics:
-        metrics = {name: sum(map(float, parts)) / self._counts[name] for name, parts in self._sums.items()}
+        counted = ((name, parts) for name, parts in self._sums.items() if self._counts[name])
+        metrics = {name: sum(map(float, parts)) / self._counts[name] for name, parts in counted}
+        if square := metrics.pop("tis_weight_square", 0.0):  # effective sample size (Σw)² / Σw², as a share of all
+            metrics["tis_effective_fraction"] = metrics["tis_weight_mean"] ** 2 / square
         metrics |= {name: max(map(float, parts)) for name, parts in self._maxima.items()}
         if self._updates:
             metrics["loss"] = fmean(update.loss for update in self._updates)

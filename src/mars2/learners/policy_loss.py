@@ -11,7 +11,7 @@ from mars2.learners.losses.aggregation import aggregate
 from mars2.learners.losses.choose import choose_loss
 from mars2.learners.losses.kl import kl_estimate
 from mars2.learners.losses.seam import Sums, TokenStatistics, mean_where
-from mars2.learners.losses.tis import tis_weights
+from mars2.learners.losses.tis import bounded_weights, rollout_weights
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,24 +49,22 @@ def policy_loss(
     maxima: dict[str, Tensor] = {}
 
     if tokens.rollout_logprobs is not None:
-        gap = (tokens.old_logprobs - tokens.rollout_logprobs).abs() * mask
-        sums["logprob_gap"] = mean_where(gap, mask)
-        maxima["logprob_gap_max"] = gap.detach().max()
+        gap = (tokens.old_logprobs - tokens.rollout_logprobs).detach().abs()
+        fresh = mask if tokens.is_stale is None else mask & ~tokens.is_stale.unsqueeze(-1)
+        sums["logprob_gap"] = mean_where(gap, fresh)  # of the two engines
+        sums["stale_logprob_gap"] = mean_where(gap, mask & ~fresh)  # and of what was learned since
+        maxima["logprob_gap_max"] = (gap * fresh).max()
     if objective.tis_cap is not None:
         if tokens.rollout_logprobs is None:
             raise ValueError(
                 "objective.tis_cap needs the sampler's log-probs; set it to null, or use a backend with them"
             )
-        weights = tis_weights(
-            tokens.old_logprobs,
-            tokens.rollout_logprobs,
-            mask,
-            objective.tis_cap,
-            objective.tis_level,
-            objective.tis_mode,
-        )
-        weights_mask = mask if objective.tis_level == "token" else mask.any(-1, keepdim=True)
-        sums["tis_weight_mean"] = mean_where(weights, weights_mask)
+        raw = rollout_weights(tokens.old_logprobs, tokens.rollout_logprobs, mask, objective.tis_level)
+        weights = bounded_weights(raw, objective.tis_cap, objective.tis_mode, objective.tis_floor)
+        where = mask if objective.tis_level == "token" else mask.any(-1, keepdim=True)
+        sums["tis_weight_mean"] = mean_where(weights, where)
+        sums["tis_weight_square"] = mean_where(weights.square(), where)
+        sums["tis_bounded_fraction"] = mean_where(weights != raw, where)
         per_token = per_token * weights
     if objective.kl_beta > 0:
         if tokens.reference_logprobs is None:

@@ -19,7 +19,7 @@ from torch import Tensor
 from mars2.config.objective import ClipObjectiveConfig, ObjectiveConfig
 from mars2.config.optimizer import OptimizerConfig
 from mars2.config.policies import LoraConfig
-from mars2.core.errors import ConfigError, StoreError
+from mars2.core.errors import ConfigError, Mars2Error, StoreError
 from mars2.core.files import atomic
 from mars2.core.protocols import Metrics, Snapshot
 from mars2.core.sample import TrainingSample
@@ -92,6 +92,7 @@ class TorchLearner:
         self._model = self._load_model(str(Path(model).resolve()) if Path(model).exists() else str(model))
         self._optimizer = self._make_optimizer(self._model.parameters)
         self._version = 0
+        self._is_torn = False  # an update failed after some of its optimizer steps: these weights are of no version
 
     @property
     def version(self) -> int:
@@ -103,9 +104,10 @@ class TorchLearner:
         Metrics are means over the batch's output tokens (`clip_fraction` and `ratio_mean`: over its sequences for the
         sequence ratio), except: reward_mean, advantage_std, response_length (tokens) over samples; num_tokens, prompt
         and output tokens (a shared prompt counts for each sample); skipped_steps, since the start. `kl` is missing
-        without reference, `logprob_gap*` and `tis_weight_mean` without the sampler's log-probs, `loss`, `grad_norm` and
-        `learning_rate` where every optimizer step was skipped. Speed is that of the whole call: `tokens_per_s` by
-        num_tokens, `tflops_per_s` and `mfu` by `flops.training_flops`; `mfu` is missing on the CPU.
+        without reference, `logprob_gap*` and `tis_*` without the sampler's log-probs, `stale_logprob_gap` without stale
+        samples, `loss`, `grad_norm` and `learning_rate` where every optimizer step was skipped. Speed is that of the
+        whole call: `tokens_per_s` by num_tokens, `tflops_per_s` and `mfu` by `flops.training_flops`; `mfu` is missing
+        on the CPU.
 
         Raises:
             ValueError: no samples, another policy's samples, or samples that cannot be trained on.
@@ -116,9 +118,9 @@ class TorchLearner:
         needs_logprobs = self.objective.tis_cap is not None
         check_trainable(samples, needs_logprobs=needs_logprobs, max_length=self._model.max_length)
         metrics = BatchMetrics()
-        with _num_threads(self._threads):
+        with self._all_or_torn(), _num_threads(self._threads):
             mini_batches = self._split(len(samples))
-            old = self._old_logprobs(samples) if len(mini_batches) > 1 else None
+            old = self._old_logprobs(samples, mini_batches) if len(mini_batches) > 1 else None
             for indices in mini_batches:
                 update = self._optimizer.update(
                     partial(self._accumulate_gradients, samples, indices, old, metrics),
@@ -140,6 +142,23 @@ class TorchLearner:
             "lower training.optimizer.learning_rate, or look at logprob_gap in the metrics",
         )
         return result
+
+    @contextmanager
+    def _all_or_torn(self) -> Iterator[None]:
+        """If an update fails before its first optimizer step, it has changed nothing; later, nothing may be saved."""
+        num_steps, rng = self._optimizer.num_steps, self._rng.bit_generator.state
+        try:
+            yield
+        except BaseException as error:
+            self._rng.bit_generator.state = rng
+            self._is_torn = self._optimizer.num_steps != num_steps
+            if isinstance(error, torch.OutOfMemoryError) or "allocate memory" in str(error):
+                raise Mars2Error(
+                    f"policy {self.policy}: out of memory in an update ({str(error).strip().splitlines()[0][:200]}); "
+                    f"lower training.optimizer.micro_batch_tokens ({self._settings.micro_batch_tokens}), or set "
+                    "training.optimizer.gradient_checkpointing: true, and go on with --resume"
+                ) from error
+            raise
 
     def _accumulate_gradients(
         self,
@@ -165,6 +184,7 @@ class TorchLearner:
                     entropy=batch.pad(entropy),
                     rollout_logprobs=batch.rollout_logprobs,
                     reference_logprobs=None if reference is None else batch.pad(reference),
+                    is_stale=batch.versions < self._version,
                 ),
                 num_sequences=len(indices),
                 num_tokens=num_tokens,
@@ -194,13 +214,18 @@ class TorchLearner:
         )
 
     @torch.no_grad()
-    def _old_logprobs(self, samples: Sequence[TrainingSample]) -> list[Tensor]:
-        """log π_old of each sample's output tokens [L_i]: this engine's, before the update."""
+    def _old_logprobs(self, samples: Sequence[TrainingSample], mini_batches: Sequence[Sequence[int]]) -> list[Tensor]:
+        """log π_old of each sample's output tokens [L_i]: this engine's, before the update.
+
+        Packed as the update packs them: in bfloat16 another packing gives other log-probs, and equal weights would give
+        ratios outside the narrow clip range of GSPO.
+        """
         old: list[Tensor] = [torch.empty(0)] * len(samples)
-        for batch in self._micro_batches(samples, range(len(samples))):
-            logprobs, _ = self._model.logprobs(batch)
-            for i, row in zip(batch.indices, batch.split(logprobs), strict=True):
-                old[i] = row
+        for indices in mini_batches:
+            for batch in self._micro_batches(samples, indices):
+                logprobs, _ = self._model.logprobs(batch)
+                for i, row in zip(batch.indices, batch.split(logprobs), strict=True):
+                    old[i] = row
         return old
 
     def snapshot(self) -> Snapshot:
@@ -208,7 +233,13 @@ class TorchLearner:
         return Snapshot(self.policy, self._version, state=self._model.state())
 
     def save(self, folder: Path) -> None:
-        """Write `model/` (a Hugging Face folder with tokenizer), `optimizer.pt` and `learner.json`, all or nothing."""
+        """Write `model/` (a Hugging Face folder with tokenizer), `optimizer.pt` and `learner.json`, all or nothing.
+
+        Raises:
+            StoreError: an update failed half way.
+        """
+        if self._is_torn:
+            raise StoreError(f"policy {self.policy}: an update failed half way, so its weights are of no version")
         with atomic(folder) as unfinished:
             unfinished.mkdir(parents=True)
             self._model.save(unfinished)
@@ -240,6 +271,7 @@ class TorchLearner:
         self._model.load(folder)
         self._optimizer.restore(folder, state, self._device)
         self._version = state["version"]
+        self._is_torn = False
         self._rng.bit_generator.state = state["rng"]
 
     def _starts_from(self, state: Mapping[str, Any]) -> bool:

@@ -9,7 +9,7 @@ from decimal import Decimal
 from typing import Any
 
 from mars2.core.problem import CallTest, NamedComparison, StdioTest, Test
-from mars2.problems.loaded import RowFault
+from mars2.problems.loaded import Row, RowFault
 from mars2.problems.values import decode
 
 MAX_PUBLIC = 3
@@ -43,6 +43,23 @@ def _integer(digits: str) -> int:
 def stdio_test(given: Any, expected: Any) -> StdioTest:
     """A test on standard input; a list is its lines."""
     return StdioTest(_lines(given), _lines(expected))
+
+
+def stdio_tests(row: Row, name: str) -> tuple[StdioTest, ...]:
+    """The tests in the field `name`: a list of ``{"input", "output"}``, or one object of lists, as JSON text or data.
+
+    Raises:
+        RowFault: it is something else.
+    """
+    match parse_cell(row.get(name), name):
+        case None:
+            return ()
+        case {"input": list() as inputs, "output": list() as outputs} if len(inputs) == len(outputs):
+            return tuple(map(stdio_test, inputs, outputs))
+        case list() as cases if all(isinstance(case, dict) and {"input", "output"} <= case.keys() for case in cases):
+            return tuple(stdio_test(case["input"], case["output"]) for case in cases)
+        case _:
+            raise RowFault("malformed tests", f"{name} is not a list of objects with input and output")
 
 
 def call_tests(function: Any, inputs: Sequence[Any], outputs: Sequence[Any]) -> tuple[Test, ...]:
@@ -97,6 +114,8 @@ def _lines(value: Any) -> str:
             return "\n".join(map(_lines, value))
         except RecursionError:
             raise RowFault("malformed tests", "nested too deeply") from None
+    if value is None:
+        raise RowFault("malformed tests", "an input or output is null")
     if type(value) is int:
         return f"{Decimal(value):f}"  # `str` refuses integers of thousands of digits
     return value.replace("\r\n", "\n") if isinstance(value, str) else str(value)

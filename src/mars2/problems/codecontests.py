@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from typing import Any
 
-from mars2.core.problem import Limits, Problem, Test
-from mars2.problems.cases import stdio_test
-from mars2.problems.loaded import Row, RowFault, RowFormat, text_field
+from mars2.core.problem import Limits, Problem
+from mars2.problems.cases import stdio_tests
+from mars2.problems.loaded import Row, RowFault, RowFormat, reference_solutions, text_field
 
 
 def _to_problem(row: Row, problem_id: str) -> Problem:
@@ -17,8 +16,8 @@ def _to_problem(row: Row, problem_id: str) -> Problem:
         raise RowFault("the statement needs an image")
     if row.get("input_file") or row.get("output_file"):
         raise RowFault("reads or writes files")
-    public = _tests(row.get("public_tests"))
-    hidden = _tests(row.get("private_tests")) + _tests(row.get("generated_tests"))
+    public = stdio_tests(row, "public_tests")
+    hidden = stdio_tests(row, "private_tests") + stdio_tests(row, "generated_tests")
     if not public and not hidden:
         raise RowFault("no tests")
     return Problem(
@@ -28,21 +27,18 @@ def _to_problem(row: Row, problem_id: str) -> Problem:
         hidden_tests=hidden,
         limits=_limits(row),
         comparison="codecontests",
-        metadata={name: row[name] for name in ("source", "difficulty", "cf_rating") if row.get(name)},
+        metadata={name: row[name] for name in ("source", "difficulty", "cf_rating") if row.get(name)}
+        | reference_solutions(_solutions(row)),
     )
 
 
-def _tests(cell: Any) -> tuple[Test, ...]:
-    """``{"input": […], "output": […]}`` as on the Hub, or a list of ``{"input", "output"}``."""
-    match cell:
-        case None:
-            return ()
-        case {"input": list() as inputs, "output": list() as outputs} if len(inputs) == len(outputs):
-            return tuple(map(stdio_test, inputs, outputs))
-        case list() if all(isinstance(case, dict) and {"input", "output"} <= case.keys() for case in cell):
-            return tuple(stdio_test(case["input"], case["output"]) for case in cell)
+def _solutions(row: Row) -> list[object]:
+    """The row's right programs in Python 3."""
+    match row.get("solutions"):
+        case {"language": list() as languages, "solution": list() as programs}:
+            return [text for language, text in zip(languages, programs, strict=False) if language in (3, "PYTHON3")]
         case _:
-            raise RowFault("malformed tests", "not input and output lists of one length")
+            return []
 
 
 def _limits(row: Row) -> Limits:

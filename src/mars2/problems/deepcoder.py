@@ -59,7 +59,9 @@ def _tests_of_list(
     function = first.get("fn_name") if first.get("type") == "function_call" else None
     if function:
         inputs = [parse_cell(case["input"], "input") for case in cases]
-        outputs = [parse_cell(case["output"], "output") for case in cases]
+        outputs = [
+            parse_cell(case["output"], "output") if isinstance(case["input"], str) else case["output"] for case in cases
+        ]
         return call_tests(function, inputs, outputs), function, apps_rule(function, outputs)
     tests = tuple(stdio_test(case["input"], case["output"]) for case in cases)
     return tests, None, "livecodebench" if "testtype" in first else "apps"

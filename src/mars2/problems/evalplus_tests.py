@@ -56,7 +56,7 @@ _NUMPY = dedent("""\
                 for i in range(0 if not a or not b else max(len(a), len(b))):
                     yield from pairs(a[i if len(a) > 1 else 0], b[i if len(b) > 1 else 0])
 
-            return all(x == y or abs(x - y) <= atol + rtol * abs(y) < float("inf") for x, y in pairs(a, b))
+            return all(abs(x - y) <= atol + rtol * abs(y) < float("inf") or x == y for x, y in pairs(a, b))
     """)
 _KNOWN_OF_NUMPY = {"allclose", "ndarray", "float32", "float64"}
 _IMPORT_NUMPY = re.compile(r"^import numpy as np[ \t]*$", re.MULTILINE)

@@ -16,6 +16,12 @@ _TABLES: dict[str, tuple[str, dict[str, list[tuple[str | None, str]]]]] = {
     "mbpp": ("google-research-datasets/mbpp", {s: [("full", s)] for s in ("train", "validation", "test", "prompt")}),
     "humanevalplus": ("evalplus/humanevalplus", {"test": [(None, "test")]}),
     "mbppplus": ("evalplus/mbppplus", {"test": [(None, "test")]}),
+    "bigcodebench": (
+        "bigcode/bigcodebench",
+        {v: [(None, v)] for v in ("v0.1.4", "v0.1.3", "v0.1.2", "v0.1.1", "v0.1.0_hf")},
+    ),
+    "codeforces": ("open-r1/codeforces", {s: [("verifiable", s)] for s in ("train", "test")}),
+    "codecontestsplus": ("ByteDance-Seed/Code-Contests-Plus", {f"{n}x": [(f"{n}x", "train")] for n in range(1, 6)}),
     "codecontests": ("deepmind/code_contests", {s: [(None, s)] for s in ("train", "valid", "test")}),
     "deepcoder": (
         "agentica-org/DeepCoder-Preview-Dataset",

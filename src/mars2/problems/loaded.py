@@ -5,15 +5,18 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, replace
+from itertools import islice
 from typing import Any
 
 from mars2.core.errors import ProblemError
 from mars2.core.problem import AssertTest, CallTest, Problem, StdioTest, Test
 from mars2.problems.schema import is_function_name
 from mars2.problems.signature import with_types
+from mars2.problems.source import parse
 from mars2.problems.values import json_fault
 
 Row = dict[str, Any]
+MOST_REFERENCES = 3
 REPEATED_ID = "its id is used before"
 _ROW_ERRORS = (ArithmeticError, AttributeError, LookupError, RecursionError, TypeError, ValueError)
 """What a loader can raise on a malformed row. Only that row is lost, never the others."""
@@ -62,12 +65,13 @@ class RowFormat:
     name: str
     row_id: Callable[[Row, int], str]  # (row, its number in the source) -> the problem's id
     to_problem: Callable[[Row, str], Problem]  # (row, id) -> problem; raises RowFault
+    join: str = ""  # a field: rows that share its value are parts of one row
 
     def load(self, source: str, rows: Iterable[Row]) -> Loaded:
         """All rows that make a problem, and why the others do not."""
         problems: dict[str, Problem] = {}
         dropped: list[Dropped] = []
-        for number, row in enumerate(rows):
+        for number, row in enumerate(self._joined(rows)):
             row_id = self._id(row, number)
             try:
                 if not row_id:
@@ -87,7 +91,7 @@ class RowFormat:
         """
         ids: list[str] = []
         row: Row = {}
-        for number, row in enumerate(rows):
+        for number, row in enumerate(self._joined(rows)):
             ids.append(self._id(row, number))
             if ids[-1] == wanted:
                 break
@@ -98,6 +102,14 @@ class RowFormat:
             return Loaded(f"{source}:{ids[-1]}", (self._problem(row, ids[-1]),))
         except RowFault as fault:
             raise ProblemError(f"{source}: {ids[-1]} cannot be used: {fault}") from None
+
+    def _joined(self, rows: Iterable[Row]) -> Iterable[Row]:
+        if not self.join:
+            return rows
+        joined: dict[Any, Row] = {}
+        for number, row in enumerate(rows):
+            joined.setdefault(str(row.get(self.join, number)), {}).update(row)
+        return joined.values()
 
     def _id(self, row: Row, number: int) -> str:
         return self.row_id(row, number).encode(errors="backslashreplace").decode()
@@ -192,3 +204,10 @@ def reference_solution(program: str) -> dict[str, str]:
     """Metadata that hold a right program of the problem: for `mars2 problems validate`, never shown to agents."""
     program = program.replace("\r\n", "\n")
     return {"reference_solution": program} if program.strip() else {}
+
+
+def reference_solutions(programs: Iterable[object]) -> dict[str, list[str]]:
+    """The same for the first programs of a list that are Python 3; one of them may be wrong."""
+    found = (p.replace("\r\n", "\n") for p in programs if isinstance(p, str) and p.strip() and parse(p) is not None)
+    kept = [*islice(found, MOST_REFERENCES)]
+    return {"reference_solution": kept} if kept else {}

@@ -14,9 +14,13 @@ from mars2.core.errors import ProblemError
 from mars2.core.problem import Problem
 from mars2.core.protocols import Split
 from mars2.problems.apps import APPS, TACO
+from mars2.problems.bigcodebench import BIGCODEBENCH
 from mars2.problems.codecontests import CODECONTESTS
+from mars2.problems.codecontests_plus import CODECONTESTS_PLUS
+from mars2.problems.codeforces import CODEFORCES
 from mars2.problems.deepcoder import DEEPCODER
 from mars2.problems.file import SUFFIXES, load_file
+from mars2.problems.hardtests import HARDTESTS
 from mars2.problems.hub import hub_rows, livecodebench_files
 from mars2.problems.humaneval import HUMANEVAL, HUMANEVAL_PLUS, installed_file
 from mars2.problems.jsonl import check_jsonl, read_jsonl, write_jsonl
@@ -26,8 +30,11 @@ from mars2.problems.mbpp import MBPP, MBPP_PLUS
 from mars2.problems.reading import read_rows
 
 FORMATS = {
-    f.name: f
-    for f in (HUMANEVAL, MBPP, HUMANEVAL_PLUS, MBPP_PLUS, livecodebench(), DEEPCODER, TACO, APPS, CODECONTESTS)
+    rows.name: rows
+    for rows in (
+        *(HUMANEVAL, MBPP, HUMANEVAL_PLUS, MBPP_PLUS, livecodebench(), DEEPCODER, TACO, APPS),
+        *(CODECONTESTS, CODECONTESTS_PLUS, CODEFORCES, HARDTESTS, BIGCODEBENCH),
+    )
 }
 _OPTIONS = ("version", "from", "to")
 _DAY_OR_MONTH = re.compile(r"\d{4}-\d\d(-\d\d)?")
@@ -91,9 +98,8 @@ def validate(reference: str) -> Loaded:
         return Loaded(reference, (), (Dropped(reference, str(error)),))
 
 
-def convert(reference: str, target: Path) -> Loaded:
-    """Write all problems of `reference` to `target` as the project's own JSONL; returns what was kept and dropped."""
-    loaded = load_problems(reference)
+def convert(loaded: Loaded, target: Path) -> Loaded:
+    """Write the problems of `loaded` to `target` as the project's own JSONL; returns what was kept and dropped."""
     written = write_jsonl(loaded.problems, target)
     return Loaded(loaded.source, written.problems, (*loaded.dropped, *written.dropped))
 
@@ -102,11 +108,12 @@ def convert(reference: str, target: Path) -> Loaded:
 class ReferenceSource:
     """A `ProblemSource` of two references, as `load_problems` takes them."""
 
-    train: str
-    test: str
+    train: str | None  # None: there is no such split
+    test: str | None
 
     def load(self, split: Split) -> Sequence[Problem]:
-        return load_problems(self.train if split == "train" else self.test).problems
+        reference = self.train if split == "train" else self.test
+        return load_problems(reference).problems if reference else []
 
 
 def _benchmark(name: str, rest: str) -> Loaded:
@@ -195,7 +202,7 @@ def _day(text: str | None, *, last: bool) -> date | None:
 
 
 def _rows(path: Path, version: str = "") -> Iterable[Row]:
-    """Rows of a file, or of all .jsonl files of a folder in the order of their names; with a version only its files."""
+    """Rows of a file, or of all .jsonl and .parquet files of a folder by name; with a version only of its files."""
     if version:
         if not path.is_dir():
             raise ProblemError(f"{path}: version={version} needs the folder with test.jsonl, test2.jsonl …; name it")
@@ -203,9 +210,9 @@ def _rows(path: Path, version: str = "") -> Iterable[Row]:
         return (row for n in numbers for row in read_rows(path / f"test{n if n > 1 else ''}.jsonl"))
     if not path.is_dir():
         return read_rows(path)
-    files = sorted(file for file in path.iterdir() if _is_json_lines(file))
+    files = sorted(file for file in path.iterdir() if _is_json_lines(file) or file.suffix == ".parquet")
     if not files:
-        raise ProblemError(f"{path}: holds no .jsonl files; name a file")
+        raise ProblemError(f"{path}: holds no .jsonl or .parquet files; name a file")
     return (row for file in files for row in read_rows(file))
 
 

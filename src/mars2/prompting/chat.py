@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
-from mars2.core.completion import Message, Prompt
+from mars2.core.completion import Message, Prompt, Reading
 from mars2.core.problem import AssertTest, CallTest, Problem, StdioTest, VisibleProblem
 from mars2.core.tree import Node
 from mars2.core.verdict import Status
 from mars2.prompting.completing import complete_program
 from mars2.prompting.feedback import describe_test, describe_verdict
-from mars2.prompting.parsing import extract_program
+from mars2.prompting.parsing import read_answer
 from mars2.prompting.shortening import fenced
 
 _ANSWER = "Answer with the complete program in one ```python block."
@@ -37,13 +37,19 @@ class ChatPrompter:
         """The task, the parent's program and how it did on the public tests."""
         return _prompt(role, f"{self._task(problem)}\n\n{self._attempt(problem, parent)}")
 
-    def parse(self, text: str, problem: Problem | None = None) -> str | None:
+    def read(self, text: str, problem: Problem | None = None) -> Reading:
         """The program in an answer. With `problem`, missing code that its benchmark runs in front is added."""
-        entry_point = (problem.entry_point or "").partition(".")[0] if problem else ""
-        program = extract_program(text, entry_point or None)
-        if program is None or problem is None:
-            return program
-        return complete_program(program, problem.starter_code, str(problem.metadata.get("implied_imports", "")))
+        if problem is None:
+            return read_answer(text)
+        reading = read_answer_to(problem, text)
+        if reading.program is None:
+            return reading
+        implied = str(problem.metadata.get("implied_imports", ""))
+        return replace(reading, program=complete_program(reading.program, problem.starter_code, implied))
+
+    def parse(self, text: str, problem: Problem | None = None) -> str | None:
+        """The program of `read` alone."""
+        return self.read(text, problem).program
 
     def _task(self, problem: Problem) -> str:
         seen = problem.visible()
@@ -84,6 +90,13 @@ class ChatPrompter:
             max_chars=self.feedback_chars,
         )
         return f"{intro}\n\n{feedback}\n\nFind the mistake and write a correct program. {_ANSWER}"
+
+
+def read_answer_to(problem: Problem, text: str) -> Reading:
+    """The program in an answer to a problem, as the answer has it."""
+    called = (test.function for test in problem.public_tests if isinstance(test, CallTest))
+    entry_point = (problem.entry_point or next(called, "")).partition(".")[0]
+    return read_answer(text, entry_point or None)
 
 
 def _prompt(role: str, text: str) -> Prompt:

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import ast
 import importlib
+import symtable
+import warnings
 from functools import lru_cache
 
 from mars2.prompting.python_source import DEFINITIONS, bound_names, parse_python, used_names
@@ -27,7 +29,7 @@ def complete_program(program: str, starter_code: str, implied_imports: str = "")
     tree = parse_python(program)
     if tree is None:
         return program
-    missing = _missing_from_starter(tree, starter_code) + _missing_imports(tree, implied_imports)
+    missing = _missing_from_starter(tree, starter_code) + _missing_imports(program, tree, implied_imports)
     if not missing:
         return program
     lines = program.splitlines(keepends=True)
@@ -43,9 +45,9 @@ def _missing_from_starter(tree: ast.Module, starter_code: str) -> list[str]:
     return [ast.unparse(s) for s in _before_last_definition(starter) if not _binds(s) <= bound]
 
 
-def _missing_imports(tree: ast.Module, implied_imports: str) -> list[str]:
+def _missing_imports(program: str, tree: ast.Module, implied_imports: str) -> list[str]:
     imports, others = _implied(implied_imports)
-    used = used_names(tree)
+    used = _global_names(program, tree)
     if any(isinstance(node, (*DEFINITIONS, ast.Lambda)) for node in ast.walk(tree)):
         used |= used_names(ast.Module([*others], []))
     else:
@@ -56,6 +58,27 @@ def _missing_imports(tree: ast.Module, implied_imports: str) -> list[str]:
             lines.setdefault(module, []).append(text)
     imported = [f"{f'from {module} ' if module else ''}import {', '.join(texts)}" for module, texts in lines.items()]
     return imported + [ast.unparse(statement) for statement in others]
+
+
+def _global_names(program: str, tree: ast.Module) -> set[str]:
+    """Names that the program reads from its global scope and does not bind there: `count` of one function's own is
+    not that of another."""
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # a warning about "\d" in a model's string is not ours to print
+        try:
+            scopes = [symtable.symtable(program, "program", "exec")]
+        except (SyntaxError, ValueError, RecursionError, MemoryError):  # what `ast` takes and the compiler refuses
+            return used_names(tree)
+    bound = {symbol.get_name() for symbol in scopes[0].get_symbols() if symbol.is_assigned() or symbol.is_imported()}
+    read: set[str] = set()
+    for scope in scopes:  # it grows meanwhile
+        for symbol in scope.get_symbols():
+            if symbol.is_global() and symbol.is_referenced():
+                read.add(symbol.get_name())
+            if symbol.is_declared_global() and symbol.is_assigned():
+                bound.add(symbol.get_name())
+        scopes += scope.get_children()
+    return read - bound
 
 
 @lru_cache(maxsize=8)

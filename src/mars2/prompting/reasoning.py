@@ -1,4 +1,4 @@
-"""Separates the reasoning of a model from its answer. Tags that code or prose only mention are not reasoning."""
+"""Separates the thoughts of a model from its answer. Tags that code or prose only mention are not thoughts."""
 
 from __future__ import annotations
 
@@ -6,26 +6,43 @@ import re
 from collections.abc import Iterable, Iterator
 from itertools import accumulate
 
+from mars2.prompting.channels import final_message
 from mars2.prompting.fences import Block, fenced_blocks
 from mars2.prompting.python_source import parse_python
 
-_TAG = re.compile(
-    r"<(/?)(?:seed:)?(?:think|thinking|thought|reasoning)>|\[(/?)THINK\]|◁(/?)think▷|<\|(begin|end)_of_thought\|>",
-    re.IGNORECASE,
+_NAMES = (
+    "think|thinking|thoughts?|reasoning|reasoning_content|scratchpad|analysis|reflection|inner_monologue|antthinking"
 )
+_TAG = re.compile(
+    rf"<(/?)(?i:(?:seed:)?(?:{_NAMES})>)|\[(/?)(?i:THINK(?:ING)?\])|◁(/?)think▷|<\|(begin|end)_of_thought\|>"
+    r"|<\|(START|END)_THINKING\|>|<\|(/?)think(?:ing)?\|>|<\|channel>(?:thought|thinking|analysis)\b|<(channel)\|>"
+    r"|<details type=[\"']?(?:reasoning)[^<>\n]{0,100}>|<(/)details>"
+)
+_PRINTED = re.compile(
+    r"\A\s*Thinking\.\.\.(?=\n)|^(?:\.\.\.[ ]?)?([Dd]one) thinking\.?[ \t]*$", re.MULTILINE
+)  # by ollama
+_MAX_TAGS = 2000
+_CLOSING = frozenset({"/", "end", "channel", "done"})
 _QUOTES = ("'", '"', "`")
 _TICKS = re.compile(r"(?<!`)`{1,2}(?!`)")  # of inline code, not of a fence
 _NEAR = 200  # characters beside a tag that are looked at
 
 
 def without_reasoning(text: str) -> str:
-    """`text` without the reasoning of the model, whether its tags come in pairs or one of them is missing.
+    """`text` without the thoughts of the model, whether their tags come in pairs or one of them is missing.
 
-    Tags in a closed block of valid Python or of another language do not count. Outside of reasoning, tags in quotes or
-    in inline code do not count either. An opening tag without a closing one counts if it starts the text or stands
-    alone on its line. A closing tag without an opening one counts unless it stands inside a sentence.
+    Of an answer in channels (gpt-oss), the final one is what is left. Tags in a closed block of valid Python or of
+    another language do not count. Outside of thoughts, tags in quotes or in inline code do not count either. An opening
+    tag without a closing one counts if it starts the text or stands alone on its line. A closing tag without an opening
+    one counts unless it stands inside a sentence.
     """
+    text = final_message(text)
     tags = list(_TAG.finditer(text))
+    if "hinking" in text:
+        tags = sorted((*tags, *_PRINTED.finditer(text)), key=lambda tag: tag.start())
+    if "<details type=" not in text:
+        tags = [tag for tag in tags if tag[0] != "</details>"]
+    tags = tags[-_MAX_TAGS:]
     if not tags:
         return text
     tags = list(_outside(tags, _code_blocks(text)))
@@ -57,7 +74,7 @@ def without_reasoning(text: str) -> str:
 
 
 def _closes(tag: re.Match[str]) -> bool:
-    return any(group in ("/", "end") for group in tag.groups())
+    return any(group and group.lower() in _CLOSING for group in tag.groups())
 
 
 def _beside(text: str, tag: re.Match[str]) -> tuple[str, str]:

@@ -92,6 +92,7 @@ def node_entry(node: Node, annotations: Mapping[str, float]) -> dict[str, Any]:
         "prompt": [[message.role, shorten(message.content, MAX_TEXT)] for message in node.prompt],
         "answer": shorten(completion.text, MAX_TEXT),
         "program": None if node.program is None else shorten(node.program, MAX_TEXT),
+        "program_reason": shorten(node.program_reason, MAX_TEST_TEXT),
         "public": verdict_entry(node.public_verdict),
         "hidden": None if node.hidden_verdict is None else verdict_entry(node.hidden_verdict),
     }

@@ -43,16 +43,16 @@ class TransformersRewardModel:
     ) -> None:
         decoder = load_model(AutoModel, backbone, dtype=torch.float32)
         self._tokenizer: Any = load_tokenizer(AutoTokenizer, backbone)
-        self._device = torch.device(device)
+        self.device = torch.device(device)
         longest = getattr(decoder.config, "max_position_embeddings", None) or max_tokens
         self.max_tokens = min(max_tokens, longest)
-        self.decoder = decoder.to(self._device).eval()  # dropout off: the same program always has the same score
+        self.decoder = decoder.to(self.device).eval()  # dropout off: the same program always has the same score
         with torch.random.fork_rng(devices=[]):
             torch.manual_seed(seed)
             self.head = nn.Linear(decoder.config.hidden_size, 1)
             nn.init.normal_(self.head.weight, std=0.02)
             nn.init.zeros_(self.head.bias)
-        self.head.to(self._device)
+        self.head.to(self.device)
         if trainable == "head":
             self.decoder.requires_grad_(False)
         self.platt = Platt()
@@ -71,8 +71,8 @@ class TransformersRewardModel:
         """Logits [N] of N sequences in one batch, with gradients."""
         lengths = torch.tensor([len(ids) for ids in sequences])
         width = int(lengths.max())
-        ids = torch.tensor([[*s, *[0] * (width - len(s))] for s in sequences], device=self._device)
-        mask = (torch.arange(width)[None, :] < lengths[:, None]).to(self._device)
+        ids = torch.tensor([[*s, *[0] * (width - len(s))] for s in sequences], device=self.device)
+        mask = (torch.arange(width)[None, :] < lengths[:, None]).to(self.device)
         hidden = self.decoder(input_ids=ids, attention_mask=mask, use_cache=False).last_hidden_state  # [N, T, H]
         last = hidden[torch.arange(len(lengths)), lengths - 1]  # [N, H]
         return self.head(last.float()).squeeze(-1)

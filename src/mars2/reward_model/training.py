@@ -58,12 +58,17 @@ def fit(
     valid: Encoded,
     options: FitConfig,
     on_epoch: Callable[[Epoch], None] = lambda epoch: None,
+    on_batch: Callable[[int, float], None] = lambda step, loss: None,
 ) -> list[Epoch]:
     """Train; the model ends with the weights of the epoch with the least validation loss.
 
     Both classes weigh the same, however rare right programs are: the weights are N / (2 N_class), counted in `train`.
     Calibration puts the base rate back. The learning rate rises over the first 5% of the steps, then falls linearly
     to 0.
+
+    Args:
+        on_epoch: called after each epoch.
+        on_batch: called after each optimizer step, with its number (from 1) and its loss.
 
     Raises:
         ConfigError: the loss is not a number any more.
@@ -85,6 +90,7 @@ def fit(
             batch = [int(i) for i in order[start : start + options.batch_size]]
             losses.append(_step(model, optimizer, train, batch, weights, options.micro_batch_tokens))
             schedule.step()
+            on_batch(schedule.last_epoch, losses[-1])
         logits = model.logits(valid.sequences)
         loss = float(_loss(torch.tensor(logits), torch.tensor(valid.labels), weights).mean())
         if not math.isfinite(loss):

@@ -23,7 +23,6 @@ from starlette.middleware.cors import CORSMiddleware
 from starlette.requests import ClientDisconnect
 
 from mars2.build.growing import build_grower, weigher_of_answers
-from mars2.build.team import Team
 from mars2.config.run import RunConfig
 from mars2.core.errors import BackendError, CheckerError, ConfigError, Mars2Error
 from mars2.core.events import Cancelled, Event, Listener, Told
@@ -33,6 +32,7 @@ from mars2.core.tree import Tree
 from mars2.jobs.solution import Solution
 from mars2.jobs.solve import search
 from mars2.runs.growing.grow_tree import TreeGrower
+from mars2.runs.growing.team import Team
 from mars2.serve.counters import Counters
 from mars2.serve.requests import ChatRequest, RequestError, parse_request, problem_of
 

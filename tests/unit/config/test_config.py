@@ -17,6 +17,7 @@ from mars2.config.run import RunConfig
 from mars2.config.sft import SftConfig
 from mars2.core.errors import ConfigError
 from mars2.recipes import all_recipes
+from mars2.runs.growing.team import Team
 
 BASE: dict[str, Any] = {
     "name": "x",
@@ -94,6 +95,9 @@ def test_a_saved_configuration_reads_back_the_same() -> None:
         ("agents.a.policy=zz", "agents.a.policy names no policy, got 'zz'; use one of a"),
         ("sampling.top_p=0.9", "biases the importance ratio"),
         ("sampling.temperature=0", "biases the importance ratio"),
+        ("training.objective.tis_cap=null", "tis_cap is needed where stale samples are trained on, got null with"),
+        ("training.objective.kl_estimator=k1", "kl_estimator"),
+        ("training.objective.tis_floor=0.5", "tis_floor needs tis_mode: mask, got 0.5"),
         ("training.reward.overlong_buffer=5000", "overlong_buffer must be < sampling.max_tokens (1024), got 5000"),
         ("problems={kind: reference, test: x.jsonl}", "problems.train is needed for training"),
         ("name=a b", "name: got 'a b'"),
@@ -214,7 +218,7 @@ def test_growth_keys_reach_the_grower() -> None:
         "stopping={solved: 2, consensus_margin: 3, patience: 7}",
     )
     assert config.policies["a"].price == PriceConfig(input_per_million=1, output_per_million=2)
-    team = build.Team({"a": None}, {}, None, None, None)  # pyright: ignore[reportArgumentType]: only passed on
+    team = Team({"a": None}, {}, None, None, None)  # pyright: ignore[reportArgumentType]: only passed on
     grower = build.build_grower(config, team)
     assert (grower.order, grower.max_nodes, grower.expansions_in_flight) == ("arrival", 9, 4)
     assert (grower.retries.max_retries, grower.retries.retry_backoff_s, grower.retries.call_timeout_s) == (5, 2, 60)

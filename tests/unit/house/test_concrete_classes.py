@@ -1,4 +1,4 @@
-"""Concrete adapters are named in build/ only, as docs/architecture.md claims; the exceptions are listed here."""
+"""Concrete adapters are named in build/ only, as docs/architecture.md claims."""
 
 from __future__ import annotations
 
@@ -10,16 +10,6 @@ ADAPTERS = ("backends", "lab", "learners", "problems", "prompting", "reward_mode
 CAPABILITIES = {"CanSleep", "CountsTokens", "ProblemSource"}  # one method with a common name: no sign of an adapter
 NOT_MADE = {"Strategy"}  # a base class; an isinstance check names it
 MODELS = {"PolicyModel", "SftTrainer"}  # stand behind no seam, and load weights
-EXCEPTIONS = {  # what still names a concrete class outside of build/
-    "cli/problems.py": {"ChatPrompter"},
-    "cli/sft.py": {"PolicyModel", "SftTrainer", "TensorBoardListener"},
-    "cli/train_reward.py": {"TransformersRewardModel"},
-    "cli/view.py": {"RunStore"},
-    "jobs/evaluate.py": {"RunStore"},
-    "jobs/run_folder.py": {"RunStore"},
-    "jobs/solve.py": {"RunStore"},
-    "jobs/train.py": {"RunStore"},
-}
 
 
 def seams() -> dict[str, frozenset[str]]:
@@ -54,7 +44,6 @@ def test_the_adapters_of_every_kind_are_found() -> None:
 
 
 def test_concrete_classes_are_named_in_build_only() -> None:
-    """A new exception fails, and so does one that is listed but gone."""
     named: dict[str, set[str]] = {}
     concrete = implementations()
     for file, tree in modules().items():
@@ -64,4 +53,4 @@ def test_concrete_classes_are_named_in_build_only() -> None:
         }
         if found:
             named[str(file)] = found
-    assert named == EXCEPTIONS
+    assert not named

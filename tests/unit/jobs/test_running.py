@@ -13,7 +13,8 @@ from collections.abc import Callable
 import pytest
 
 from mars2.core.errors import ConfigError
-from mars2.jobs.running import blocking, job, run_to_end
+from mars2.core.events import Event, Listener, Note
+from mars2.jobs.running import blocking, job, off_the_loop, run_to_end
 
 
 def in_a_script(call: Callable[[], object]) -> object:
@@ -127,3 +128,54 @@ def test_ctrl_c_cancels_the_job_and_waits_for_it(call: str) -> None:
     finally:
         process.kill()
     assert rest.split("\n")[:2] == ["cleaned up", "interrupted"]
+
+
+async def test_blocking_work_leaves_the_loop_free_and_is_heard_on_it() -> None:
+    heard: list[tuple[Event, bool]] = []
+    loop_is_free = threading.Event()
+
+    def work(tell: Listener) -> bool:
+        tell(Note("begun", {}))
+        return loop_is_free.wait(10)
+
+    asyncio.get_running_loop().call_later(0.01, loop_is_free.set)
+    here = threading.current_thread()
+    assert await off_the_loop(work, lambda event: heard.append((event, threading.current_thread() is here)))
+    assert heard == [(Note("begun", {}), True)]
+
+
+async def test_cancelled_work_ends_at_its_next_word_and_its_end_is_awaited() -> None:
+    begun, ended = asyncio.Event(), threading.Event()
+    cancelled = threading.Event()
+
+    def work(tell: Listener) -> None:
+        tell(Note("begun", {}))
+        cancelled.wait(10)
+        try:
+            tell(Note("further", {}))
+        finally:
+            ended.set()
+
+    task = asyncio.create_task(off_the_loop(work, lambda _: begun.set()))
+    await begun.wait()
+    task.cancel()
+    asyncio.get_running_loop().call_later(0.05, cancelled.set)
+    with pytest.raises(asyncio.CancelledError):
+        await task
+    assert ended.is_set()
+
+
+async def test_an_error_of_cancelled_work_is_not_lost() -> None:
+    begun, cancelled = asyncio.Event(), threading.Event()
+
+    def work(tell: Listener) -> None:
+        tell(Note("begun", {}))
+        cancelled.wait(10)
+        raise ConfigError("x: wrong")
+
+    task = asyncio.create_task(off_the_loop(work, lambda _: begun.set()))
+    await begun.wait()
+    task.cancel()
+    asyncio.get_running_loop().call_later(0.05, cancelled.set)
+    with pytest.raises(ConfigError, match="x: wrong"):
+        await task

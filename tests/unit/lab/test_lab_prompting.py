@@ -72,7 +72,7 @@ def test_refinement_of_an_answer_without_program():
     ],
 )
 def test_parse(text, program):
-    assert PROMPTER.parse(text) == program
+    assert PROMPTER.read(text).program == program
 
 
 def test_only_call_tests_can_be_shown():

@@ -66,7 +66,7 @@ def test_snapshots_are_the_whole_model_with_adapters_merged_in(folder: Path, ran
     assert changed
     assert all("attn" in n or "mlp" in n for n in changed), changed
     original.load_state_dict(merged)
-    for sample, expected in zip(samples, learner._old_logprobs(samples), strict=True):
+    for sample, expected in zip(samples, learner._old_logprobs(samples, [range(len(samples))]), strict=True):
         ids = torch.tensor([[*sample.prompt_ids, *sample.output_ids]])
         logprobs = original(input_ids=ids).logits[0, :-1].log_softmax(-1).gather(-1, ids[0, 1:, None]).squeeze(-1)
         torch.testing.assert_close(logprobs[len(sample.prompt_ids) - 1 :], expected, rtol=1e-4, atol=1e-4)

@@ -9,9 +9,9 @@ from torch import Tensor
 from mars2.config.objective import Aggregation, KlEstimator
 from mars2.learners.losses.aggregation import aggregate
 from mars2.learners.losses.clip import clipped_objective, is_clipped
-from mars2.learners.losses.kl import kl_estimate
+from mars2.learners.losses.kl import K3_MAX, kl_estimate
 from mars2.learners.losses.ratio import importance_ratio
-from mars2.learners.losses.tis import tis_weights
+from mars2.learners.losses.tis import bounded_weights, rollout_weights
 
 MASK = torch.tensor([[True, True, True], [True, False, False]])
 
@@ -80,28 +80,39 @@ class TestTisWeights:
     old = torch.tensor([[log(0.6), log(0.1), log(0.3)], [log(0.8), 5.0, 5.0]])
     rollout = torch.tensor([[log(0.2), log(0.2), log(0.3)], [log(0.5), -5.0, -5.0]])
     # token ratios: 3, 1/2, 1 and 8/5; their products: 3/2 and 8/5
+    token = rollout_weights(old, rollout, MASK, "token")
+    sequence = rollout_weights(old, rollout, MASK, "sequence")
 
     def test_token_truncate(self) -> None:
-        close(tis_weights(self.old, self.rollout, MASK, 2.0, "token", "truncate")[MASK], [2.0, 0.5, 1.0, 1.6])
+        close(bounded_weights(self.token, 2.0, "truncate")[MASK], [2.0, 0.5, 1.0, 1.6])
 
     def test_token_mask(self) -> None:
-        close(tis_weights(self.old, self.rollout, MASK, 2.0, "token", "mask")[MASK], [0.0, 0.5, 1.0, 1.6])
+        close(bounded_weights(self.token, 2.0, "mask")[MASK], [0.0, 0.5, 1.0, 1.6])
 
     def test_sequence_truncate(self) -> None:
-        close(tis_weights(self.old, self.rollout, MASK, 1.55, "sequence", "truncate"), [[1.5], [1.55]])
+        close(bounded_weights(self.sequence, 1.55, "truncate"), [[1.5], [1.55]])
 
     def test_sequence_mask(self) -> None:
-        close(tis_weights(self.old, self.rollout, MASK, 1.55, "sequence", "mask"), [[1.5], [0.0]])
+        close(bounded_weights(self.sequence, 1.55, "mask"), [[1.5], [0.0]])
 
     def test_weights_carry_no_gradient(self) -> None:
         old = self.old.clone().requires_grad_()
-        assert not tis_weights(old, self.rollout, MASK, 2.0, "token", "truncate").requires_grad
+        assert not rollout_weights(old, self.rollout, MASK, "token").requires_grad
 
     def test_a_hopeless_mismatch_stays_finite(self) -> None:
         long_mask = torch.ones(1, 2000, dtype=torch.bool)
         old, rollout = torch.full((1, 2000), -0.1), torch.full((1, 2000), -1.0)
-        close(tis_weights(old, rollout, long_mask, 2.0, "sequence", "truncate"), [[2.0]])
-        close(tis_weights(old, rollout, long_mask, 2.0, "sequence", "mask"), [[0.0]])
+        weights = rollout_weights(old, rollout, long_mask, "sequence")
+        close(bounded_weights(weights, 2.0, "truncate"), [[2.0]])
+        close(bounded_weights(weights, 2.0, "mask"), [[0.0]])
+        close(rollout_weights(old, rollout, long_mask, "geometric"), [[exp(0.9)]])  # whatever the length
+
+    def test_geometric(self) -> None:
+        # the products are 3/2 over 3 tokens and 8/5 over 1
+        close(rollout_weights(self.old, self.rollout, MASK, "geometric"), [[1.5 ** (1 / 3)], [1.6]])
+
+    def test_a_band_with_two_sides_drops_what_is_too_unlikely_for_either_engine(self) -> None:
+        close(bounded_weights(torch.tensor([0.4, 0.5, 1.0, 5.0, 5.1]), 5.0, "mask", 0.5), [0.0, 0.5, 1.0, 5.0, 0.0])
 
 
 class TestKlEstimate:
@@ -111,7 +122,6 @@ class TestKlEstimate:
     @pytest.mark.parametrize(
         ("kind", "expected"),
         [
-            ("k1", [[log(2), -log(2)]]),
             ("k2", [[0.5 * log(2) ** 2, 0.5 * log(2) ** 2]]),
             ("k3", [[0.5 - 1 + log(2), 2 - 1 - log(2)]]),
         ],
@@ -119,11 +129,10 @@ class TestKlEstimate:
     def test_by_hand(self, kind: KlEstimator, expected: list) -> None:
         close(kl_estimate(self.logprobs, self.reference, kind), expected)
 
-    @pytest.mark.parametrize("kind", ["k1", "k3"])
-    def test_expectation_under_the_policy_is_the_kl(self, kind: KlEstimator) -> None:
+    def test_expectation_of_k3_under_the_policy_is_the_kl(self) -> None:
         p, q = torch.tensor([0.7, 0.2, 0.1]), torch.tensor([0.2, 0.5, 0.3])
         kl = (p * (p / q).log()).sum()
-        torch.testing.assert_close((p * kl_estimate(p.log(), q.log(), kind)).sum(), kl)
+        torch.testing.assert_close((p * kl_estimate(p.log(), q.log(), "k3")).sum(), kl)
 
     def test_k2_gradient_is_that_of_the_kl(self) -> None:
         logits = torch.tensor([0.3, -0.2, 1.0], requires_grad=True)
@@ -157,8 +166,17 @@ class TestAggregate:
         torch.testing.assert_close(part(slice(0, 1)) + part(slice(1, 2)), part(slice(0, 2)))
 
 
-def test_k3_is_never_negative_where_k1_is() -> None:
+def test_k3_is_never_negative() -> None:
     logprobs, reference = torch.tensor([-1.0, -2.0]), torch.tensor([-0.5, -4.0])
     assert (kl_estimate(logprobs, reference, "k3") >= 0).all()
-    assert float(kl_estimate(logprobs, reference, "k1")[0]) == pytest.approx(-0.5)
     assert float(kl_estimate(logprobs, reference, "k3")[0]) == pytest.approx(exp(0.5) - 1.5)
+
+
+@pytest.mark.parametrize("gap", [3.0, 10.0, 90.0, 1e4])
+def test_k3_of_one_hopeless_token_is_bounded_and_has_no_gradient(gap: float) -> None:
+    logprobs = torch.tensor([-1.0 - gap, -1.0], requires_grad=True)
+    estimate = kl_estimate(logprobs, torch.tensor([-1.0, -0.5]), "k3")
+    close(estimate[:1], [K3_MAX])
+    estimate.sum().backward()
+    assert logprobs.grad is not None
+    close(logprobs.grad, [0.0, 1 - exp(0.5)])  # d/dl (r − 1 − log r) = 1 − r

@@ -62,12 +62,15 @@ def written_out(objective: ObjectiveConfig, tokens: TokenStatistics) -> float:
                 gain = max(gain, objective.dual_clip * advantage)
             loss = -gain
             if objective.tis_cap is not None:
-                weight = math.exp(log_weights[t] if objective.tis_level == "token" else sum(log_weights))
+                over = {"token": log_weights[t], "sequence": sum(log_weights), "geometric": sum(log_weights) / n}
+                weight = math.exp(over[objective.tis_level])
                 if weight > objective.tis_cap:
                     weight = objective.tis_cap if objective.tis_mode == "truncate" else 0.0
+                if weight < objective.tis_floor:
+                    weight = 0.0
                 loss *= weight
             log_r = reference[t] - new[t]
-            kl = {"k1": -log_r, "k2": log_r**2 / 2, "k3": math.exp(log_r) - 1 - log_r}[objective.kl_estimator]
+            kl = {"k2": log_r**2 / 2, "k3": math.exp(log_r) - 1 - log_r}[objective.kl_estimator]
             loss += objective.kl_beta * kl - objective.entropy_bonus * float(tokens.entropy[i, t])
             losses.append(loss)
         sequences.append(losses)
@@ -96,6 +99,7 @@ GRID = [
         tis_cap=1.3,
         tis_level=tis_level,
         tis_mode=tis_mode,
+        tis_floor=0.9 if tis_mode == "mask" else 0.0,
         kl_beta=0.1,
         kl_estimator=kl_estimator,
         entropy_bonus=0.01,
@@ -104,9 +108,9 @@ GRID = [
         ("sequence", "token"),
         (None, 1.2),
         ("sequence-mean", "token-mean", "constant"),
-        ("token", "sequence"),
+        ("token", "sequence", "geometric"),
         ("truncate", "mask"),
-        ("k1", "k2", "k3"),
+        ("k2", "k3"),
     )
 ]
 
@@ -179,14 +183,23 @@ def test_diagnostics_by_hand() -> None:
     )
     objective = ClipObjectiveConfig(ratio="token", clip_low=0.2, clip_high=0.2, tis_cap=1.1)
     part = policy_loss(objective, tokens, num_sequences=2, num_tokens=3)
-    means = {name: float(total) / count for name, (total, count) in part.sums.items()}
+    means = {name: float(total) / count for name, (total, count) in part.sums.items() if count}
+    assert "stale_logprob_gap" not in means
     assert means["ratio_mean"] == pytest.approx((2.0 + 1.0 + 0.5) / 3)
     assert means["clip_fraction"] == pytest.approx(2 / 3)
     assert means["entropy"] == pytest.approx(1.0)
     assert means["logprob_gap"] == pytest.approx((0.0 + 0.25 + 0.5) / 3)
     assert means["tis_weight_mean"] == pytest.approx((1.0 + 1.1 + math.exp(-0.5)) / 3)
+    assert means["tis_weight_square"] == pytest.approx((1.0 + 1.1**2 + math.exp(-1.0)) / 3)
+    assert means["tis_bounded_fraction"] == pytest.approx(1 / 3)  # exp(0.25) = 1.28 was above the cap
     assert means["kl"] == pytest.approx((0.0 + 0.0 + (2 - 1 - double)) / 3)
     assert float(part.maxima["logprob_gap_max"]) == pytest.approx(0.5)
+
+    second_is_stale = replace(tokens, is_stale=torch.tensor([False, True]))
+    sums = policy_loss(objective, second_is_stale, num_sequences=2, num_tokens=3).sums
+    gap, stale_gap = sums["logprob_gap"], sums["stale_logprob_gap"]
+    assert (float(gap[0]), gap[1]) == (pytest.approx(0.25), 2)  # engines apart from staleness
+    assert (float(stale_gap[0]), stale_gap[1]) == (pytest.approx(0.5), 1)
 
     by_sequence = policy_loss(ClipObjectiveConfig(clip_low=0.2, clip_high=0.2), tokens, num_sequences=2, num_tokens=3)
     total, count = by_sequence.sums["ratio_mean"]

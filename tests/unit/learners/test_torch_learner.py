@@ -14,7 +14,7 @@ from transformers import AutoModelForCausalLM, AutoTokenizer
 
 from mars2.config.objective import ClipObjectiveConfig
 from mars2.config.optimizer import OptimizerConfig
-from mars2.core.errors import ConfigError, StoreError
+from mars2.core.errors import ConfigError, Mars2Error, StoreError
 from mars2.core.sample import TrainingSample
 from mars2.learners.metrics import SPEED_METRICS
 from mars2.learners.optimizer import TrainingDiverged
@@ -164,7 +164,7 @@ def test_positive_advantage_makes_an_output_likelier(llama_folder: Path, random_
     )
 
     def mean_logprob(sample: TrainingSample) -> float:
-        return float(learner._old_logprobs([sample])[0].mean())
+        return float(learner._old_logprobs([sample], [[0]])[0].mean())
 
     before = mean_logprob(good), mean_logprob(bad)
     for _ in range(3):
@@ -184,6 +184,14 @@ def test_mini_batches_are_off_policy_within_a_batch(llama_folder: Path, random_s
     assert learner.version == 1
 
 
+def test_equal_weights_have_ratio_1_in_bfloat16_too(llama_folder: Path, random_samples: Any) -> None:
+    """π_old is packed as π_θ is: in bfloat16 another packing leaves GSPO's narrow clip range with no step made."""
+    optimizer = OptimizerConfig(learning_rate=1e-30, mini_batches=4, dtype="bfloat16", micro_batch_tokens=256)
+    metrics = TorchLearner("p", llama_folder, optimizer=optimizer).step(random_samples(16))
+    assert metrics["ratio_mean"] == 1.0
+    assert metrics["clip_fraction"] == 0.0
+
+
 def test_mini_batches_use_log_probs_from_before_the_update(llama_folder: Path, random_samples: Any) -> None:
     """The second mini-batch's mean ratio is π_now/π_before."""
     samples = random_samples(6)
@@ -191,12 +199,12 @@ def test_mini_batches_use_log_probs_from_before_the_update(llama_folder: Path, r
     learner = TorchLearner(
         "p", llama_folder, objective=objective, optimizer=OptimizerConfig(learning_rate=1e-2, mini_batches=2)
     )
-    before = learner._old_logprobs(samples)
+    before = learner._old_logprobs(samples, [range(len(samples))])
     ratios: list[Tensor] = []
     accumulate = learner._accumulate_gradients
 
     def spy(all_samples: Any, indices: Any, old: Any, metrics: Any) -> Tensor:
-        now = learner._old_logprobs(all_samples)
+        now = learner._old_logprobs(all_samples, [range(len(all_samples))])
         ratios.extend((now[i] - before[i]).exp() for i in indices)
         return accumulate(all_samples, indices, old, metrics)
 
@@ -347,7 +355,7 @@ def test_a_constant_divisor_is_needed_where_it_divides(length: int | None, llama
 
 def test_without_kl_no_reference_is_loaded(llama_folder: Path, random_samples: Any) -> None:
     learner = TorchLearner("p", llama_folder, objective=ClipObjectiveConfig(kl_beta=0.0))
-    assert not learner._model.has_reference
+    assert learner._model._reference is None
     assert "kl" not in learner.step(random_samples(2))
 
 
@@ -375,3 +383,50 @@ def test_threads_are_set_for_the_step_only(
     learner.step(random_samples(2))
     assert set(seen) == {before + 1}
     assert torch.get_num_threads() == before
+
+
+def out_of_memory_at(learner: TorchLearner, call: int) -> None:
+    """From this forward pass on, counted from 1, there is no memory."""
+    logprobs, calls = learner._model.logprobs, 0
+
+    def failing(*args: Any, **options: Any) -> Any:
+        nonlocal calls
+        calls += 1
+        if calls >= call:
+            raise RuntimeError(
+                "[enforce fail] DefaultCPUAllocator: can't allocate memory: you tried to allocate 9 bytes"
+            )
+        return logprobs(*args, **options)
+
+    learner._model.logprobs = failing  # type: ignore[method-assign]
+
+
+def test_after_running_out_of_memory_a_smaller_micro_batch_goes_on_as_if_it_had_been_there(
+    llama_folder: Path, random_samples: Any, tmp_path: Path
+) -> None:
+    first, second = random_samples(8), random_samples(8, seed=1)
+    large, small = (OptimizerConfig(learning_rate=1e-4, micro_batch_tokens=tokens) for tokens in (128, 32))
+    never, failing = (TorchLearner("p", llama_folder, optimizer=options) for options in (small, large))
+    for learner in (never, failing):
+        learner.step(first)
+    out_of_memory_at(failing, 2)
+    with pytest.raises(Mars2Error, match=r"out of memory in an update .* lower training.optimizer.micro_batch_tokens"):
+        failing.step(second)
+    failing.save(tmp_path / "saved")
+    resumed = TorchLearner("p", llama_folder, optimizer=small)
+    resumed.restore(tmp_path / "saved")
+    for learner in (never, resumed):
+        learner.step(second)
+    for expected, found in zip(never._model.parameters, resumed._model.parameters, strict=True):
+        torch.testing.assert_close(found, expected, rtol=1e-5, atol=1e-5)
+
+
+def test_an_update_that_failed_half_way_is_never_saved(llama_folder: Path, random_samples: Any, tmp_path: Path) -> None:
+    options = OptimizerConfig(learning_rate=1e-2, mini_batches=2, micro_batch_tokens=10_000)
+    learner = TorchLearner("p", llama_folder, optimizer=options)
+    out_of_memory_at(learner, 4)  # two passes for π_old, one for the first mini-batch
+    with pytest.raises(Mars2Error, match="out of memory"):
+        learner.step(random_samples(8))
+    with pytest.raises(StoreError, match="failed half way"):
+        learner.save(tmp_path / "saved")
+    assert not (tmp_path / "saved").exists()

@@ -20,7 +20,7 @@ from mars2.config.objective import CispoObjectiveConfig, ClipObjectiveConfig, Ob
 from mars2.config.optimizer import OptimizerConfig
 from mars2.core.sample import TrainingSample
 from mars2.learners.losses.seam import TokenStatistics
-from mars2.learners.losses.tis import tis_weights
+from mars2.learners.losses.tis import bounded_weights, rollout_weights
 from mars2.learners.policy_loss import policy_loss
 from mars2.learners.torch_learner import TorchLearner
 
@@ -118,7 +118,7 @@ def test_off_policy_loss_and_its_gradient(
     }
     if tis is not None:
         trainer.use_vllm = True
-        inputs["importance_sampling_ratio"] = tis_weights(old, rollout, mask, 1.3, level, mode)
+        inputs["importance_sampling_ratio"] = bounded_weights(rollout_weights(old, rollout, mask, level), 1.3, mode)
     trainer.model.train()
     trainer.args.steps_per_generation = 1
     theirs = trainer._compute_loss(trainer.model, inputs)

@@ -179,6 +179,8 @@ def test_deepcoder_rows_of_every_part() -> None:
     assert prime.hidden_tests == (StdioTest("1", "1"),)
     call = _problem(DEEPCODER, DEEPCODER_PRIME_CALL)
     assert (call.entry_point, call.public_tests) == ("f", (CallTest("f", (1, [2]), [3]),))
+    text = [{"type": "function_call", "fn_name": "f", "input": ["ab"], "output": "12"}]  # no JSON: the text "12"
+    assert _problem(DEEPCODER, {"problem": "P", "tests": text}).public_tests == (CallTest("f", ("ab",), "12"),)
     lcb = _problem(DEEPCODER, DEEPCODER_LCB)
     assert (lcb.entry_point, lcb.public_tests) == ("Solution.f", (CallTest("f", ([1], "x"), True),))
     assert _problem(DEEPCODER, DEEPCODER_CODEFORCES).public_tests == (StdioTest("1\n", "1\n"),)
@@ -211,6 +213,7 @@ def test_codecontests() -> None:
         (APPS, {**APPS_CALL, "input_output": '{"fn_name": "f", "inputs": [1], "outputs": [1]}'}, "malformed tests"),
         (APPS, {**APPS_STDIO, "question": None}, "missing field"),
         (DEEPCODER, {"problem": "P", "tests": "[]"}, "no tests"),
+        (DEEPCODER, {"problem": "P", "tests": '[{"input": "1", "output": null}]'}, "malformed tests"),
         (DEEPCODER, {"problem": "P", "tests": '["a"]'}, "malformed tests"),
         (
             DEEPCODER,

@@ -153,6 +153,11 @@ MATCH = "\nimport re\ndef check_str(x):\n  return re.match('a', x)\n"
     ("row", "program", "status"),
     [
         (release_row("f", "def f(x):\n    return x / 3\n", [[1], [2]]), "def f(x): return x * (1 / 3)", "AC"),
+        (
+            release_row("f", "def f(x):\n    return [x / 3, ''] \n", [[1]]) | {"atol": 1e-4},
+            "def f(x): return [x * 0.333333, '']",
+            "RE",
+        ),  # numpy takes no list with a text
         (release_row("f", "def f(x):\n    return x / 3\n", [[1], [2]]), "def f(x): return x / 3 + 1e-4", "WA"),
         (
             release_row("f", "def f(x):\n    return x / 3\n", [[1]], atol=1e-3),

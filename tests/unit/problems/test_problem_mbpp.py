@@ -107,7 +107,7 @@ def test_references(file: Path, tmp_path: Path) -> None:
     assert load_problem(f"mbpp:{file}:602").statement == "Add two."
     assert load_problem(f"mbpp:{file}:mbpp/602").statement == "Add two."
     own = tmp_path / "own.jsonl"
-    assert len(convert(f"mbpp:{file}", own).problems) == 2
+    assert len(convert(load_problems(f"mbpp:{file}"), own).problems) == 2
     assert read_jsonl(own).problems == load_problems(f"mbpp:{file}").problems
     assert load_problem(f"{own}:mbpp/601").id == "mbpp/601"
     source = ReferenceSource(train=f"mbpp:{file}", test=f"mbpp:{file}:601")

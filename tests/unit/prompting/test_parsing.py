@@ -5,6 +5,7 @@ from __future__ import annotations
 import ast
 import time
 import warnings
+from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
@@ -12,45 +13,65 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from mars2.prompting.fences import fenced_blocks
-from mars2.prompting.parsing import extract_program, without_reasoning
+from mars2.prompting.parsing import extract_program, read_answer
 from mars2.prompting.python_source import parse_python
+from mars2.prompting.reasoning import without_reasoning
 
 CORPUS = Path(__file__).parent / "corpus"
 
 
-def _cases() -> list[tuple[str, str, str | None]]:
-    cases: list[tuple[str, str, str | None]] = []
+@dataclass(frozen=True)
+class Case:
+    """One answer: "@@@ name | entry point", the answer, "@@@ expected", the program or "(none)"."""
+
+    name: str
+    answer: str
+    entry_point: str | None
+    expected: str | None
+
+
+def _cases() -> list[Case]:
+    cases: list[Case] = []
     for path in sorted(CORPUS.glob("*.txt")):
         parts = path.read_text(encoding="utf-8").split("@@@ ")[1:]
         for answer, expected in zip(parts[::2], parts[1::2], strict=True):
-            name, _, text = answer.partition("\n")
+            title, _, text = answer.partition("\n")
+            name, _, entry_point = title.partition(" | ")
             marker, _, program = expected.partition("\n")
             assert marker == "expected", f"{path.name}: {name} has no expected program"
-            cases.append((f"{path.stem}: {name}", text, None if program.strip() == "(none)" else program))
+            wanted = None if program.strip() == "(none)" else program
+            cases.append(Case(f"{path.stem}: {name}", text, entry_point or None, wanted))
     return cases
 
 
+CASES = _cases()
+corpus = pytest.mark.parametrize("case", [pytest.param(case, id=case.name) for case in CASES])
+
+
 def test_the_corpus_is_large_and_its_cases_have_distinct_names() -> None:
-    names = [name for name, _, _ in _cases()]
-    assert len(names) >= 60
-    assert len(set(names)) == len(names)
+    names = [case.name for case in CASES]
+    assert len(set(names)) == len(names) >= 300
+    assert len({case.answer for case in CASES}) == len(CASES)
 
 
-@pytest.mark.parametrize(("name", "answer", "expected"), [pytest.param(*case, id=case[0]) for case in _cases()])
-def test_corpus(name: str, answer: str, expected: str | None) -> None:
-    assert extract_program(answer) == expected
+@corpus
+def test_corpus(case: Case) -> None:
+    reading = read_answer(case.answer, case.entry_point)
+    assert reading.program == case.expected
+    assert reading.reason
 
 
-@pytest.mark.parametrize(("name", "answer", "expected"), [pytest.param(*case, id=case[0]) for case in _cases()])
-def test_windows_line_ends_change_nothing(name: str, answer: str, expected: str | None) -> None:
-    assert extract_program(answer.replace("\n", "\r\n")) == expected
+@corpus
+def test_windows_line_ends_change_nothing(case: Case) -> None:
+    assert extract_program(case.answer.replace("\n", "\r\n"), case.entry_point) == case.expected
 
 
 def test_a_program_put_in_a_block_comes_back() -> None:
     """The fixed point that makes "program graded = program fed back" hold over many refinements."""
-    for name, answer, program in _cases():
+    for case in CASES:
+        program = case.expected
         if program is not None and parse_python(program) is not None and "```" not in program:
-            assert extract_program(f"```python\n{program}```") == program, (name, answer)
+            assert extract_program(f"```python\n{program}```", case.entry_point) == program, case.name
 
 
 def test_unpaired_reasoning_tags() -> None:
@@ -70,15 +91,21 @@ FRAGMENTS = [
     "```python\n", "```\n", "~~~\n", "```", "`", "def f(x):\n", "    return x\n", "\t", "<think>", "</think>",
     "import os\n", "print(1)\n", "class A:\n", "prose. ", "\n", '"""', "(", "{", "\\", "\x00", "\ud800", "é", "if 1:\n",
     ">>> ", "&lt;", "[THINK]", "<code>", "</code>", "“", "    ", "%magic\n", "1 | ", "> ", "````markdown\n",
-    "n = input()\n",
-    "from solution import f\n", "'",
+    "n = input()\n", "from solution import f\n",
+    "'", '{"code": "', '"}', "<|channel|>", "analysis", "final", "<|message|>",
+    "<|channel>thought\n", "<channel|>", "assistantfinal", "Thinking...\n", "...done thinking.\n", "<<<<<<< SEARCH\n",
+    "=======\n", "+def f():\n", ">>>>>>> REPLACE\n", "```diff\n", "\\n", "\\_", "\u3000", "−", "<br>", "&nbsp;", "E\n",
+    "<parameter=code>\n", "print(f(2))\n", "cat << 'E'\n", "code: |\n", "# ```\n", "f = g(f)\n", "match x:\n",
+    "lambda: 0\n", "# ... rest\n",
 ]  # fmt: skip
 
 
-@settings(max_examples=400, deadline=None)
+@settings(max_examples=600, deadline=None)
 @given(st.lists(st.sampled_from(FRAGMENTS), max_size=40).map("".join))
 def test_fuzzed_fragments_never_raise(text: str) -> None:
     program = extract_program(text)
+    for entry_point in ("f", "A"):
+        assert read_answer(text, entry_point).reason
     assert program is None or (program.strip() and program.endswith("\n"))
     if program is not None:
         program.encode("utf-8")  # can be written to a file
@@ -129,6 +156,23 @@ HOSTILE = {
     "entities": "```python\n" + "&lt;" * 20_000,
     "imports of files": "```python\nx = 1\n```\n" + "```python\nfrom y import x\n```\n" * 5_000,
     "lone fences": "```\n" * 100_000,
+    "nested braces": '{"a":' * 60_000,
+    "nested lists": "[{" * 150_000,
+    "fields of JSON": '{"code": "' * 30_000,
+    "edits without end": "<<<<<<< SEARCH\n" * 20_000,
+    "shell commands without end": "cat << EOF\n" * 27_000,
+    "channels": "<|channel|>analysis<|message|>" * 10_000,
+    "stripped channels": "assistantfinal" * 20_000,
+    "targets on one line": "a, " * 100_000 + "= 1",
+    "breaks": "<br>" * 75_000,
+    "escaped breaks": "\\n" * 150_000,
+    "numbered lines": "".join(f"{i}: x = ({i}\n" for i in range(20_000)),
+    "parameters": '<parameter name="x">' * 15_000,
+    "unfenced functions": "def f(x):\n    return x + 1\n" * 10_000,
+    "quotation marks": "> " * 150_000,
+    "angle brackets": "<" * 300_000,
+    "backslashes": "\\" * 300_000,
+    "minus signs": "```python\n" + "x = 1 − 2\n" * 3_000 + "```",
 }
 
 

@@ -125,6 +125,11 @@ DEEP = "import sys\nsys.setrecursionlimit(50000)\n\n"
         ("f = lambda n: n and f(n - 1)\n", DEEP),
         ("import sys\nsys.setrecursionlimit(10**6)\ndef f(): f()\n", DEEP),  # the program's own comes later
         ("x: List[int] = []\n", "from typing import List\n\n"),
+        ("def f(count): return count\ndef g(): return count(1)\n", "from itertools import count\n" + DEEP),
+        ("def f():\n    global count\n    count = 1\ndef g(): return count\n", DEEP),
+        ("print([count for count in range(3)], next(count(1)))\n", "from itertools import count\n\n"),
+        ("class A:\n    e = 1\n    def f(self): return e\n", "from math import e\n" + DEEP),
+        ("return sqrt(4)\n", "from math import sqrt\n\n"),  # parses, and does not compile
     ],
 )
 def test_what_a_harness_runs_in_front_comes_as_far_as_it_is_needed(program: str, added: str) -> None:

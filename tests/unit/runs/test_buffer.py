@@ -21,11 +21,13 @@ def sample(i: int, version: int = 0) -> TrainingSample:
 def test_a_batch_is_the_oldest_samples_in_order() -> None:
     buffer = PolicyBuffer("p", batch_samples=2, max_staleness=0)
     buffer.add(sample(i) for i in range(5))
-    assert [s.key for s in buffer.take()] == ["t/0", "t/1"]
-    assert [s.key for s in buffer.take()] == ["t/2", "t/3"]
+    assert [s.key for s in buffer.batch()] == [s.key for s in buffer.batch()] == ["t/0", "t/1"]
+    buffer.remove(buffer.batch())
+    assert [s.key for s in buffer.batch()] == ["t/2", "t/3"]
+    buffer.remove(buffer.batch())
     assert not buffer.is_full
     with pytest.raises(ValueError, match="holds 1 of 2"):
-        buffer.take()
+        buffer.batch()
 
 
 def test_samples_of_another_policy_are_refused() -> None:
@@ -51,7 +53,8 @@ def test_no_sample_is_lost_or_doubled(versions: list[int], batch: int, staleness
     buffer.add(sample(i, v) for i, v in enumerate(versions))
     seen = [s.key for s in buffer.drop_stale(now)]
     while buffer.is_full:
-        taken = buffer.take()
+        taken = buffer.batch()
+        buffer.remove(taken)
         assert all(now - s.policy_version <= staleness for s in taken)
         seen += [s.key for s in taken]
     seen += [s.key for s in buffer.samples]

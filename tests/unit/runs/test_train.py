@@ -20,6 +20,7 @@ from mars2.core.errors import BackendError
 from mars2.core.events import Event, Metrics
 from mars2.core.problem import Suite
 from mars2.core.protocols import Snapshot
+from mars2.core.sample import TrainingSample
 from mars2.core.serial import tree_hash
 from mars2.core.verdict import Verdict
 from mars2.credit.advantages import Stateless, tree_group
@@ -64,10 +65,14 @@ def trainer(folder: Path, store: RunStore, latency_s: float = 0.0, **training: A
 
 
 def die_at_the_end_of_round(run: Trainer, number: int) -> None:
-    """As kill -9, as far as the run can tell: not a cancellation, so no checkpoint is written."""
+    """As kill -9: nothing is written any more."""
+
+    async def write_nothing() -> None:
+        pass
 
     def hear(event: Event) -> None:
         if isinstance(event, Metrics) and event.scope == "run" and event.step == number:
+            run.save = write_nothing
             raise KeyError("killed")
 
     run.recorder.listeners.append(hear)
@@ -129,6 +134,68 @@ async def test_what_came_after_the_last_checkpoint_is_done_again(tmp_path: Path)
         await again.run()
         assert tree_hash(s.tree for s in store.trees()) == expected[1]
         assert {(r.key, r.outcome) for r in store.samples()} == {(r.key, r.outcome) for r in expected[2]}
+
+
+class FailsAt(RecordingLearner):
+    """Fails once, in the update that would make this version."""
+
+    def __init__(self, policy: str, version: int) -> None:
+        super().__init__(policy)
+        self.fatal = version
+
+    def step(self, samples: Sequence[TrainingSample]) -> dict[str, float]:
+        if self.version + 1 == self.fatal:
+            raise RuntimeError("out of memory")
+        return super().step(samples)
+
+
+@pytest.mark.parametrize("schedule", ["rounds", "async"])
+async def test_an_error_in_an_update_leaves_a_run_that_goes_on_with_that_batch(tmp_path: Path, schedule: str) -> None:
+    with RunStore.create(tmp_path, config={}) as store:
+        run = trainer(tmp_path, store, checkpoint_every=1000, schedule=schedule)
+        run.learners = {"a": FailsAt("a", 3), "b": RecordingLearner("b")}
+        with pytest.raises((RuntimeError, ExceptionGroup)):
+            await run.run()
+        first, failed_on = batches(run), [s.key for s in run.buffers["a"].batch()]
+    with RunStore.open(tmp_path) as store:
+        again = trainer(tmp_path, store, checkpoint_every=1000, schedule=schedule)
+        await again.run()
+        second, ledger = batches(again), store.samples("trained")
+    assert len(first["a"]) == 2
+    assert second["a"][0] == failed_on
+    keys = [key for found in (first, second) for policy in found.values() for batch in policy for key in batch]
+    assert len(keys) == len(set(keys))
+    assert sorted(keys) == sorted(row.key for row in ledger)
+
+
+async def test_in_rounds_a_run_that_failed_goes_on_as_if_it_had_not(tmp_path: Path) -> None:
+    expected, expected_hash, _ = await whole_run(tmp_path / "whole")
+    with RunStore.create(tmp_path / "cut", config={}) as store:
+        run = trainer(tmp_path / "cut", store)
+        run.learners = {"a": FailsAt("a", 2), "b": RecordingLearner("b")}
+        with pytest.raises(RuntimeError, match="out of memory"):
+            await run.run()
+        first = batches(run)
+    with RunStore.open(tmp_path / "cut") as store:
+        again = trainer(tmp_path / "cut", store)
+        await again.run()
+        second, found_hash = batches(again), tree_hash(s.tree for s in store.trees())
+    assert {n: first[n] + second[n] for n in first} == expected
+    assert found_hash == expected_hash
+
+
+async def test_an_error_is_not_hidden_by_a_checkpoint_that_cannot_be_written(tmp_path: Path) -> None:
+    with RunStore.create(tmp_path, config={}) as store:
+        run = trainer(tmp_path, store)
+        run.learners = {"a": FailsAt("a", 1), "b": RecordingLearner("b")}
+
+        async def full_disk() -> None:
+            raise OSError("no space left on device")
+
+        run.save = full_disk
+        with pytest.raises(RuntimeError, match="out of memory") as failure:
+            await run.run()
+    assert "no checkpoint could be written after this (no space left on device)" in failure.value.__notes__[0]
 
 
 async def test_what_an_estimator_remembers_is_in_the_checkpoint(tmp_path: Path) -> None:

@@ -33,6 +33,7 @@ class TokenStatistics:
     entropy: Tensor  # [B, L] nats
     rollout_logprobs: Tensor | None = None  # [B, L] log-probs of the sampling engine
     reference_logprobs: Tensor | None = None  # [B, L] log π_ref
+    is_stale: Tensor | None = None  # [B] bool, True where an earlier version wrote the sample; None: nowhere
 
 
 @dataclass(frozen=True, slots=True)

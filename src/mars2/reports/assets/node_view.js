@@ -10,6 +10,7 @@ function nodeView(tree, node, problem) {
     numbers(node),
     h('h3', null, 'Program'),
     node.program === null ? h('p', { class: 'note' }, 'No program was found in the answer.') : h('pre', { class: 'program' }, highlighted(node.program)),
+    node.program_reason && h('p', { class: 'note' }, `Taken from the answer: ${node.program_reason}.`),
     testsTable(node, problem || { public: [], hidden: [] }),
     h('div', { class: 'block' },
       node.answer.trim() !== (node.program || '').trim() && folded('Whole answer', h('pre', null, node.answer)),

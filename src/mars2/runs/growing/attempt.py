@@ -95,7 +95,8 @@ class Attempter:
         return replace(completion, cost=agent.price.cost(completion.prompt_tokens, completion.output_tokens))
 
     async def _judged(self, problem: Problem, prompt: Prompt, completion: Completion) -> Result:
-        program = self.prompter.parse(completion.text, problem)
+        reading = self.prompter.read(completion.text, problem)
+        program = reading.program
         public, hidden = await self._judge(problem, program)
         estimate = None
         if self.guide is not None and program is not None and self.alpha:
@@ -104,6 +105,7 @@ class Attempter:
             prompt=prompt,
             completion=completion,
             program=program,
+            program_reason=reading.reason,
             public_verdict=public,
             hidden_verdict=hidden,
             score=search_score(public, estimate=estimate, alpha=self.alpha),

@@ -50,6 +50,7 @@ class Entrant:
     choose: Choose
     is_reported: bool = True
     gives_first_attempts: bool = False  # Pass@1 of the agents comes from these trees
+    ending: str = ""  # tells its trees from those of the same strategy and agents that end otherwise
 
 
 @dataclass(frozen=True, slots=True)
@@ -151,7 +152,7 @@ class Evaluation:
 
     def _phase(self, entrant: Entrant) -> str:
         who = TEAM if entrant.who == TEAM else f"alone/{entrant.who}"
-        return "/".join(filter(None, (PHASE, self.label, entrant.strategy, who)))
+        return "/".join(filter(None, (PHASE, self.label, entrant.strategy, who, entrant.ending)))
 
     def _earlier(self, task: _Task) -> Measured | None:
         """What an earlier start measured of a tree that need not grow on."""

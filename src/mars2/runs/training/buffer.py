@@ -41,9 +41,13 @@ class PolicyBuffer:
             self._samples = [s for s in self._samples if version - s.policy_version <= self.max_staleness]
         return stale
 
-    def take(self) -> list[TrainingSample]:
-        """Remove and return the oldest batch."""
+    def batch(self) -> list[TrainingSample]:
+        """The oldest batch, which stays until `remove`."""
         if not self.is_full:
             raise ValueError(f"buffer of {self.policy!r} holds {len(self)} of {self.batch_samples} samples")
-        batch, self._samples = self._samples[: self.batch_samples], self._samples[self.batch_samples :]
-        return batch
+        return self._samples[: self.batch_samples]
+
+    def remove(self, batch: Sequence[TrainingSample]) -> None:
+        """Take out what has been learned from."""
+        keys = {sample.key for sample in batch}
+        self._samples = [sample for sample in self._samples if sample.key not in keys]

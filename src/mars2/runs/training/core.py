@@ -154,15 +154,16 @@ class TrainingCore:
         self._enter(stale, name, "stale")
         if not buffer.is_full:
             return
-        fill, batch = len(buffer), buffer.take()
+        fill, batch = len(buffer), buffer.batch()
         ages = [learner.version - s.policy_version for s in batch]
         self.progress.is_best = False
         backend = self.backends[name]
         if isinstance(backend, CanSleep):
             await backend.sleep()
-        metrics = await asyncio.to_thread(learner.step, batch)
-        await self.sync(name)
+        metrics = await asyncio.to_thread(learner.step, batch)  # if this fails, the batch stays in the buffer
+        buffer.remove(batch)
         self._enter(batch, name, "trained")
+        await self.sync(name)
         self.recorder.metrics(
             self.progress.rounds,
             {

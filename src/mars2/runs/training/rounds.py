@@ -44,4 +44,7 @@ async def learn(run: TrainingCore) -> None:
         while run.buffers[name].is_full and run.learners[name].version < run.training.steps:
             await run.update(name)
 
-    await asyncio.gather(*(one(name) for name in run.learners))
+    results = await asyncio.gather(*(one(name) for name in run.learners), return_exceptions=True)
+    for error in results:
+        if isinstance(error, BaseException):  # raised when no policy is in the middle of an update
+            raise error

@@ -6,11 +6,10 @@ With ``max_staleness`` 0 nothing may overlap, and ``async`` is ``rounds``.
 
 from __future__ import annotations
 
-import asyncio
 import time
 
 from mars2.runs.training.asynchronous import train_asynchronously
-from mars2.runs.training.core import TrainingCore, TrainingStalled
+from mars2.runs.training.core import TrainingCore
 from mars2.runs.training.rounds import train_in_rounds
 
 
@@ -18,7 +17,7 @@ class Trainer(TrainingCore):
     """One training run, from its first tree or from a checkpoint."""
 
     async def run(self) -> None:
-        """Train until some policy has made `steps` updates. Interrupted or stalled, it leaves a checkpoint and raises.
+        """Train until some policy has made `steps` updates. Whatever ends it sooner, it leaves a checkpoint and raises.
 
         Raises:
             TrainingStalled: `max_rounds_without_samples` rounds in a row gave nothing to learn from.
@@ -29,8 +28,15 @@ class Trainer(TrainingCore):
         self.started = time.monotonic() - self.progress.wall_s
         try:
             await (train_asynchronously(self) if self.is_async else train_in_rounds(self))
-        except (asyncio.CancelledError, TrainingStalled):
-            await self.save()
+        except BaseException as error:
+            await self._save_after(error)
             raise
         await self.milestone()
         await self.save()
+
+    async def _save_after(self, error: BaseException) -> None:
+        """Write a checkpoint of the last moment between two updates. `error` is told if that cannot be."""
+        try:
+            await self.save()
+        except Exception as second:
+            error.add_note(f"no checkpoint could be written after this ({second}); --resume takes the last one")

@@ -13,9 +13,9 @@ import types
 from functools import cache
 from typing import Any
 
-from .by_value import FROM_CANDIDATE
-
+REPORT = "_report_of_candidate"  # attribute of an exception that came out of a call
 _open: list[BaseException] = []  # raised in this test, and not yet given to a handler of the test
+_failed: list[str] = []  # messages of assertions
 
 _Compound = ast.Try | ast.TryStar | ast.With | ast.AsyncWith
 
@@ -31,11 +31,19 @@ class Crossing(BaseException):
 def forget() -> None:
     """Start another test."""
     _open.clear()
+    _failed.clear()
 
 
-def unhandled() -> BaseException | None:
-    """The first exception of the candidate's that the test did not handle."""
-    return _open[0] if _open else None
+def remember(message: str) -> None:
+    """An assertion of the test failed while the program called it; the program may have caught that."""
+    _failed.append(message)
+
+
+def lost() -> str:
+    """What went wrong in the test without ending it; "" if nothing did."""
+    if _open:
+        return f"the program's {type(_open[0]).__name__} went unhandled in the test"
+    return _failed[0] if _failed else ""
 
 
 def crossed(error: BaseException) -> Crossing:
@@ -45,12 +53,11 @@ def crossed(error: BaseException) -> Crossing:
     return Crossing(error)
 
 
-def compiled(code: str, name: str) -> types.CodeType:
+def compiled(tree: ast.Module, code: str, name: str) -> types.CodeType:
     """The code of a test, with its `try` and `with` statements made to meet the candidate's exceptions.
 
     It is run with the names of `NAMES`, which no test can use.
     """
-    tree = ast.parse(code, name)
     if "unittest" in code:
         _meet_unittest()
     if "try" in code or "with" in code:
@@ -70,7 +77,7 @@ def _meet_unittest() -> None:
             return leave(context, kind, error, trace)
         is_expected = leave(context, type(error.error), error.error, trace)
         if is_expected:
-            _close(error.error)
+            close(error.error)
         return is_expected
 
     case._AssertRaisesContext.__exit__ = leave_unwrapped  # type: ignore[attr-defined]
@@ -90,16 +97,17 @@ def _unwrapped() -> BaseException:
 def _told() -> BaseException:
     """As `_unwrapped`, for a context manager, which handles what it is told of or lets it pass."""
     error = _unwrapped()
-    _close(error)
+    close(error)
     return error
 
 
 def _handled() -> None:
     """A handler of the test's has begun."""
-    _close(sys.exception())
+    close(sys.exception())
 
 
-def _close(error: BaseException | None) -> None:
+def close(error: BaseException | None) -> None:
+    """An exception of the candidate's was given to who asked for it."""
     handled = error.exceptions if isinstance(error, BaseExceptionGroup) else (error,)  # by `except*`
     _open[:] = [one for one in _open if not any(one is other for other in handled)]
 
@@ -107,7 +115,7 @@ def _close(error: BaseException | None) -> None:
 def _cross_again() -> None:
     """An exception leaves a statement that unwraps."""
     error = sys.exception()
-    if error is not None and hasattr(error, FROM_CANDIDATE):
+    if error is not None and hasattr(error, REPORT):
         raise crossed(error) from None
 
 

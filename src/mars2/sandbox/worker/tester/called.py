@@ -1,0 +1,222 @@
+"""The candidate's side of an exchange: it is called by the test, and answers what the test asks of its objects."""
+
+from __future__ import annotations
+
+import importlib
+import io
+import operator
+import os
+import sys
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from typing import Any, NoReturn
+
+from .. import protocol
+from ..program.candidate import Candidate
+from ..program.run_program import exit_code
+from ..records import write_report
+from . import by_value
+from .exchange import COROUTINE, FUNCTION, Exchange
+
+_MOST_ITEMS, _MOST_ITEM_S = 100_000, 0.5  # taken from an object that may have endless ones
+_NUMBER = "_number_of_lent_error"  # attribute of an exception that a function of the test's raised
+_ANSWERS: dict[str, Callable[..., Any]] = {
+    "call": lambda function, *args, **kwargs: function(*args, **kwargs),
+    "str": str,
+    "repr": repr,
+    "format": format,
+    "int": int,
+    "index": operator.index,
+    "float": float,
+    "complex": complex,
+    "next": next,
+    "items": lambda value: _items(iter(value)) if _is_iterable(value) else (len(value),),
+    "await": lambda awaitable: run(_awaited(awaitable)),
+    "async items": lambda items: run(_gathered(items)),
+}
+
+
+class Called(Exchange):
+    """The side of one candidate."""
+
+    def __init__(self, candidate: Candidate) -> None:
+        super().__init__()
+        self._candidate = candidate
+
+    def send(self, message: bytes) -> bytes:
+        os.write(protocol.CONTROL, protocol.REPLY.pack(protocol.DONE, write_report(protocol.BOX, message), True))
+        request = os.read(protocol.CONTROL, 64)
+        return os.pread(protocol.BOX, int.from_bytes(request[1:9], "little"), 0)
+
+    def named(self, name: str) -> Any:
+        return self._candidate.function(name)
+
+    def answer(self, question: str, subject: Any, args: tuple[Any, ...], kwargs: dict[str, Any], around: Any) -> Any:
+        if around is None:
+            return _ANSWERS[question](subject, *args, **kwargs)
+        with _changed(self._candidate.main.__dict__, *around):
+            return _ANSWERS[question](subject, *args, **kwargs)
+
+    def report(self, error: BaseException) -> tuple[Any, ...]:
+        if isinstance(error, SystemExit):
+            return ("exit", exit_code(error))
+        number = getattr(error, _NUMBER, None)
+        return (*self._candidate.error(error), *by_value.pack_error(error), number if type(number) is int else -1)
+
+    def raised(self, report: Any) -> NoReturn:
+        match report:
+            case ("error", name, message, _, base, data, number):
+                error = by_value.error_like(name, message, base, data)
+                setattr(error, _NUMBER, number)
+                raise error
+            case _:
+                raise RuntimeError("no answer of the test's")
+
+    def unreadable(self, error: Exception) -> NoReturn:
+        raise error
+
+    def stand_in(self, number: int, use: bytes, type_name: str) -> Any:
+        ask = self.asking(number)
+        if use == COROUTINE:
+            return _later(ask)
+        if use != FUNCTION:
+            return Lent(ask)
+
+        def function(*args: Any, **kwargs: Any) -> Any:
+            return ask("call", *args, **kwargs)
+
+        function.__name__ = function.__qualname__ = type_name
+        return function
+
+
+class Lent:
+    """An object of the test's, of which everything is asked there."""
+
+    __slots__ = ("__weakref__", "_ask")
+
+    def __init__(self, ask: Callable[..., Any]) -> None:
+        object.__setattr__(self, "_ask", ask)
+
+    def __getattr__(self, name: str) -> Any:
+        return self._ask("get", name)
+
+    def __setattr__(self, name: str, value: Any) -> None:
+        self._ask("set", name, value)
+
+    def __delattr__(self, name: str) -> None:
+        self._ask("del", name)
+
+    def __call__(self, *args: Any, **kwargs: Any) -> Any:
+        return self._ask("call", *args, **kwargs)
+
+
+_UNARY = "index eq ne lt le gt ge getitem setitem delitem contains neg pos abs invert"
+_BINARY = "add sub mul matmul truediv floordiv mod pow lshift rshift and xor or"
+
+
+def _reflected(binary: Callable[..., Any]) -> Callable[..., Any]:
+    return lambda right, left: binary(left, right)
+
+
+OPERATORS: dict[str, Callable[..., Any]] = {
+    "bool": bool,
+    "hash": hash,
+    "len": len,
+    "iter": iter,
+    "next": next,
+    "str": str,
+    "repr": repr,
+    "format": format,
+    "int": int,
+    "float": float,
+    "complex": complex,
+    "round": round,
+    "reversed": reversed,
+    "divmod": divmod,
+    "enter": lambda entered: type(entered).__enter__(entered),
+    "exit": lambda entered, *error: type(entered).__exit__(entered, None, None, None),
+    **{name: getattr(operator, f"__{name}__") for name in f"{_UNARY} {_BINARY}".split()},
+    **{f"r{name}": _reflected(getattr(operator, f"__{name}__")) for name in _BINARY.split()},
+}
+
+
+def _operator(name: str) -> Callable[..., Any]:
+    return lambda self, *args: self._ask(name, *args)
+
+
+for _name in OPERATORS:
+    setattr(Lent, f"__{_name}__", _operator(_name))
+
+
+@contextmanager
+def _changed(
+    main: dict[str, Any], given: dict[str, Any], patches: list[tuple[str, str, Any]], seeds: dict[str, Any]
+) -> Iterator[None]:
+    """With what the test has set: globals of the program, attributes of modules, the state of generators."""
+    main.update(given)
+    for name, state in seeds.items():
+        module: Any = importlib.import_module(name)
+        (module.setstate if name == "random" else module.set_state)(state)
+    before: list[tuple[Any, str, Any]] = []
+    printed: list[tuple[io.StringIO, Any]] = []
+    for name, attribute, value in patches:
+        module = importlib.import_module(name)
+        before.append((module, attribute, getattr(module, attribute)))
+        if module is sys and attribute in ("stdout", "stderr"):
+            printed.append((io.StringIO(), value))
+            value = printed[-1][0]
+        setattr(module, attribute, value)
+    try:
+        yield
+    finally:
+        for module, attribute, value in reversed(before):
+            setattr(module, attribute, value)
+        for stream, theirs in printed:
+            if text := stream.getvalue():
+                theirs.write(text)
+
+
+def _is_iterable(value: Any) -> bool:
+    return hasattr(type(value), "__iter__") or (hasattr(type(value), "__getitem__") and hasattr(type(value), "__len__"))
+
+
+def _items(iterator: Iterator[Any]) -> tuple[list[Any], bool]:
+    """Items, up to a bound, and whether these are all."""
+    items: list[Any] = []
+    end_s = time.process_time() + _MOST_ITEM_S
+    for item in iterator:
+        items.append(item)
+        if len(items) >= _MOST_ITEMS or time.process_time() > end_s:
+            return items, False
+    return items, True
+
+
+def run(coroutine: Any) -> Any:
+    """What a coroutine returns, in an event loop of its own, even while another waits for it."""
+    import asyncio
+
+    waiting = asyncio._get_running_loop()
+    asyncio._set_running_loop(None)
+    try:
+        return asyncio.run(coroutine)
+    finally:
+        asyncio._set_running_loop(waiting)
+
+
+async def _awaited(awaitable: Any) -> Any:
+    return await awaitable
+
+
+async def _gathered(items: Any) -> tuple[list[Any], bool]:
+    gathered: list[Any] = []
+    end_s = time.process_time() + _MOST_ITEM_S
+    async for item in items:
+        gathered.append(item)
+        if len(gathered) >= _MOST_ITEMS or time.process_time() > end_s:
+            return gathered, False
+    return gathered, True
+
+
+async def _later(ask: Callable[..., Any]) -> Any:
+    return ask("await")
