@@ -12,6 +12,7 @@ from mars2.cli.output import print_json, run_async, say, stderr, stdout
 from mars2.cli.progress import LiveView
 from mars2.config.load import parse_settings
 from mars2.core.errors import BackendError
+from mars2.jobs.options import EvaluateOptions
 from mars2.jobs.run_folder import RUNS
 
 HELP = """Measure a team on problems: Pass@1, Pass@1(MCTS) and Pass@N at every budget on the way, tokens and seconds.
@@ -71,18 +72,20 @@ def evaluate(
 
     setup = evaluate_setup(
         target,
-        agents=agents,
-        config=config,
-        run=run,
-        problems=problems,
-        strategies=None if strategies is None else [name.strip() for name in strategies.split(",") if name.strip()],
-        budget=budget,
-        seeds=seeds,
-        limit=limit,
-        alone=alone,
-        max_tokens=max_tokens,
-        parallel=parallel,
-        settings=parse_settings(set_),
+        EvaluateOptions(
+            agents=agents,
+            config=config,
+            run=run,
+            problems=problems,
+            strategies=None if strategies is None else [name.strip() for name in strategies.split(",") if name.strip()],
+            budget=budget,
+            seeds=seeds,
+            limit=limit,
+            alone=alone,
+            max_tokens=max_tokens,
+            parallel=parallel,
+            settings=parse_settings(set_),
+        ),
     )
     folder = out or RUNS / f"{setup.config.name}-evaluation"
     with LiveView(stderr, policy_of_agent={}) as view:

@@ -13,6 +13,7 @@ from mars2.cli.addresses import is_loopback
 from mars2.cli.output import end_on_signals, run_async, say
 from mars2.config.load import parse_settings
 from mars2.core.errors import ConfigError
+from mars2.jobs.options import SolveOptions
 
 if TYPE_CHECKING:
     import uvicorn
@@ -75,16 +76,18 @@ def serve(
     if api_key is None and not is_loopback(host):
         say(f"warning: listening on {host} without a key: anybody who reaches it can run searches; set {api_key_env}")
     setup = solve_setup(
-        agents=agents,
-        config=config,
-        run=run,
-        budget=budget,
-        strategy=strategy,
-        parallel=parallel,
-        max_tokens=max_tokens,
-        seed=seed,
-        keep_going=keep_going,
-        settings=parse_settings(set_) | {"rollout.lockstep": False},
+        SolveOptions(
+            agents=agents,
+            config=config,
+            run=run,
+            budget=budget,
+            strategy=strategy,
+            parallel=parallel,
+            max_tokens=max_tokens,
+            seed=seed,
+            keep_going=keep_going,
+            settings=parse_settings(set_) | {"rollout.lockstep": False},
+        )
     )
     run_async(
         _serve(

@@ -15,9 +15,10 @@ from mars2.core.errors import ConfigError
 from mars2.core.events import Listener, Note, nobody
 from mars2.core.files import write_json
 from mars2.core.serial import tree_hash
+from mars2.jobs.options import ConfigLike
 from mars2.jobs.run_folder import RUNS, commit, is_begun, open_run, open_store, set_aside
 from mars2.jobs.running import blocking, job, off_the_loop
-from mars2.jobs.team import ConfigLike, load_models, load_team, read_config
+from mars2.jobs.team import load_models, load_team, read_config
 from mars2.jobs.training import TrainingResult
 from mars2.reports import write_report
 from mars2.runs.measuring.summary import summarise

@@ -114,6 +114,8 @@ def _lines(value: Any) -> str:
             return "\n".join(map(_lines, value))
         except RecursionError:
             raise RowFault("malformed tests", "nested too deeply") from None
+    if value is None:
+        raise RowFault("malformed tests", "an input or output is null")
     if type(value) is int:
         return f"{Decimal(value):f}"  # `str` refuses integers of thousands of digits
     return value.replace("\r\n", "\n") if isinstance(value, str) else str(value)

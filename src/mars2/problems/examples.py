@@ -14,11 +14,18 @@ from mars2.problems.source import parse_expression
 from mars2.problems.values import is_plain
 
 _ARROW = re.compile(
-    r"[ \t]*(?:\#[ \t]*)?(?:==?>|-?->|➞|→|===?|=|(?:should[ \t]+)?returns?\b|\#)[ \t]*(?:returns?\b[ \t]*)?"
+    r"[ \t]*(?:\#[ \t]*)?(?:==?>|-?->|➞|→|===?|=|(?:should|must|would|will)[ \t]+(?:be|return|equal|give|yield)\b"
+    r"|returns?\b|equals?\b|gives?\b|yields?\b|is\b|devuelve|retorna|renvoie|retourne|возвращает|вернёт|ergibt|liefert"
+    r"|返回|\#)[ \t]*(?:returns?\b[ \t]*)?`?"
 )
-_DESCRIBED = re.compile(
-    r"(?:\bFor|Input:)(.{1,400}?)(?:\bthe\s{1,9}(?:output|result)\s{1,9}should\s{1,9}be|Output:)\s*", re.DOTALL
+_DOUBTED = re.compile(
+    r"\b(?:instead|but|wrong(?:ly)?|incorrect(?:ly)?|currently|actual(?:ly)?|rather|got|bug|unexpected)\b",
+    re.IGNORECASE,
 )
+_LABELLED = r"|Input:", r"|Output:"
+_DESCRIPTION = r"(?:\bFor{})(.{{1,400}}?)(?:\bthe\s{{1,9}}(?:output|result)\s{{1,9}}should\s{{1,9}}be{})\s*"
+_DESCRIBED = re.compile(_DESCRIPTION.format(*_LABELLED), re.DOTALL)
+_IN_WORDS = re.compile(_DESCRIPTION.format("", ""), re.DOTALL)
 _NAMED = re.compile(r"(?:^|[,\n])\s*[A-Za-z_]\w*\s*[:=]\s*")
 _WORDS = {"true": "True", "false": "False", "none": "None", "null": "None"}
 _CLOSING = {"(": ")", "[": "]", "{": "}"}
@@ -29,11 +36,12 @@ _TOKEN = re.compile(
 MAX_TESTS = 20
 """Only the first examples of a text become tests, this many. More would cost every program of a search more time."""
 _MAX_CALLS = 200  # and doctests and descriptions, of one text
+_MAX_OPEN = 20  # calls whose brackets stay open
 _MAX_CHARS = 4_000  # of one call, or of the brackets of one value
 _MAX_LINE = 400  # of a value without brackets
 _MAX_ENDS = 8  # of a value without brackets that are tried
 """Bounds on the work that a hostile statement can cause."""
-_AFTER_VALUE = re.compile(r"\s*(?:[.,;]?\s*(?:$|\#|\()|[.,;]\s|\s+[A-Za-z])")
+_AFTER_VALUE = re.compile(r"\s*`?(?:[.,;]?\s*(?:$|\#|\()|[.,;]\s|\s+(?!or\b)[A-Za-z])")
 
 
 def docstring_tests(docstring: str, function: str, num_args: int) -> tuple[Test, ...]:
@@ -46,6 +54,12 @@ def docstring_tests(docstring: str, function: str, num_args: int) -> tuple[Test,
     doctests an `AssertTest`. An example whose value is not a literal is left out.
     """
     return first_tests(_all_tests(docstring, function, num_args))
+
+
+def prose_tests(text: str, function: str, num_args: int) -> tuple[Test, ...]:
+    """Like `docstring_tests`, for the text around code: what "Input:" and "Output:" head is left to other readers, and
+    a line that says that a result is wrong ("f(2) returns 3 instead of 4") is no example."""
+    return first_tests(_all_tests(text, function, num_args, in_prose=True))
 
 
 def first_tests(tests: Iterable[Test]) -> tuple[Test, ...]:
@@ -78,14 +92,14 @@ def literal(source: str | ast.expr) -> tuple[Any] | None:
     return (value,) if is_plain(value) else None
 
 
-def _all_tests(docstring: str, function: str, num_args: int) -> Iterator[Test]:
-    for expression, value in _doctests(docstring):
+def _all_tests(docstring: str, function: str, num_args: int, *, in_prose: bool = False) -> Iterator[Test]:
+    for expression, value in _doctests(docstring) if ">>>" in docstring else ():
         if (test := _as_test(expression, value, function)) is not None:
             yield test
-    for expression, value in _written_out(docstring, function):
+    for expression, value in _written_out(docstring, function, in_prose):
         if isinstance(test := _as_test(expression, value, function), CallTest):
             yield test
-    for args, value in _described(docstring, num_args):
+    for args, value in () if in_prose and "should" not in docstring else _described(docstring, num_args, in_prose):
         yield CallTest(function, args, value)
 
 
@@ -111,18 +125,35 @@ def _doctests(docstring: str) -> Iterator[tuple[str, Any]]:
             yield example.source.strip(), found[0]
 
 
-def _written_out(docstring: str, function: str) -> Iterator[tuple[str, Any]]:
+def _written_out(docstring: str, function: str, in_prose: bool) -> Iterator[tuple[str, Any]]:
+    num_open = 0
     for match in islice(re.finditer(rf"(?<![\w.]){re.escape(function)}\(", docstring), _MAX_CALLS):
+        if in_prose and _DOUBTED.search(_line_at(docstring, match.start())):
+            continue
         end = _end_of_brackets(docstring, match.end() - 1)
+        num_open += end is None
+        if num_open > _MAX_OPEN:
+            break
+        if end and docstring[end : end + 1] == "`":
+            end_of_call, end = end, end + 1
+        else:
+            end_of_call = end
         arrow = _ARROW.match(docstring, end) if end else None
         if end and arrow:
             found = _value_at(docstring, arrow.end())
             if found:
-                yield docstring[match.start() : end], found[0]
+                yield docstring[match.start() : end_of_call], found[0]
 
 
-def _described(docstring: str, num_args: int) -> Iterator[tuple[tuple[Any, ...], Any]]:
-    for match in islice(_DESCRIBED.finditer(docstring), _MAX_CALLS):
+def _line_at(text: str, position: int) -> str:
+    """The line that holds a position, of a long one what is near."""
+    start = max(text.rfind("\n", 0, position) + 1, position - _MAX_LINE)
+    end = text.find("\n", position)
+    return text[start : min(len(text) if end < 0 else end, position + _MAX_LINE)]
+
+
+def _described(docstring: str, num_args: int, in_prose: bool) -> Iterator[tuple[tuple[Any, ...], Any]]:
+    for match in islice((_IN_WORDS if in_prose else _DESCRIBED).finditer(docstring), _MAX_CALLS):
         parts = [part for part in _NAMED.split(match.group(1).strip().removesuffix(",")) if part.strip()]
         args = [_literal(part) for part in parts]
         value = _value_at(docstring, match.end())
