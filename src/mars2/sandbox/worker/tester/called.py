@@ -16,7 +16,7 @@ from .. import encoding, protocol
 from ..program.candidate import Candidate
 from ..program.run_program import exit_code
 from ..records import write_report
-from . import errors
+from . import by_value, errors
 from .exchange import ASYNC_GENERATOR, COROUTINE, FUNCTION, Exchange
 
 _MOST_ITEMS, _MOST_ITEM_S = 100_000, 0.5  # taken from an object that may have endless ones
@@ -62,6 +62,7 @@ class Called(Exchange):
     def answer(self, question: str, subject: Any, args: tuple[Any, ...], kwargs: dict[str, Any], around: Any) -> Any:
         if around is None:
             return _ANSWERS[question](subject, *args, **kwargs)
+        self._candidate.may_share = False  # what the test has set would be there for its next test
         with _changed(self._candidate.main.__dict__, *around):
             return _ANSWERS[question](subject, *args, **kwargs)
 

@@ -39,6 +39,7 @@ def run(code: str, names: tuple[str, ...]) -> Any:
     for name in MODULES:
         namespace[name] = importlib.import_module(name)
     report: Any = ("done",)
+    testing: _Testing | None = None
     try:
         tree = ast.parse(code, protocol.TEST_NAME)
         testing = _Testing(code, namespace, what_it_sets(tree))
@@ -52,6 +53,9 @@ def run(code: str, names: tuple[str, ...]) -> Any:
         report = ("lacks", missing)
     except BaseException as error:
         report = ("error", type(error).__name__, assertion_message(error, code), "")
+    finally:
+        if testing is not None:
+            testing.restore()
     if question := stand_in.asked():  # even if the test caught what it raised
         return ("error", "AssertionError", f"needs more than a plain value: {question}", "")
     if report == ("done",) and (lost := crossing.lost()):
@@ -71,10 +75,18 @@ class _Testing(Exchange):
         self._functions: dict[int, str] = {}  # names of the candidate's functions, by id of what stands for them
         self._given: dict[str, Any] = {}  # globals that the candidate was given
         self._places = [found for place in sets.places if (found := _found(*place))]
-        self._states = {name: called.STATES[name][0]() for name in sets.states}  # as the candidate knows them
+        self._before = {name: called.STATES[name][0]() for name in sets.states}
+        self._states = {**self._before}  # as the candidate knows them
         for name in sets.seeds:
             if name in sys.modules:
                 self._watch(name)
+
+    def restore(self) -> None:
+        """Undo what the test has set, for the next one."""
+        for module, attribute, before in self._places:
+            setattr(module, attribute, before)
+        for name, before in self._before.items():
+            called.STATES[name][1](before)
 
     def function(self, name: str) -> Callable[..., Any]:
         """Stands for a function of the candidate's."""
