@@ -69,10 +69,6 @@ class PolicyModel:
         """
         shard(self._root)
 
-    @property
-    def has_reference(self) -> bool:
-        return self._reference is not None
-
     @cached_property
     def can_share_prompts(self) -> bool:
         """Whether `make_micro_batches` may put several outputs of one prompt into a row."""

@@ -41,5 +41,5 @@ def _marked(text: str) -> str:
     for header, after in zip(headers, [*headers[1:], None], strict=True):
         body = text[header.end() : after.start() if after else len(text)]
         recipient = "call" if "to=" in header[2] and header[1] == "commentary" else header[1]
-        messages.setdefault(recipient or "final", []).append(_END.split(body, maxsplit=1)[0])
+        messages.setdefault(recipient or "analysis", []).append(_END.split(body, maxsplit=1)[0])
     return "\n".join(messages.get("final") or messages.get("call") or [])

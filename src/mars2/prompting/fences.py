@@ -68,6 +68,12 @@ def fenced_blocks(text: str) -> list[Block]:
     lines: list[str] = []
     intro = ""
     for number, line in enumerate(text.split("\n")):
+        if "```" not in line and "~~~" not in line:
+            if opening is not None:
+                lines.append(line)
+            elif line.strip():
+                intro = line[-_MAX_INTRO_CHARS:]
+            continue
         if opening is not None:
             last_code = _closing(line, opening.fence)
             if last_code is not None:
@@ -85,7 +91,7 @@ def fenced_blocks(text: str) -> list[Block]:
             continue
         opening = _opening(line, number, intro)
         lines = [opening.indent + opening.first_line] if opening and opening.first_line else []
-        intro = "" if opening else line[-_MAX_INTRO_CHARS:] if line.strip() else intro
+        intro = "" if opening else line[-_MAX_INTRO_CHARS:]
     if opening is not None:
         blocks.append(_block(opening, lines, text.count("\n") + 1, closed=False))
     return blocks

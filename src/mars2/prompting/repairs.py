@@ -24,9 +24,11 @@ _DIGITS = str.maketrans("０１２３４５６７８９", "0123456789")
 _LITERAL = re.compile(
     r"\"\"\"[\s\S]*?\"\"\"|'''[\s\S]*?'''|\"(?:\\.|[^\"\\\n])*\"|'(?:\\.|[^'\\\n])*'|#[^\n]*|\\[*_\[\](){}<>#+.!`~|-]"
 )
+_MARKDOWN = re.compile(r"\\([*_])")
+_UNESCAPED = re.compile(r"(?<!\\)[*_]")
 _MAGIC = re.compile(r"^[ \t]*[%!](?!=).*$", re.MULTILINE)
 _PROMPT = re.compile(r"[ \t]*(?:>>>|\.\.\.|In \[\d*\]:|[ ]{2,6}\.\.\.:)(?: |$)")
-_NUMBER = re.compile(r"^[ \t]*\d+[ \t]?[|:.)│→][ \t]?|^[ \t]*\d+(?:\t|[ ]{1,2}(?=\S)|[ ](?=[ ])|$)")
+_NUMBER = re.compile(r"^[ \t]*\d{1,6}(?:[ \t]?[|:.)│→]|(?=[ \t]|$))")
 _EDIT = re.compile(r"^(?:={5,9}|\|{7}.*\n[\s\S]*?\n={7})[ \t]*\n([\s\S]*?)(?:^(?:>{5,9}|\+{7}).*$|\Z)", re.MULTILINE)
 _EDIT_START = re.compile(r"^(?:<{5,9}|-{7}) ", re.MULTILINE)
 _DIFF_HEAD = re.compile(r"^(?:diff |index |--- |\+\+\+ |@@|\*\*\* |\\ No newline|new file mode )")
@@ -89,7 +91,8 @@ def without_numbers(source: str) -> str | None:
     values = [int(re.sub(r"\D", "", number[0])) for number in numbers if number is not None and number[0].strip()[:9]]
     if not values or values != list(range(values[0], values[0] + len(values))):
         return None
-    return "\n".join(line[number.end() :] if number else "" for number, line in zip(numbers, lines, strict=True))
+    bare = (line[number.end() :] if number else "" for number, line in zip(numbers, lines, strict=True))
+    return textwrap.dedent("\n".join(bare))
 
 
 def _without_entities(source: str) -> str:
@@ -101,10 +104,12 @@ def _typed(source: str) -> str:
     if source.isascii() and "\\" not in source:
         return source
     source = source.translate(_QUOTES)
+    if _MARKDOWN.search(source) and not _UNESCAPED.search(source):  # in strings too
+        source = _MARKDOWN.sub(r"\1", source)
     parts: list[str] = []
     position = 0
     for literal in _LITERAL.finditer(source):
-        parts += [_plain_signs(source[position : literal.start()]), literal[0].lstrip("\\")]
+        parts += [_plain_signs(source[position : literal.start()]), literal[0].lstrip("\\").replace("\\_", "_")]
         position = literal.end()
     return "".join([*parts, _plain_signs(source[position:])])
 

@@ -13,7 +13,7 @@ _TAG = (
     r"(?:</?[A-Za-z_][\w:.=-]{0,40}(?: [^<>\n]{0,100})?>|<\|[\w/ ]{1,30}\|>|</?s>|\[/?(?:code|python|py|answer)\]"
     r"|\[/?[A-Z_]{2,20}\])"
 )
-_TAGS_BEFORE = re.compile(rf"[ \t]*{_TAG}+", re.IGNORECASE)
+_TAGS_BEFORE = re.compile(rf"[ \t]*{_TAG}+[ ]?", re.IGNORECASE)
 _TAGS_BEHIND = re.compile(rf"{_TAG}+[ \t]*$", re.IGNORECASE)
 _MARKS = re.compile(
     r"^[ \t]*(?:'''(?:python|py)?|\\(?:begin|end)\{(?:lstlisting|minted|verbatim|python|code)\}.*"
