@@ -19,7 +19,7 @@ from mars2.prompting.wrappings import unwrapped, wrapped_texts
 
 MAX_ANSWER_CHARS = 400_000
 """Only the last so many characters of an answer are read: the program comes last."""
-MAX_LOOSE_CHARS = 16_000
+MAX_LOOSE_CHARS = 14_000
 """The same, for code that is not in a fence of its own."""
 MAX_PARSED_CHARS = 24_000
 """So much of an answer is parsed. A longer piece is not; of many, those that look most like programs are."""
