@@ -13,7 +13,7 @@ from mars2.problems.loaded import Row, RowFault
 from mars2.problems.values import decode
 
 MAX_PUBLIC = 3
-_MOST_LITERAL = 10_000_000  # characters of a cell that may be a Python literal: its syntax tree takes much memory
+_MOST_LITERAL = 2_000_000  # characters of a cell that may be a Python literal: its syntax tree takes much memory
 
 
 def parse_cell(cell: Any, name: str) -> Any:
