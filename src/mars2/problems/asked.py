@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import builtins
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import islice
 from typing import Literal
 
 from mars2.problems.examples import prose_tests
@@ -39,6 +41,8 @@ _NAMED = re.compile(
     r"(?:\((?P<params>[^()\n]{0,200})\))?",
     re.IGNORECASE,
 )
+_CALLS = re.compile(r"^[ \t>*`-]{0,8}(?:assert[ \t]+)?([A-Za-z_]\w{0,60})\(", re.MULTILINE)
+_MOST_CALLS = 50
 _MOST_FUNCTIONS = 10
 """Of the functions in a statement, as many are looked at."""
 _READS = re.compile(
@@ -105,10 +109,21 @@ def asked_for(text: str, blocks: Sequence[Code], pairs: Sequence[Pair], entry_po
         known = parameters if parameters is not None else ()
         function = Signature(name, False, known, len(known), ("",) * len(known), "")
         return Asked("function", name, None, function if parameters is not None else None)
+    if not pairs and not whole and (name := _called(text)):
+        return Asked("function", name)
     if whole and not marked and not any(code.runs for code, _ in whole) and not _READS.search(text):
         code, function = whole[-1]
         return Asked("function", function.name, code, function)
     return Asked("stdin")
+
+
+def _called(text: str) -> str | None:
+    """The function that examples call at the start of a line, if no code names one."""
+    names = dict.fromkeys(match[1] for match in islice(_CALLS.finditer(text), _MOST_CALLS))
+    for name in list(names)[:_MOST_FUNCTIONS]:
+        if not hasattr(builtins, name) and prose_tests(text, name, 1):
+            return name
+    return None
 
 
 def _named(blocks: Sequence[Code], pairs: Sequence[Pair], entry_point: str) -> Asked:

@@ -54,7 +54,7 @@ _CASE = _one_of(
 _INTERACTIVE = _one_of(
     r"\binteractive (?:problem|task|version|judge|grader|communication)|\bis interactive\b|\binteractor\b",
     r"^[\s>*#_=-]*interaction(?: protocol)?[\s*:_#=-]*$",
-    r"\binteract with the (?:judge|grader|checker|jury|system)|\bstdout\.flush",
+    r"\binteract(?:s|ing)? with the (?:judge|grader|checker|jury|system)|\breactive problem|\bstdout\.flush",
     r"\b(?:flush|flushing) (?:the )?(?:output|stdout|standard output|buffer)",
     r"交互(?:题|式|库)|インタラクティブ|대화형|인터랙티브|интерактивн(?:ая|ой) (?:задач|верси)",
     r"problema interactivo|problema interativo|probl[èe]me interactif|interaktive (?:aufgabe|problem)",
@@ -65,6 +65,13 @@ _TOLERANCE = _one_of(
     r"\bwithin (?:an? )?(?:\w+ ){0,4}10\s*(?:\^|\*\*)?\s*\{?\s*[-−–]",
     r"\b(?:tolerance|precision) of (?:10|1e|0\.0)|\baccurate to within\b",
     r"误差[^。\n]{0,20}(?:不超过|小于|10)|誤差|погрешност",
+)
+_NO_INPUT = _one_of(r"\b(?:no|without(?: any)?|(?:not|n['’]t) (?:take|have|read)(?: any)?|empty) input\b")
+_IN_PLACE = _one_of(r"\bin[- ]?place\b", r"原地|就地|на месте|inplace|en el lugar|sur place")
+_NOTHING = _one_of(
+    r"\breturns? (?:None|nothing|no value)\b|\b(?:do(?:es)? not|don['’]t|doesn['’]t|without|never"
+    r"|not) return(?:ing|s)?\b",
+    r"\bno return value\b|不返回|不要返回|ничего не возвращ|no devuelv|ne (?:retourne|renvoie) rien|nichts zurück",
 )
 _NUMBER = r"[\t\x20*_]*[:：=]?[\s*_]{0,6}(\d{1,8}(?:[.,]\d{1,3})?)[\t\x20]*"
 _TIME = _one_of(
@@ -82,7 +89,8 @@ _MOST_MEMORY_MIB = 4096
 _MOST_CHARS, _AROUND = 20_000, 150
 _TELLING = re.findall(
     r"\S+",
-    "any multiple several more unique also special spj order flush interact error within tolerance precision accurate"
+    "any multiple several more unique also special spj order flush interact reactive place return 原地 就地 返回 error"
+    " within tolerance precision accurate"
     " insensitive case limit 限制 制限 任 多 どれ いずれ люб несколько регистр огранич порядк cualq importe"
     " beliebig qualquer 아무 顺序 順 순서 误差 誤差 погрешн 交互 インタラ интеракт 대화형 제한 límite",
 )  # one of which is in every phrase, in lower case
@@ -96,6 +104,9 @@ class Demands:
     any_order: bool = False
     any_case: bool = False
     interactive: bool = False
+    no_input: bool = False
+    in_place: bool = False  # an argument is changed
+    returns_nothing: bool = False
     tolerant: bool = False
     time_s: float | None = None
     memory_mib: int | None = None
@@ -119,6 +130,9 @@ def demands_of(statement: str) -> Demands:
         any_order=_ORDER.search(text) is not None,
         any_case=_CASE.search(text) is not None,
         interactive=_INTERACTIVE.search(text) is not None,
+        in_place=_IN_PLACE.search(text) is not None,
+        no_input=_NO_INPUT.search(statement[:_MOST_CHARS]) is not None,
+        returns_nothing=_NOTHING.search(text) is not None,
         tolerant=_TOLERANCE.search(text) is not None,
         time_s=_seconds(text),
         memory_mib=_mebibytes(text),

@@ -128,7 +128,7 @@ def _doctests(docstring: str) -> Iterator[tuple[str, Any]]:
 def _written_out(docstring: str, function: str, in_prose: bool) -> Iterator[tuple[str, Any]]:
     num_open = 0
     for match in islice(re.finditer(rf"(?<![\w.]){re.escape(function)}\(", docstring), _MAX_CALLS):
-        if in_prose and _DOUBTED.search(_line_at(docstring, match.start())):
+        if in_prose and _DOUBTED.search(line_at(docstring, match.start())):
             continue
         end = _end_of_brackets(docstring, match.end() - 1)
         num_open += end is None
@@ -145,7 +145,7 @@ def _written_out(docstring: str, function: str, in_prose: bool) -> Iterator[tupl
                 yield docstring[match.start() : end_of_call], found[0]
 
 
-def _line_at(text: str, position: int) -> str:
+def line_at(text: str, position: int) -> str:
     """The line that holds a position, of a long one what is near."""
     start = max(text.rfind("\n", 0, position) + 1, position - _MAX_LINE)
     end = text.find("\n", position)

@@ -76,7 +76,7 @@ def signature_of(function: ast.FunctionDef | ast.AsyncFunctionDef, *, is_method:
         tuple(arg.arg for arg in given),
         num_required,
         tuple(_text(arg.annotation, documented.get(arg.arg, "")) for arg in given),
-        _text(function.returns, documented.get("rtype", "")).replace("void", "None"),
+        _returned(_text(function.returns, documented.get("rtype", ""))),
     )
 
 
@@ -162,6 +162,11 @@ def _required(annotation: str) -> str:
     while match := _OPTIONAL.fullmatch(annotation):
         annotation = next(part for part in match.groups() if part is not None)
     return annotation
+
+
+def _returned(annotation: str) -> str:
+    """Old stubs of LeetCode document "void Do not return anything"."""
+    return "None" if annotation.startswith(("void", "NoneDo", "None.")) else annotation
 
 
 def _text(annotation: ast.expr | None, documented: str) -> str:

@@ -284,7 +284,9 @@ Copy
     ),
     "an error is allowed": Case(
         "Your answer is accepted if its absolute or relative error does not exceed 10^{-6}.\n\n"
-        "Sample Input\n2\n\nSample Output\n1.414213562373\n",
+        "Sample Input 1\n2\n\nSample Output 1\n1.414213562373\n\nSample Input 2\n3\n\nSample Output 2\n1.7321\n",
+        io("2", "1.414213562373"),
+        comparison="tolerant",
         why="rounded",
     ),
     "an error is allowed, exact output": Case(
@@ -517,5 +519,71 @@ Copy
     "two results of one call": Case(
         "def f(n):\n    pass\n\nf(1) == 2\nf(1) == 3\nf(2) == 4\n",
         **function("f", call("f", 2, gives=4), why="different result"),
+    ),
+    "USACO, a sentence below the output": Case(
+        "SAMPLE INPUT:\n2\n1 2\nSAMPLE OUTPUT:\n3\nThe sum of 1 and 2 is 3.\n", why="not clear where the output ends"
+    ),
+    "CodeChef, paragraphs side by side": Case(
+        "### Sample 1:\nInput\n\nOutput\n\n2\n1 2\n3 4\n\n3\n7\n", io("2\n1 2\n3 4", "3\n7")
+    ),
+    "Kattis as HTML": Case(
+        '<table class="sample"><tr><th>Sample Input 1</th><th>Sample Output 1</th></tr>'
+        "<tr><td><pre>2\n1 2\n</pre></td><td><pre>3\n</pre></td></tr></table>",
+        io("2\n1 2", "3"),
+    ),
+    "AOJ": Case("Sample Input\n\n3\n\nOutput for the Sample Input\n\n6\n", io("3", "6")),
+    "AtCoder, interactive": Case(
+        "Your program interacts with the judge via Standard Input and Output.\n\nSample Input 1\n3\n"
+        "Sample Output 1\n? 1\n",
+        why="interactive",
+    ),
+    "a chat": Case(
+        "hi! write a script that prints the lines backwards\n\ninput:\nabc\ndef\n\noutput:\ndef\nabc\n\nthanks!!\n",
+        io("abc\ndef", "def\nabc"),
+    ),
+    "samples whose inputs come first": Case(
+        "Sample Input 1\n1\nSample Input 2\n2\nSample Output 1\n10\nSample Output 2\n20\n", io("1", "10", "2", "20")
+    ),
+    "output of another program": Case(
+        "Input (stdin)\n3\n\nYour Output (stdout)\n5\n\nExpected Output\n6\n", io("3", "6")
+    ),
+    "a function that changes its argument": Case(
+        'def sort_it(items):\n    """Sort the items in place. Returns None."""\n\n'
+        "Input: items = [3,1,2]\nOutput: [1,2,3]\n",
+        **function("sort_it", call("sort_it", [3, 1, 2], gives=[1, 2, 3], types=("", "0"))),
+    ),
+    "in place, and what is returned is not said": Case(
+        "def sort_it(items):\n    pass\n\nSort the items in place.\nInput: items = [3,1,2]\nOutput: [1,2,3]\n",
+        **function("sort_it", why="not said whether"),
+    ),
+    "a function that only doctests name": Case(
+        "Write the median.\n\n>>> median([1, 3, 2])\n2\n", **function("median", call("median", [1, 3, 2], gives=2))
+    ),
+    "Codewars": Case(
+        "Reverse the string passed into it.\n\n```\n'world'  =>  'dlrow'\n```\ndef solution(string):\n    pass\n",
+        **function("solution", call("solution", "world", gives="dlrow")),
+    ),
+    "CodeSignal": Case(
+        "For sequence = [1, 3, 2, 1], the output should be\nsolution(sequence) = false.\n\n"
+        "def solution(sequence):\n    pass\n",
+        **function("solution", call("solution", [1, 3, 2, 1], gives=False)),
+    ),
+    "LeetCode, lists that meet": Case(
+        "Input: intersectVal = 8, listA = [4,1,8], listB = [5,8], skipA = 2, skipB = 1\nOutput: Intersected at '8'\n"
+        "class Solution:\n"
+        "    def getIntersectionNode(self, headA: ListNode, headB: ListNode) -> Optional[ListNode]:\n",
+        **solution("getIntersectionNode", why="intersectVal"),
+    ),
+    "LeetCode, arrows": Case(
+        "Input: head = 1->2->NULL\nOutput: 2->1->NULL\nclass Solution:\n"
+        "    def rev(self, head: ListNode) -> ListNode:\n",
+        **solution("rev", why="cannot be read"),
+    ),
+    "LeetCode, Python 2 in place": Case(
+        'class Solution(object):\n    def rotate(self, nums, k):\n        """\n'
+        "        :type nums: List[int]\n        :type k: int\n"
+        '        :rtype: None Do not return anything, modify nums in-place instead.\n        """\n\n'
+        "Input: nums = [1,2,3], k = 1\nOutput: [3,1,2]\n",
+        **solution("rotate", call("rotate", [1, 2, 3], 1, gives=[3, 1, 2], types=("", "", "0"))),
     ),
 }
