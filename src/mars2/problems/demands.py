@@ -21,10 +21,12 @@ _ANY = _one_of(
     rf"\b(?:multiple|several|more than one|many|different|various) (?:\w+ ){{0,3}}{_ANSWERS}\b[^\n]{{0,80}}"
     r"\b(?:any|either|accepted|allowed|one of them|all correct)\b",
     r"\bany (?:one )?of (?:them|these|the) (?:\w+ ){0,3}(?:is|are|will)\b",
+    r"\b(?:return|print|output|find|report|give)\b[^.\n]{0,60}\bany (?:one )?of (?:them|those|these|the)\b",
+    rf"\b(?:one|another) {_VALID} (?:\w+ ){{0,2}}{_ANSWERS}\b",
     rf"\bany (?:one )?{_VALID} (?:\w+ ){{0,2}}(?:{_ANSWERS}|one)\b",
     rf"\bany (?:one )?{_ANSWERS} (?:is|are|will be|that)\b",
     r"\b(?:not|n't) (?:necessarily )?unique\b[^.\n]{0,60}\bany\b",
-    r"\b(?:is|are|would be|be) also (?:a )?(?:valid|accepted|acceptable|correct|right|possible)",
+    r"(?:\b(?:is|are|would be|be)|['’]s) also (?:a )?(?:valid|accepted|acceptable|correct|right|possible)",
     rf"\b(?:may|can|could) be (?:multiple|several|many|more than one) (?:\w+ ){{0,2}}{_ANSWERS}",
     r"\bspecial judge\b|\bspj\b",
     r"任意(?:一个|一种|一组|合法|一条|可行|解|的?答案)|任何一[个种组]",
@@ -37,7 +39,8 @@ _ANY = _one_of(
     r"아무(?:거나|\s*것)",
 )
 _ORDER = _one_of(
-    r"\b(?:print(?:ed)?|output|return(?:ed)?|answers?|results?|report|list(?:ed)?)\b[^.\n]{0,120}\b(?:in|with)"
+    r"\b(?:print(?:s|ed|ing)?|outputs?|return(?:s|ed|ing)?|answers?|results?|report"
+    r"|list(?:ed)?)\b[^.\n]{0,120}\b(?:in|with)"
     r" (?:any|arbitrary) order",
     r"\b(?:in|with) (?:any|arbitrary) order\b[^.\n]{0,30}\b(?:print|output|return)",
     r"\border (?:of (?:the )?(?:outputs?|answers?|results?|returned|elements|output lines) (?:\w+ ){0,4})?"

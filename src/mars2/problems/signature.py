@@ -30,6 +30,7 @@ class Signature:
     num_required: int  # parameters without a default
     annotations: tuple[str, ...]  # of each parameter, without spaces; "" if it has none
     returns: str
+    is_coroutine: bool = False
 
     @property
     def types(self) -> tuple[str, ...]:
@@ -43,11 +44,12 @@ class Signature:
 
     @property
     def changed(self) -> int | None:
-        """Number of the argument that is compared after the call, if the function returns nothing."""
+        """Number of the argument that is compared after the call, if the function returns nothing but changes one."""
         if self.returns != "None" or not self.parameters:
             return None
         mutable = (i for i, text in enumerate(self.annotations) if _MUTABLE.match(_required(text)))
-        return next(mutable, 0)
+        unknown = (i for i, text in enumerate(self.annotations) if not text)
+        return next(mutable, next(unknown, None))
 
 
 def signature(code: str, name: str) -> Signature | None:
@@ -77,6 +79,7 @@ def signature_of(function: ast.FunctionDef | ast.AsyncFunctionDef, *, is_method:
         num_required,
         tuple(_text(arg.annotation, documented.get(arg.arg, "")) for arg in given),
         _returned(_text(function.returns, documented.get("rtype", ""))),
+        isinstance(function, ast.AsyncFunctionDef),
     )
 
 

@@ -18,6 +18,7 @@ from mars2.problems.signature import Signature, typed_call
 from mars2.problems.written_values import Written, fits, is_rounded, read_value, split_outside, written_values
 
 ANY_CASE = "def check(input, expected, actual):\n    return actual.lower().split() == expected.lower().split()\n"
+_PRINTS = re.compile(r"\A(?![\s\S]{0,20000}?\breturn)[\s\S]{0,20000}?\bprint(?:s|ed|ing)?\b(?!\()", re.IGNORECASE)
 _ARROW_SIGN = re.compile(r"==?>|-{1,2}>|→|➞")
 _ARROW = re.compile(
     rf"[ \t>*`-]{{0,8}}([^\n=>→]{{1,200}}?)[ \t`]*(?:{_ARROW_SIGN.pattern})[ \t`]*([^\n`]{{1,200}})`?[ \t]*"
@@ -120,6 +121,8 @@ class ExampleReader:
         if not self.tests and asked.function is not None and asked.function.parameters:
             self._read_arrows(asked.function, text)
         self._without_contradictions()
+        if (asked.function is None or not asked.function.returns) and _PRINTS.search(self.text):
+            self._leave_all("the function prints, and it is not said that it returns")
         if self.demands.in_place and asked.function is not None and not asked.function.returns:
             self._leave(_wants_list, "it is not said whether the function returns what it changes in place")
         self._judge_calls()
@@ -218,11 +221,9 @@ class ExampleReader:
     def _add_call(self, what: str, test: Test, function: Signature | None, written: str) -> None:
         """The test with its types, if it is sure."""
         try:
-            if not isinstance(test, CallTest):
-                raise _Unread("it is more than a call with plain values")
-            if function is not None:
+            if function is not None and isinstance(test, CallTest):
                 test = _typed(test, function)
-            if "round" not in self.text.lower() and is_rounded(written or repr(test.expected)):
+            if "round" not in self.text.lower() and is_rounded(_result_text(test, written)):
                 raise _Unread("its output is rounded")
             self.tests.append((what, test))
         except _Unread as why:
@@ -288,6 +289,10 @@ class ExampleReader:
         self._leave(lambda _: True, why)
 
 
+def _result_text(test: Test, written: str) -> str:
+    return repr(test.expected) if isinstance(test, CallTest) and not written else written
+
+
 def _typed(test: CallTest, function: Signature) -> CallTest:
     """The test with the types that the signature declares.
 
@@ -304,7 +309,9 @@ def _typed(test: CallTest, function: Signature) -> CallTest:
     for kind, value in zip(types[:-1], test.args, strict=False):
         if kind and not (value is None or isinstance(value, list)):
             raise _Unread(f"{value!r:.40} stands for a node that the other arguments hold")
-    if function.returns == "None" and test.expected is None:
+    if function.is_coroutine:
+        raise _Unread(f"{function.name} is a coroutine")
+    if function.returns == "None" and (test.expected is None or function.changed is None):
         raise _Unread(f"{function.name} returns nothing, and what it changes is not shown")
     if types and types[-1] and not (test.expected is None or isinstance(test.expected, list)):
         raise _Unread(f"its output {test.expected!r:.40} is no {types[-1]}")

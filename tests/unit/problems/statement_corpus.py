@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any
 
-from mars2.core.problem import CallTest, StdioTest, Test
+from mars2.core.problem import AssertTest, CallTest, StdioTest, Test
 
 
 @dataclass(frozen=True, slots=True)
@@ -585,5 +585,47 @@ Copy
         '        :rtype: None Do not return anything, modify nums in-place instead.\n        """\n\n'
         "Input: nums = [1,2,3], k = 1\nOutput: [3,1,2]\n",
         **solution("rotate", call("rotate", [1, 2, 3], 1, gives=[3, 1, 2], types=("", "", "0"))),
+    ),
+    "a function of mathematics": Case(
+        "Let's define a function f(x) as the sum of the digits of x.\n\nInput\nA single integer n.\n\n"
+        "Output\nPrint f(n).\n\n"
+        "Example\nInput\n123\nOutput\n6\n",
+        io("123", "6"),
+    ),
+    "any of several results": Case(
+        "If the array has multiple peaks, return the index to any of the peaks.\nInput: nums = [1,2,1]\nOutput: 1\n"
+        "class Solution:\n    def findPeak(self, nums: List[int]) -> int:\n",
+        **solution("findPeak", why="several answers"),
+    ),
+    "one possible answer": Case(
+        "Input: head = [-3,0,5]\nOutput: [0,-3,5]\nExplanation: One possible answer is [0,-3,5].\nclass Solution:\n"
+        "    def toBST(self, head: Optional[ListNode]) -> Optional[TreeNode]:\n",
+        **solution("toBST", why="several answers"),
+    ),
+    "MBPP": Case(
+        "Write a function to find the shared elements.\nassert shared((3, 4), (4, 5)) == (4,)\n"
+        "assert set(shared((1, 2), (2, 1))) == {1, 2}\n",
+        **function(
+            "shared",
+            call("shared", (3, 4), (4, 5), gives=(4,)),
+            AssertTest("assert set(shared((1, 2), (2, 1))) == {1, 2}"),
+        ),
+    ),
+    "a coroutine": Case(
+        'async def fetch(n: int) -> int:\n    """\n    >>> fetch(1)\n    2\n    """\n',
+        **function("fetch", why="coroutine"),
+    ),
+    "a function that prints": Case(
+        "Write a function `show(n)` that prints n twice.\n\nshow(4) -> 44\n", **function("show", why="prints")
+    ),
+    "a class in words": Case("Implement a class Counter with the methods inc() and value().\n", (), "Counter", "class"),
+    "calls of the solution": Case(
+        "class Solution:\n    def double(self, n: int) -> int:\n        pass\n\n>>> Solution().double(2)\n4\n"
+        "assert Solution().double(3) == 6\n",
+        **solution("double", call("double", 2, gives=4), call("double", 3, gives=6)),
+    ),
+    "printed results": Case(
+        "def double(n):\n    pass\n\nprint(double(2))  # Output: 4\nprint(double(3))  # 6\n",
+        **function("double", call("double", 2, gives=4), call("double", 3, gives=6)),
     ),
 }
