@@ -10,7 +10,6 @@ from mars2.prompting.evidence import (
     Candidate,
     is_main_guard,
     is_setup,
-    is_test,
     reads_and_writes,
     runs,
 )
@@ -45,7 +44,7 @@ def _given(pool: Sequence[Candidate], index: int, entry_point: str | None) -> tu
     taken: dict[int, str] = {}
     for at in (*reversed(range(index)), *range(index + 1, len(pool))):
         other = pool[at]
-        if is_test(other) and not needs & other.defines:
+        if other.is_test and not needs & other.defines:
             continue
         if not needs & other.binds and not _sets_up(other, chosen):
             continue
@@ -82,7 +81,10 @@ def _supply(giver: Candidate, chosen: Candidate, needs: set[str], *, is_step: bo
             wanted |= {name.id for name in ast.walk(inside) if isinstance(name, ast.Name)} - chosen.binds
     if not kept:
         return None
-    return ast.unparse(ast.Module(kept[::-1], [])), wanted - giver.binds
+    try:
+        return ast.unparse(ast.Module(kept[::-1], [])), wanted - giver.binds
+    except RecursionError:
+        return giver.code, set(giver.needs)
 
 
 def _is_demonstration(node: ast.stmt, *, is_step: bool) -> bool:

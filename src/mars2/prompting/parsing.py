@@ -19,14 +19,15 @@ from mars2.prompting.wrappings import unwrapped, wrapped_texts
 
 MAX_ANSWER_CHARS = 400_000
 """Only the last so many characters of an answer are read: the program comes last."""
-MAX_LOOSE_CHARS = 30_000
+MAX_LOOSE_CHARS = 14_000
 """The same, for code that is not in a fence of its own."""
-MAX_PARSED_CHARS = 30_000
+MAX_PARSED_CHARS = 24_000
 """So much of an answer is parsed. A longer piece is not; of many, those that look most like programs are."""
 MAX_FENCES = 600
 MAX_PIECES = 64
 MAX_REJOINED = 3
 
+_SHELLS = frozenset({"bash", "sh", "shell", "zsh", "console", "terminal"})
 _CODE_LINE = re.compile(r"^(?:(?:def|class|async def|import|from|if __name__)\b|@\w)", re.MULTILINE)
 _TELLING = re.compile(r"^[ \t]*(?:def|class|import|from)\b|\b(?:input|stdin)\b", re.MULTILINE)
 
@@ -86,7 +87,7 @@ def _is_plain(piece: Piece, entry_point: str | None) -> bool:
     """Whether the piece is plainly the program, so that nothing needs to be weighed: the ordinary answer."""
     if not piece.place.startswith("block") or not piece.is_tagged or len(piece.code) > MAX_PARSED_CHARS:
         return False
-    name = r"\w+" if entry_point is None else re.escape(entry_point)
+    name = r"(?!test)\w+" if entry_point is None else re.escape(entry_point)
     plain = re.compile(
         rf"^(?:(?:async )?def|class) {name}\b" + ("|^import|^from" * (entry_point is None)), re.MULTILINE
     )
@@ -108,10 +109,14 @@ def _readings(answer: str) -> Iterator[tuple[Level, list[Piece]]]:
     if nested:
         yield Level.SCRAP, nested
     if others:
-        named = [Piece(new_side(block.code), f"the {block.tag} block", is_tagged=False) for block in others]
+        named = [
+            Piece(new_side(block.code), f"the {block.tag} block", is_tagged=False)
+            for block in others
+            if block.tag not in _SHELLS  # to Python, ``cat > a.py << 'EOF'`` is an expression
+        ]
         yield Level.DEFINITIONS, named
     answer = answer[-MAX_LOOSE_CHARS:]
-    yield Level.DEFINITIONS, [piece for place, found in wrapped_texts(answer) for piece in _inside(found, place)]
+    yield Level.SCRIPT, [piece for place, found in wrapped_texts(answer) for piece in _inside(found, place)]
     for place, found in islice(unwrapped(answer), MAX_PIECES):
         yield Level.DEFINITIONS, _inside(found, place)
 
@@ -237,9 +242,21 @@ def _chosen(pool: Sequence[Candidate], entry_point: str | None) -> tuple[Reading
     for earlier in reversed(equals[: equals.index(index)]):
         if is_excerpt(pool[index], pool[earlier]) and len(faults[earlier]) <= len(faults[index]):
             index = earlier
+    if best < Level.WHOLE and entry_point is None and (last := _last_step(pool)) is not None:
+        index, best = last, Level.WHOLE
     program, givers = joined(pool, index, entry_point)
     others = [f"{pool[at].piece.place} {faults[at][0]}" for at in equals if at > index and faults[at]]
     return Reading(_tidy(program), _reason(pool, index, best, givers, others)), best
+
+
+def _last_step(pool: Sequence[Candidate]) -> int | None:
+    """The piece that writes the result of others that read the input: the end of a program shown in steps."""
+    for at in reversed(range(len(pool))):
+        if pool[at].writes and pool[at].needs and not pool[at].defines:
+            givers = joined(pool, at, None)[1]
+            if any(giver.reads for giver in givers):
+                return at
+    return None
 
 
 def _reason(

@@ -12,7 +12,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Any, NoReturn
 
-from .. import protocol
+from .. import encoding, protocol
 from ..program.candidate import Candidate
 from ..program.run_program import exit_code
 from ..records import write_report
@@ -43,6 +43,7 @@ class Called(Exchange):
     def __init__(self, candidate: Candidate) -> None:
         super().__init__()
         self._candidate = candidate
+        self.readers = {**self.readers, b"L": self._of_library}
 
     def send(self, message: bytes) -> bytes:
         os.write(protocol.CONTROL, protocol.REPLY.pack(protocol.DONE, write_report(protocol.BOX, message), True))
@@ -51,6 +52,11 @@ class Called(Exchange):
 
     def named(self, name: str) -> Any:
         return self._candidate.function(name)
+
+    def _of_library(self, reader: encoding.Reader, depth: int) -> Any:
+        """Something of the library's, a class perhaps: the candidate could leave something in it for its next test."""
+        self._candidate.may_share = False
+        return by_value.READERS[b"L"](reader, depth)
 
     def answer(self, question: str, subject: Any, args: tuple[Any, ...], kwargs: dict[str, Any], around: Any) -> Any:
         if around is None:

@@ -36,11 +36,11 @@ def serve(candidate: Candidate) -> None:
     """Run the tests of the job in the box, then answer requests, then exit."""
     # A `Job` taken apart: to look up its fields by name would change some twenty pages more of each child.
     fields = marshal.loads(os.pread(BOX, os.lseek(BOX, 0, os.SEEK_END), 0))
-    candidate.packed, candidate.source, modules, stops, cpu_slice_s, wall_slice_s, tests, stay, is_heard = fields
+    candidate.packed, candidate.source, candidate.may_share, stops, cpu_slice_s, wall_slice_s, tests, stay, is_heard = (
+        fields
+    )
     if is_heard:
         os.write(CONTROL, _GREETING)  # now the box and the files are free for requests
-    if modules is not None:
-        candidate.sentinels = reuse.sentinels_of(modules)
     called: list[Called] = []
     while True:
         if len(tests) == 1 and not stay:
