@@ -166,7 +166,11 @@ def _calls(node: ast.AST, names: set[str]) -> bool:
 
 def _patches_program(node: ast.AST) -> bool:
     """Whether it is the name of something in the program's own module, as `unittest.mock.patch` takes it."""
-    return isinstance(node, ast.Constant) and str(node.value).startswith(("__main__.", "solution."))
+    return (
+        isinstance(node, ast.Constant)
+        and isinstance(node.value, str)
+        and node.value.startswith(("__main__.", "solution."))
+    )
 
 
 class Sets(NamedTuple):
