@@ -163,9 +163,19 @@ def _begin(config: RunConfig, folder: Path, *, resume: bool, fresh: bool, on_eve
     return build.create_store(folder, config)
 
 
+def _has_moved(key: str, saved: RunConfig, settings: RunConfig) -> bool:
+    """Whether a key names a model whose folder is gone, and another folder; the learner asks whether it is the same."""
+    match key.split("."):
+        case ["policies", name, "model"]:
+            old, new = Path(saved.policies[name].named_after), Path(settings.policies[name].named_after)
+            return old.is_absolute() and not old.exists() and new.is_dir()
+        case _:
+            return False
+
+
 def _refuse_other_config(settings: RunConfig, saved: RunConfig, folder: Path) -> None:
     """A resumed run may be made longer, saved and tracked otherwise, and nothing else."""
-    changed = changed_keys(saved, settings, "train")
+    changed = [key for key in changed_keys(saved, settings, "train") if not _has_moved(key, saved, settings)]
     if changed:
         raise ConfigError(
             f"{changed[0]}: differs from what the run in {folder} was started with; use the same configuration, or "

@@ -10,7 +10,7 @@ _HEADER = re.compile(
 )
 _HEADER_IN_PROMPT = re.compile(r"\A\s*(\w{0,12})([^<\n]{0,80})<\|message\|>")
 _END = re.compile(r"<\|(?:end|return|call|start)\|>")
-_BARE_FINAL = re.compile(r"assistant\s{0,2}final(?![a-z]{0,20}\w{0,20}\()")
+_BARE_FINAL = re.compile(r"assistant\n?final(?![a-z]{0,20}\w{0,20}\()")
 _BARE_START = re.compile(r"\A\s*(?:assistant)?(?:analysis|commentary)(?=[A-Z\"'`\d(]|\s?to=)")
 
 

@@ -21,6 +21,7 @@ PYTHON_TAGS = frozenset(
         "solution",
     }
 )
+_PLAIN_TAGS = frozenset({"text", "txt", "plaintext", "plain", "none"})
 _MAX_INTRO_CHARS = 200
 _TAGS_BEHIND = re.compile(r"(?:<[^<>\n`]{1,60}>)+$")
 _INFO = re.compile(r"[ \t]*\{?\.?([A-Za-z0-9_+#.-]*)")
@@ -119,6 +120,8 @@ def _opening(line: str, number: int, intro: str) -> _Opening | None:
         return None
     info = _INFO.match(rest)
     tag = info.group(1).lower() if info else ""
+    if tag in _PLAIN_TAGS:
+        tag = ""
     quoted = before.strip(" \t>") == ""  # the whole block is quoted: > ```
     if not quoted and not is_python_tag(tag):
         return None  # "put it between ```": prose, unless a Python block plainly opens
@@ -135,7 +138,8 @@ def _closing(line: str, fence: str) -> str | None:
     if not line.endswith(fence):
         return None
     before = line.rstrip(fence[0])
-    return None if before.strip() == "#" else before.rstrip()  # "# ```" is a comment
+    is_comment = before.lstrip().startswith("#") and before.endswith(("#", " "))  # "# ```": a comment about a fence
+    return None if is_comment else before.rstrip()
 
 
 def _inline(line: str, number: int) -> Block | None:

@@ -10,7 +10,7 @@ from collections.abc import Iterator
 from typing import Any, cast
 
 from mars2.prompting.python_source import parse_python
-from mars2.prompting.repairs import without_numbers
+from mars2.prompting.repairs import NUMBER, without_numbers
 
 MAX_VALUES = 32
 _MAX_TRIES = 24
@@ -22,8 +22,9 @@ _NOT_GRADED = re.compile(
     r"thought|think|reason|analysis|plan|scratch|draft|wrong|original|^tests?$|^old", re.IGNORECASE
 )
 _FIELD = re.compile(
-    r"[\"'](?:\w*code\w*|solution|program|answer|script|source|python|content|completion)[\"']\s*:\s*"
-    r"(?:\"\"\"([\s\S]*?)(?:\"\"\"|\Z)|'''([\s\S]*?)(?:'''|\Z)|\"((?:[^\"\\]|\\[\s\S])*)(?:\"|\Z|\\\Z)|`([^`]*)(?:`|\Z))"
+    r"(?:^[ \t]*|[\"'{,][ \t]*)(\w+)[\"']?[ \t]*[:=][ \t]*(?:\"\"\"([\s\S]*?)(?:\"\"\"|\Z)|'''([\s\S]*?)(?:'''|\Z)"
+    r"|\"((?:[^\"\\]|\\[\s\S])*)(?:\"|\Z|\\\Z)|`([^`]*)(?:`|\Z))",
+    re.MULTILINE,
 )
 _PARAMETER = re.compile(
     r"<(parameter|arg_value|argument|code|solution|program|answer|file_text|content)\b[^<>\n]{0,100}>"
@@ -74,7 +75,7 @@ def unwrapped(text: str) -> Iterator[tuple[str, str]]:
     if len(_QUOTED_LINE.findall(text)) > 1:
         yield "a quotation", _QUOTED_LINE.sub("", text)
     lines = text.split("\n")
-    numbered = [at for at, line in enumerate(lines) if re.match(r"[ \t]*\d+[ \t]?[|:.)│→\t ]", line[:20])]
+    numbered = [at for at, line in enumerate(lines) if NUMBER.match(line[:20])]
     if len(numbered) > 1:
         part = "\n".join(lines[numbered[0] : numbered[-1] + 1])
         if (plain := without_numbers(part)) is not None:
@@ -92,17 +93,17 @@ def _unescaped(text: str) -> str:
 def _json_strings(text: str) -> Iterator[str]:
     """The strings in the JSON values of a text, also where the text is cut inside of one, or writes Python literals."""
     position = tries = 0
-    found_any = False
+    is_whole = False
     while tries < _MAX_TRIES and (start := _OBJECT.search(text, position)) is not None:
         tries += 1
         value, position = _value_at(text, start.start())
-        for string in _strings(value):
-            found_any = True
-            yield string
-    if not found_any:
+        is_whole = value is not None and (is_whole or tries == 1)
+        yield from _strings(value)
+    if not is_whole:
         for match in _FIELD.finditer(text):
-            long = match[1] or match[2]
-            yield long if long is not None else _unescaped(match[3] or match[4] or "")
+            long = match[2] or match[3]
+            if not _NOT_GRADED.search(match[1]):
+                yield long if long is not None else _unescaped(match[4] or match[5] or "")
         yield from _literal_strings(text)
 
 

@@ -32,6 +32,7 @@ from mars2.sandbox.worker.reuse.words import CALLED, HIDDEN, MOST_ARGUMENTS, VAL
         "import re\np = input()\nprint(re.sub(r'a+', lambda m: m.group(0), re.findall(p, p)[0]))",
         "from __future__ import annotations\nimport typing\ndef f(a: typing.List[int]) -> list[int] | None: return a",
         "print(type(1) == type(''), type([]) in (list, tuple), type(1) is not str)",
+        "import collections\nP = collections.namedtuple('P', ['x', 'y'], defaults=[0])\nprint(P(1)._replace(x=2).x)",
         "import heapq\nprint(heapq.nlargest(2, [1, 2, 3], key=lambda x: -x))",
         "class A:\n    def __init__(self, start, value): self.start, self.value = start, value\n    @property\n"
         "    def x(self): return self.start\n    @x.setter\n    def x(self, to): self.start = to",
@@ -95,6 +96,8 @@ def test_plain_programs_may(source: str) -> None:
         "class A:\n    def __del__(self): print(1)",
         "match IOBase:\n    case object(register=r): r(int)",
         "memoryview(b'')",
+        "from collections import namedtuple\nnamedtuple('A', input())",
+        "from collections import namedtuple\nnamedtuple(field_names=input(), typename='A')",
         "hasattr(x, 'y')",
         "print(__builtins__)",
         "print(__file__)",

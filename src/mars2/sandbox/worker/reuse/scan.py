@@ -232,6 +232,8 @@ class _Scan:
             return node in call.decorator_list and most is None
         if not isinstance(call, ast.Call) or call.func is not node:
             return False
+        if attribute == "namedtuple":  # the interpreter may remember the names for good
+            return len(call.args) == 2 and all(map(_is_text, call.args))
         if most is None:
             return True
         return len(call.args) <= most and not call.keywords and not any(isinstance(a, ast.Starred) for a in call.args)
@@ -254,6 +256,11 @@ class _Scan:
         if isinstance(base, ast.Call):
             return isinstance(base.func, ast.Name) and base.func.id == "super"
         return self._is_class(base, TYPES)
+
+
+def _is_text(node: ast.expr) -> bool:
+    """Whether a value, or each in it, is written down in the source."""
+    return all(map(_is_text, node.elts)) if isinstance(node, (ast.List, ast.Tuple)) else isinstance(node, ast.Constant)
 
 
 def _words_of(module: str) -> frozenset[str]:
