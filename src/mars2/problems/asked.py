@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import builtins
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import islice
 from typing import Literal
 
 from mars2.problems.examples import prose_tests
@@ -18,7 +20,7 @@ Kind = Literal["stdin", "function", "class"]
 _MOST_WORDS = 6_000  # characters that are searched for "a function f(x)"
 _VERBS = (
     "write|implement|create|complete|code|design|develop|make|build|need|want|give me|program|provide"
-    "|finish|add|fix|define"
+    "|finish|add|fix|^[ \\t]*define"
     "|escrib\\w*|escrev\\w*|schreib\\w*|écri\\w*|напиши\\w*|реализу\\w*|напишіть|编写|实现|写|請|请|作成|実装|書い"
     "|작성|구현|napisz|scrivi"
 )
@@ -29,9 +31,14 @@ _NOUN = (
 _IN_WORDS = re.compile(
     rf"(?:{_VERBS})[^.\n]{{0,60}}?(?:{_NOUN})[ \t]*(?:(?:called|named|llamad[ao]|chamad[ao]|namens"
     rf"|appelée|nommée|под названием|名为|叫)[ \t]+)?"
-    r"(?:(?P<quoted>[`'\"“‘*]{1,2})(?P<name>[A-Za-z_]\w*)"
+    r"(?:(?P<quoted>[`'\"“‘*]{1,4})(?P<name>[A-Za-z_]\w*)"
     r"|(?P<bare>[A-Za-z_]\w*)(?=\())(?:\((?P<params>[^()\n]{0,200})\))?",
-    re.IGNORECASE,
+    re.IGNORECASE | re.MULTILINE,
+)
+_CLASS = re.compile(
+    r"(?:[Ww]rite|[Ii]mplement|[Cc]reate|[Dd]esign|[Bb]uild|[Cc]omplete|[Mm]ake)\b[^.\n]{0,40}?"
+    r"(?:\bclass[ \t]+(?:called[ \t]+|named[ \t]+)?[`'\"*]{0,3}([A-Z]\w*)"
+    r"|\bthe[ \t]+[`'\"*]{0,3}([A-Z]\w*)[`'\"*]{0,3}[ \t]+class\b)"
 )
 _NAMED = re.compile(
     rf"(?:{_NOUN})[ \t]+(?:called|named|llamad[ao]|chamad[ao]|namens|appelée"
@@ -39,6 +46,8 @@ _NAMED = re.compile(
     r"(?:\((?P<params>[^()\n]{0,200})\))?",
     re.IGNORECASE,
 )
+_CALLS = re.compile(r"^[ \t>*`-]{0,8}(?:assert[ \t]+)?([A-Za-z_]\w{0,60})\((?:([A-Za-z_]\w{0,60})\()?", re.MULTILINE)
+_MOST_CALLS = 50
 _MOST_FUNCTIONS = 10
 """Of the functions in a statement, as many are looked at."""
 _READS = re.compile(
@@ -98,17 +107,28 @@ def asked_for(text: str, blocks: Sequence[Code], pairs: Sequence[Pair], entry_po
         for name in code.classes:
             if name in code.open_classes:
                 return _class(blocks, name)
-    marked = any(pair.labelled for pair in pairs)
+    marked = any(pair.labelled or pair.early for pair in pairs)
     words = None if marked else _function_in_words(text)
     if words is not None:
         name, parameters = words
         known = parameters if parameters is not None else ()
         function = Signature(name, False, known, len(known), ("",) * len(known), "")
         return Asked("function", name, None, function if parameters is not None else None)
+    if not pairs and not whole and (name := _called(text)):
+        return Asked("function", name)
+    if not marked and not whole and not _READS.search(text) and (found := _CLASS.search(text[:_MOST_WORDS])):
+        return _class(blocks, found[1] or found[2])
     if whole and not marked and not any(code.runs for code, _ in whole) and not _READS.search(text):
         code, function = whole[-1]
         return Asked("function", function.name, code, function)
     return Asked("stdin")
+
+
+def _called(text: str) -> str | None:
+    """The function that examples call at the start of a line, if no code names one."""
+    called = (name for match in islice(_CALLS.finditer(text), _MOST_CALLS) for name in match.groups() if name)
+    names = [name for name in dict.fromkeys(called) if not hasattr(builtins, name)]
+    return next((name for name in names[:_MOST_FUNCTIONS] if prose_tests(text, name, 1)), None)
 
 
 def _named(blocks: Sequence[Code], pairs: Sequence[Pair], entry_point: str) -> Asked:

@@ -21,10 +21,12 @@ _ANY = _one_of(
     rf"\b(?:multiple|several|more than one|many|different|various) (?:\w+ ){{0,3}}{_ANSWERS}\b[^\n]{{0,80}}"
     r"\b(?:any|either|accepted|allowed|one of them|all correct)\b",
     r"\bany (?:one )?of (?:them|these|the) (?:\w+ ){0,3}(?:is|are|will)\b",
+    r"\b(?:return|print|output|find|report|give)\b[^.\n]{0,60}\bany (?:one )?of (?:them|those|these|the)\b",
+    rf"\b(?:one|another) {_VALID} (?:\w+ ){{0,2}}{_ANSWERS}\b",
     rf"\bany (?:one )?{_VALID} (?:\w+ ){{0,2}}(?:{_ANSWERS}|one)\b",
     rf"\bany (?:one )?{_ANSWERS} (?:is|are|will be|that)\b",
     r"\b(?:not|n't) (?:necessarily )?unique\b[^.\n]{0,60}\bany\b",
-    r"\b(?:is|are|would be|be) also (?:a )?(?:valid|accepted|acceptable|correct|right|possible)",
+    r"(?:\b(?:is|are|would be|be)|['’]s) also (?:a )?(?:valid|accepted|acceptable|correct|right|possible)",
     rf"\b(?:may|can|could) be (?:multiple|several|many|more than one) (?:\w+ ){{0,2}}{_ANSWERS}",
     r"\bspecial judge\b|\bspj\b",
     r"任意(?:一个|一种|一组|合法|一条|可行|解|的?答案)|任何一[个种组]",
@@ -37,7 +39,8 @@ _ANY = _one_of(
     r"아무(?:거나|\s*것)",
 )
 _ORDER = _one_of(
-    r"\b(?:print(?:ed)?|output|return(?:ed)?|answers?|results?|report|list(?:ed)?)\b[^.\n]{0,120}\b(?:in|with)"
+    r"\b(?:print(?:s|ed|ing)?|outputs?|return(?:s|ed|ing)?|answers?|results?|report"
+    r"|list(?:ed)?)\b[^.\n]{0,120}\b(?:in|with)"
     r" (?:any|arbitrary) order",
     r"\b(?:in|with) (?:any|arbitrary) order\b[^.\n]{0,30}\b(?:print|output|return)",
     r"\border (?:of (?:the )?(?:outputs?|answers?|results?|returned|elements|output lines) (?:\w+ ){0,4})?"
@@ -54,7 +57,7 @@ _CASE = _one_of(
 _INTERACTIVE = _one_of(
     r"\binteractive (?:problem|task|version|judge|grader|communication)|\bis interactive\b|\binteractor\b",
     r"^[\s>*#_=-]*interaction(?: protocol)?[\s*:_#=-]*$",
-    r"\binteract with the (?:judge|grader|checker|jury|system)|\bstdout\.flush",
+    r"\binteract(?:s|ing)? with the (?:judge|grader|checker|jury|system)|\breactive problem|\bstdout\.flush",
     r"\b(?:flush|flushing) (?:the )?(?:output|stdout|standard output|buffer)",
     r"交互(?:题|式|库)|インタラクティブ|대화형|인터랙티브|интерактивн(?:ая|ой) (?:задач|верси)",
     r"problema interactivo|problema interativo|probl[èe]me interactif|interaktive (?:aufgabe|problem)",
@@ -65,6 +68,13 @@ _TOLERANCE = _one_of(
     r"\bwithin (?:an? )?(?:\w+ ){0,4}10\s*(?:\^|\*\*)?\s*\{?\s*[-−–]",
     r"\b(?:tolerance|precision) of (?:10|1e|0\.0)|\baccurate to within\b",
     r"误差[^。\n]{0,20}(?:不超过|小于|10)|誤差|погрешност",
+)
+_NO_INPUT = _one_of(r"\b(?:no|without(?: any)?|(?:not|n['’]t) (?:take|have|read)(?: any)?|empty) input\b")
+_IN_PLACE = _one_of(r"\bin[- ]?place\b", r"原地|就地|на месте|inplace|en el lugar|sur place")
+_NOTHING = _one_of(
+    r"\breturns? (?:None|nothing|no value)\b|\b(?:do(?:es)? not|don['’]t|doesn['’]t|without|never"
+    r"|not) return(?:ing|s)?\b",
+    r"\bno return value\b|不返回|不要返回|ничего не возвращ|no devuelv|ne (?:retourne|renvoie) rien|nichts zurück",
 )
 _NUMBER = r"[\t\x20*_]*[:：=]?[\s*_]{0,6}(\d{1,8}(?:[.,]\d{1,3})?)[\t\x20]*"
 _TIME = _one_of(
@@ -82,7 +92,8 @@ _MOST_MEMORY_MIB = 4096
 _MOST_CHARS, _AROUND = 20_000, 150
 _TELLING = re.findall(
     r"\S+",
-    "any multiple several more unique also special spj order flush interact error within tolerance precision accurate"
+    "any multiple several more unique also special spj order flush interact reactive place return 原地 就地 返回 error"
+    " within tolerance precision accurate"
     " insensitive case limit 限制 制限 任 多 どれ いずれ люб несколько регистр огранич порядк cualq importe"
     " beliebig qualquer 아무 顺序 順 순서 误差 誤差 погрешн 交互 インタラ интеракт 대화형 제한 límite",
 )  # one of which is in every phrase, in lower case
@@ -96,6 +107,9 @@ class Demands:
     any_order: bool = False
     any_case: bool = False
     interactive: bool = False
+    no_input: bool = False
+    in_place: bool = False  # an argument is changed
+    returns_nothing: bool = False
     tolerant: bool = False
     time_s: float | None = None
     memory_mib: int | None = None
@@ -119,6 +133,9 @@ def demands_of(statement: str) -> Demands:
         any_order=_ORDER.search(text) is not None,
         any_case=_CASE.search(text) is not None,
         interactive=_INTERACTIVE.search(text) is not None,
+        in_place=_IN_PLACE.search(text) is not None,
+        no_input=_NO_INPUT.search(statement[:_MOST_CHARS]) is not None,
+        returns_nothing=_NOTHING.search(text) is not None,
         tolerant=_TOLERANCE.search(text) is not None,
         time_s=_seconds(text),
         memory_mib=_mebibytes(text),

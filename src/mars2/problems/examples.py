@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import builtins
 import doctest
 import re
 from collections.abc import Iterable, Iterator
@@ -10,14 +11,15 @@ from itertools import islice
 from typing import Any
 
 from mars2.core.problem import AssertTest, CallTest, Test
-from mars2.problems.source import parse_expression
+from mars2.problems.source import parse, parse_expression
 from mars2.problems.values import is_plain
 
 _ARROW = re.compile(
     r"[ \t]*(?:\#[ \t]*)?(?:==?>|-?->|➞|→|===?|=|(?:should|must|would|will)[ \t]+(?:be|return|equal|give|yield)\b"
     r"|returns?\b|equals?\b|gives?\b|yields?\b|is\b|devuelve|retorna|renvoie|retourne|возвращает|вернёт|ergibt|liefert"
-    r"|返回|\#)[ \t]*(?:returns?\b[ \t]*)?`?"
+    r"|返回|\#)[ \t]*(?:(?:returns?\b|(?i:(?:expected|the)[ \t]+)?(?i:output|result)[ \t]*[:=])[ \t]*)?`?"
 )
+_PRINTED = re.compile(r"\)[ \t]*(?:\#|->|=>|→)")
 _DOUBTED = re.compile(
     r"\b(?:instead|but|wrong(?:ly)?|incorrect(?:ly)?|currently|actual(?:ly)?|rather|got|bug|unexpected)\b",
     re.IGNORECASE,
@@ -36,6 +38,7 @@ _TOKEN = re.compile(
 MAX_TESTS = 20
 """Only the first examples of a text become tests, this many. More would cost every program of a search more time."""
 _MAX_CALLS = 200  # and doctests and descriptions, of one text
+_ASSERT = re.compile(r"^[ \t]*(assert[ \t(][^\n]{1,1000})$", re.MULTILINE)
 _MAX_OPEN = 20  # calls whose brackets stay open
 _MAX_CHARS = 4_000  # of one call, or of the brackets of one value
 _MAX_LINE = 400  # of a value without brackets
@@ -99,12 +102,14 @@ def _all_tests(docstring: str, function: str, num_args: int, *, in_prose: bool =
     for expression, value in _written_out(docstring, function, in_prose):
         if isinstance(test := _as_test(expression, value, function), CallTest):
             yield test
+    if in_prose:
+        yield from _asserted(docstring, function)
     for args, value in () if in_prose and "should" not in docstring else _described(docstring, num_args, in_prose):
         yield CallTest(function, args, value)
 
 
 def _as_test(expression: str, value: Any, function: str) -> Test | None:
-    node = parse_expression(expression)
+    node = parse_expression(expression.removeprefix("Solution()."))
     if node is None:
         return None
     call = literal_call(node)
@@ -127,17 +132,20 @@ def _doctests(docstring: str) -> Iterator[tuple[str, Any]]:
 
 def _written_out(docstring: str, function: str, in_prose: bool) -> Iterator[tuple[str, Any]]:
     num_open = 0
-    for match in islice(re.finditer(rf"(?<![\w.]){re.escape(function)}\(", docstring), _MAX_CALLS):
-        if in_prose and _DOUBTED.search(_line_at(docstring, match.start())):
+    for match in islice(
+        re.finditer(rf"(?:(?<![\w.])|(?<=Solution\(\)\.)){re.escape(function)}\(", docstring), _MAX_CALLS
+    ):
+        if in_prose and _DOUBTED.search(line_at(docstring, match.start())):
             continue
         end = _end_of_brackets(docstring, match.end() - 1)
         num_open += end is None
         if num_open > _MAX_OPEN:
             break
+        end_of_call = end
         if end and docstring[end : end + 1] == "`":
-            end_of_call, end = end, end + 1
-        else:
-            end_of_call = end
+            end += 1
+        elif end and docstring[end : end + 1] == ")" and _PRINTED.match(docstring, end):
+            end += docstring[max(0, match.start() - 6) : match.start()].endswith("print(")
         arrow = _ARROW.match(docstring, end) if end else None
         if end and arrow:
             found = _value_at(docstring, arrow.end())
@@ -145,7 +153,27 @@ def _written_out(docstring: str, function: str, in_prose: bool) -> Iterator[tupl
                 yield docstring[match.start() : end_of_call], found[0]
 
 
-def _line_at(text: str, position: int) -> str:
+def _asserted(text: str, function: str) -> Iterator[Test]:
+    """Assertions of a line that do more with what the function returns than compare it with a plain value."""
+    for match in islice(_ASSERT.finditer(text), _MAX_CALLS):
+        if f"{function}(" not in match[1]:
+            continue
+        tree = parse(match[1].strip().rstrip("`"))
+        names = {node.id for node in ast.walk(tree) if isinstance(node, ast.Name)} if tree else set[str]()
+        if tree is None or len(tree.body) != 1 or not names <= {function, *dir(builtins)}:
+            continue
+        match tree.body[0]:
+            case ast.Assert(test=ast.Compare(left=left, ops=[ast.Eq()], comparators=[right])) if literal_call(
+                left
+            ) and literal(right):
+                pass  # a plain call
+            case ast.Assert() as assertion:
+                yield AssertTest(ast.unparse(assertion))
+            case _:
+                pass
+
+
+def line_at(text: str, position: int) -> str:
     """The line that holds a position, of a long one what is near."""
     start = max(text.rfind("\n", 0, position) + 1, position - _MAX_LINE)
     end = text.find("\n", position)

@@ -27,11 +27,12 @@ _LINK = r"(?:[\s:._/-]|\b(?:de|of|do|da|for|di)\b|d['’])*"
 _COPY = r"(?:copy(?: code)?|コピー|复制|複製|copiar|copier|kopieren|kopiuj|копировать)"
 _DECORATION = " \t>*#_|=•·-–—:：`"
 _HEAD = re.compile(
-    rf"(?P<before>(?:{_SAMPLE})s?)?{_LINK}(?P<first>\d*){_LINK}(?:expected |correct |program )?"
+    rf"(?P<before>(?:{_SAMPLE})s?)?{_LINK}(?P<first>\d*){_LINK}(?:the |given |expected |correct |program )?"
     rf"(?:(?P<input>{_INPUT})|(?P<output>{_OUTPUT})){_LINK}(?:data\b)?{_LINK}"
     rf"(?P<after>\(?(?:{_SAMPLE})s?\)?)?[\s#№:._(-]*(?P<second>\d*)\)?[\s:]*(?:\((?:stdin|stdout)\))?[\s:]*{_COPY}?",
     re.IGNORECASE,
 )
+_FOR_SAMPLE = re.compile(r"output for (?:the )?sample input", re.IGNORECASE)
 _RUN = re.compile(r"[\s:._/-]{2,}")
 _WORDS = re.findall(
     r"\S+",
@@ -50,9 +51,9 @@ _EXAMPLES = re.compile(
     re.IGNORECASE,
 )
 _END = re.compile(
-    r"[ \t>*#_=-]*(?:(?:explanations?|constraints?|follow[- ]?ups?)\b.*|(?:notes?|remarks?|hints?"
+    r"[ \t>*#_=-]*(?:(?:explanations?|constraints?|follow[- ]?ups?|your output)\b.*|(?:notes?|remarks?|hints?"
     r"|scoring|subtasks?|limits?"
-    r"|source|recommended|your output|your task|clarifications?|input format|output format|approach"
+    r"|source|recommended|your task|clarifications?|input format|output format|approach"
     r"|complexity|difficulty|topics?"
     r"|tags?|time limit|memory limit|warning|说明|解释|提示|样例解释|样例说明|数据范围|约定|注释|説明"
     r"|注意|制約|解説|힌트|설명|출처|примечани[ея]|пояснени[ея]|замечани[ея]|ограничени[ея]|explicaci[oó]n|notas?|restricciones|explication"
@@ -67,6 +68,7 @@ _OPENS = re.compile(r"[ \t>]*(?:```+|~~~+)[ \t]*[\w+-]*[ \t]*$")
 _CLOSES = re.compile(r"[ \t>]*(?:```+|~~~+)[ \t]*$")
 _PROSE_WORD = re.compile(r"(?<![^\s(])[^\W\d_]{2,}(?=[\s,.;:)?!’']|$)")
 _EAST = re.compile(r"[\u3040-\u30ff\u4e00-\u9fff\uac00-\ud7af]")
+_UNCLEAR = "it is not clear where the output ends"
 _PROSE_WORDS = 4  # a line with this many words is rather a sentence than data
 _MOST_HEAD = 70
 _MOST_LABELS = 300
@@ -105,6 +107,7 @@ class Pair:
     marked: bool  # surely an example, and not a description of the input
     number: str = ""
     labelled: bool = False  # its heading says so itself ("Sample Input")
+    early: bool = False  # it stands before the examples: the section that describes the input
 
 
 def pairs_in(text: str) -> list[Pair]:
@@ -130,11 +133,15 @@ def _below_headings(text: str, lines: list[tuple[int, str]]) -> list[Pair]:
             continue
         wanted = labels[at]
         marked = given.marked or bool(bisect_right(examples, given.start))
-        if not marked and (first_marked is not None or examples):
-            continue  # the section that describes the input
+        early = not marked and (first_marked is not None or bool(examples))
         ends = [label.start for label in labels[at + 1 : at + 2]]
         given_end = labels[index + 1].start
         wanted_end = ends[0] if ends else len(text)
+        side = text[given.end : given_end].strip() + given.inline
+        cells = [] if side else _cells(text[wanted.end : wanted_end][:_MOST_DATA].split("\n"))
+        if cells and not cells[0].given.fault and not wanted.inline:
+            found += cells
+            continue
         found.append(
             Pair(
                 _data(given, text[given.end : min(given_end, given.end + _MOST_DATA)], is_output=False),
@@ -142,6 +149,7 @@ def _below_headings(text: str, lines: list[tuple[int, str]]) -> list[Pair]:
                 marked,
                 given.number or wanted.number,
                 given.marked,
+                early,
             )
         )
     return found
@@ -193,7 +201,8 @@ def _labels_of(line: str, start: int) -> Iterator[Label]:
     head, colon, inline = _split(line)
     if len(head) > _MOST_HEAD:
         head, colon, inline = head.rstrip(), "", ""
-    match = _HEAD.fullmatch(_RUN.sub(" ", head.strip(_DECORATION))) if len(head) <= _MOST_HEAD else None
+    shown = _FOR_SAMPLE.sub("Sample Output", _RUN.sub(" ", head.strip(_DECORATION)))
+    match = _HEAD.fullmatch(shown) if len(head) <= _MOST_HEAD else None
     if match is None:
         return
     marker = next((m for m in ("**", "__", "*", "`") if head.lstrip(" \t>-•#").startswith(m)), "")
@@ -264,7 +273,9 @@ def _data(label: Label, below: str, *, is_output: bool) -> Data:
         if inline or _is_remark(paragraphs[1]):
             end = 1
         else:
-            fault = "it is not clear where the output ends"
+            fault = _UNCLEAR
+    if is_output and not inline and paragraphs and _ends_in_sentence(paragraphs[0]):
+        fault = _UNCLEAR
     return Data(_dedented("\n\n".join(paragraphs[:end])), False, fault)
 
 
@@ -301,11 +312,20 @@ def _is_prose(line: str) -> bool:
     return not line.isascii() and len(_EAST.findall(line)) >= 8
 
 
+def _ends_in_sentence(paragraph: str) -> bool:
+    """Whether data is followed by a sentence in the next line, which may be said of it."""
+    lines = paragraph.strip().split("\n")
+    last = lines[-1].rstrip()
+    return len(lines) > 1 and _is_prose(last) and last[-1:] in ".!:。" and not _is_prose(lines[0])
+
+
 def _is_remark(paragraph: str) -> bool:
     """Whether a paragraph below an output is no part of it, though it is short."""
     words = _PROSE_WORD.findall(paragraph)
     last = paragraph.rstrip()[-1:]
-    return (len(words) >= 2 and last in ".!?:。！？：") or last in "。！？：" or "=" in paragraph or "→" in paragraph
+    if len(words) >= 2 and last in ".!?:":
+        return True
+    return last in "!。！？：" or "=" in paragraph or "→" in paragraph
 
 
 def _side_by_side(text: str, lines: list[tuple[int, str]]) -> list[Pair]:
@@ -330,6 +350,7 @@ _SIDE_LINE = re.compile(
     rf"\|?{_ONE_SIDE}(?:{_INPUT})[ \t\d*_]*(?:\||\t|[ \t]+){_ONE_SIDE}(?:{_OUTPUT})[ \t\d*_]*(?:\|.*)?", re.IGNORECASE
 )
 _SPACES = re.compile(r"([ \t])[ \t]+")
+_SIDE_BY_SIDE = "input and output stand side by side, and it is not clear where the one ends"
 _MOST_ROWS = 30
 _SEPARATOR = re.compile(r"[ \t|:-]+")
 
@@ -353,7 +374,11 @@ def _cell(text: str) -> str:
 
 
 def _cells(lines: list[str]) -> list[Pair]:
-    """Two cells below their headings: a line with a tab, or two paragraphs."""
+    """Two cells below their headings: a line with a tab, two fenced blocks, or two paragraphs."""
+    while lines and not lines[0].strip():
+        lines = lines[1:]
+    if lines and _OPENS.match(lines[0]):
+        return _fenced_cells(lines)
     kept: list[str] = []
     for line in lines:
         if _ends_data(line) or _is_side_line(line) or _OPENS.match(line):
@@ -368,5 +393,17 @@ def _cells(lines: list[str]) -> list[Pair]:
         paragraphs.pop()
     if len(paragraphs) == 2 and not is_prose(paragraphs[1]):
         return [Pair(Data(paragraphs[0], True), Data(paragraphs[1], True), True, labelled=True)]
-    fault = "input and output stand side by side, and it is not clear where the one ends"
-    return [Pair(Data("", fault=fault), Data("\n".join(filled[:5])), True, labelled=True)]
+    return [Pair(Data("", fault=_SIDE_BY_SIDE), Data("\n".join(filled[:5])), True, labelled=True)]
+
+
+def _fenced_cells(lines: list[str]) -> list[Pair]:
+    blocks: list[Data] = []
+    while lines and _OPENS.match(lines[0]) and len(blocks) < 2:
+        blocks.append(_fenced(lines))
+        end = next((i for i, line in enumerate(lines) if i and _CLOSES.match(line)), len(lines))
+        lines = lines[end + 1 :]
+        while lines and not lines[0].strip():
+            lines = lines[1:]
+    if len(blocks) == 2:
+        return [Pair(blocks[0], blocks[1], True, labelled=True)]
+    return [Pair(Data("", fault=_SIDE_BY_SIDE), Data(""), True, labelled=True)]

@@ -4,27 +4,30 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from itertools import islice
 from typing import Any
 
 from mars2.core.problem import CallTest, Checker, Comparison, StdioTest, Test
 from mars2.problems.asked import Asked, without_code
 from mars2.problems.demands import Demands
-from mars2.problems.examples import MAX_TESTS, first_tests, prose_tests
+from mars2.problems.examples import MAX_TESTS, first_tests, line_at, prose_tests
 from mars2.problems.labels import Data, Pair, is_prose
 from mars2.problems.operations import Operations, operations_in
 from mars2.problems.signature import Signature, typed_call
 from mars2.problems.written_values import Written, fits, is_rounded, read_value, split_outside, written_values
 
 ANY_CASE = "def check(input, expected, actual):\n    return actual.lower().split() == expected.lower().split()\n"
+_PRINTS = re.compile(r"\A(?![\s\S]{0,20000}?\breturn)[\s\S]{0,20000}?\bprint(?:s|ed|ing)?\b(?!\()", re.IGNORECASE)
+_ARROW_SIGN = re.compile(r"==?>|-{1,2}>|→|➞")
+_ARROW = re.compile(
+    rf"[ \t>*`-]{{0,8}}([^\n=>→]{{1,200}}?)[ \t`]*(?:{_ARROW_SIGN.pattern})[ \t`]*([^\n`]{{1,200}})`?[ \t]*"
+)
 _DESCRIBES = re.compile(
     r"^(?:the|each|a|an|one|first|there|read|print|output|for|you|in|given|two|an?)\b.*\b(?:lines?"
     r"|integers?|numbers?|contains?"
     r"|consists?|strings?|given|answer)\b",
     re.IGNORECASE,
-)
-_NO_INPUT = re.compile(
-    r"\b(?:no|without(?: any)?|not (?:take|have|read) any|empty) input\b|\bthere is no input\b", re.IGNORECASE
 )
 _EMPTY = frozenset(("(none)", "none", "(empty)", "no input", "(no input)", "<empty>", "empty", "n/a"))
 _STREAMS = frozenset(("standard input", "standard output", "stdin", "stdout", "стандартный ввод", "стандартный вывод"))
@@ -94,7 +97,7 @@ class ExampleReader:
 
     def _read_calls(self, pairs: Sequence[Pair]) -> None:
         """Tests of the calls that are written out, then of the labelled pairs."""
-        asked = self.asked
+        asked = self.asked = self._with_what_it_returns()
         text = without_code(self.text, asked.code) if asked.code else self.text
         for function in (asked.function, *asked.others):
             name = function.name if function else asked.name
@@ -111,12 +114,36 @@ class ExampleReader:
                     expected = self._expected(written)
                     self._add_call(what, CallTest(asked.name, args, expected), asked.function, written.text)
                 except _Unread as why:
-                    if pair.marked or not is_prose(pair.given.text):
+                    if pair.marked or "=" in pair.given.text or not is_prose(pair.given.text):
                         self.left_out.append(LeftOut(what, str(why)))
                 if len(self.tests) == MAX_TESTS:
                     break
+        if not self.tests and asked.function is not None and asked.function.parameters:
+            self._read_arrows(asked.function, text)
         self._without_contradictions()
+        if (asked.function is None or not asked.function.returns) and _PRINTS.search(self.text):
+            self._leave_all("the function prints, and it is not said that it returns")
+        if self.demands.in_place and asked.function is not None and not asked.function.returns:
+            self._leave(_wants_list, "it is not said whether the function returns what it changes in place")
         self._judge_calls()
+
+    def _read_arrows(self, function: Signature, text: str) -> None:
+        """Tests of lines such as ``'world' => 'dlrow'``."""
+        lines = (line_at(text, match.start()) for match in islice(_ARROW_SIGN.finditer(text), MAX_TESTS))
+        for match in filter(None, map(_ARROW.fullmatch, lines)):
+            values = [read_value(part) for part in split_outside(match[1].strip(), ",")]
+            expected = read_value(match[2].strip().rstrip(".;,"))
+            args = [value[0] for value in values if value is not None]
+            if expected is not None and len(values) == len(args) == len(function.parameters):
+                test = CallTest(function.name, tuple(args), expected[0])
+                self._add_call(match[0].strip(), test, function, match[2])
+
+    def _with_what_it_returns(self) -> Asked:
+        """What is asked for, with what the text says of a function that declares nothing of what it returns."""
+        function = self.asked.function
+        if function is None or function.returns or not (self.demands.in_place and self.demands.returns_nothing):
+            return self.asked
+        return replace(self.asked, function=replace(function, returns="None"))
 
     def _read_operations(self, pairs: Sequence[Pair]) -> None:
         """Tests of a class: the names of its operations, and the arguments of each."""
@@ -135,6 +162,8 @@ class ExampleReader:
         given, wanted = _column(pair.given.text), pair.wanted.text
         if {given.strip().lower(), wanted.strip().lower()} & _STREAMS:
             return None
+        if pair.early:
+            return None
         if not pair.labelled:
             if not pair.marked and (is_prose(given) or is_prose(wanted)):
                 return None
@@ -144,7 +173,7 @@ class ExampleReader:
             raise _Unread(fault)
         if given.strip().lower() in _EMPTY:
             given = ""
-        elif not given.strip() and not _NO_INPUT.search(self.text):
+        elif not given.strip() and not self.demands.no_input:
             raise _Unread("its input is empty, or stands beside its output")
         if not wanted.strip():
             raise _Unread("no output is given")
@@ -192,11 +221,9 @@ class ExampleReader:
     def _add_call(self, what: str, test: Test, function: Signature | None, written: str) -> None:
         """The test with its types, if it is sure."""
         try:
-            if not isinstance(test, CallTest):
-                raise _Unread("it is more than a call with plain values")
-            if function is not None:
+            if function is not None and isinstance(test, CallTest):
                 test = _typed(test, function)
-            if "round" not in self.text.lower() and is_rounded(written or repr(test.expected)):
+            if "round" not in self.text.lower() and is_rounded(_result_text(test, written)):
                 raise _Unread("its output is rounded")
             self.tests.append((what, test))
         except _Unread as why:
@@ -262,6 +289,10 @@ class ExampleReader:
         self._leave(lambda _: True, why)
 
 
+def _result_text(test: Test, written: str) -> str:
+    return repr(test.expected) if isinstance(test, CallTest) and not written else written
+
+
 def _typed(test: CallTest, function: Signature) -> CallTest:
     """The test with the types that the signature declares.
 
@@ -278,7 +309,9 @@ def _typed(test: CallTest, function: Signature) -> CallTest:
     for kind, value in zip(types[:-1], test.args, strict=False):
         if kind and not (value is None or isinstance(value, list)):
             raise _Unread(f"{value!r:.40} stands for a node that the other arguments hold")
-    if function.returns == "None" and test.expected is None:
+    if function.is_coroutine:
+        raise _Unread(f"{function.name} is a coroutine")
+    if function.returns == "None" and (test.expected is None or function.changed is None):
         raise _Unread(f"{function.name} returns nothing, and what it changes is not shown")
     if types and types[-1] and not (test.expected is None or isinstance(test.expected, list)):
         raise _Unread(f"its output {test.expected!r:.40} is no {types[-1]}")
@@ -371,6 +404,10 @@ def _is_written_as_values(given: str) -> bool:
     if values and all(value.name and read_value(value.text) is not None for value in values):
         return True
     return _VALUES.fullmatch(given) is not None and read_value(given) is not None
+
+
+def _wants_list(test: Test) -> bool:
+    return isinstance(test, CallTest) and isinstance(test.expected, list | dict | set)
 
 
 def _has_several(test: Test) -> bool:

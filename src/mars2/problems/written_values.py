@@ -88,12 +88,10 @@ def read_value(text: str, *, as_list: bool = False) -> tuple[Any] | None:
 
 
 def is_rounded(text: str) -> bool:
-    """Whether a number in `text` has so many digits after its point that it may be a rounded one."""
+    """Whether a number in `text` may be rounded so that a right one differs by more than 1e-6."""
     for match in _DIGITS.finditer(text):
         digits = match[1].rstrip("0")
-        if len(digits) >= 4 or (len(match[1]) >= 2 and digits.strip("3") in ("", "7") and digits[:1] == "3"):
-            return True
-        if len(match[1]) >= 2 and re.fullmatch(r"6+7?|16+7|83+", digits) and len(digits) >= 2:
+        if len(digits) in (4, 5) or re.fullmatch(r"3{2,3}|6{1,2}7|16{0,1}7|83{1,2}", digits):
             return True
     return False
 

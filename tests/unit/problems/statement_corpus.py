@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any
 
-from mars2.core.problem import CallTest, StdioTest, Test
+from mars2.core.problem import AssertTest, CallTest, StdioTest, Test
 
 
 @dataclass(frozen=True, slots=True)
@@ -284,7 +284,9 @@ Copy
     ),
     "an error is allowed": Case(
         "Your answer is accepted if its absolute or relative error does not exceed 10^{-6}.\n\n"
-        "Sample Input\n2\n\nSample Output\n1.414213562373\n",
+        "Sample Input 1\n2\n\nSample Output 1\n1.414213562373\n\nSample Input 2\n3\n\nSample Output 2\n1.7321\n",
+        io("2", "1.414213562373"),
+        comparison="tolerant",
         why="rounded",
     ),
     "an error is allowed, exact output": Case(
@@ -517,5 +519,113 @@ Copy
     "two results of one call": Case(
         "def f(n):\n    pass\n\nf(1) == 2\nf(1) == 3\nf(2) == 4\n",
         **function("f", call("f", 2, gives=4), why="different result"),
+    ),
+    "USACO, a sentence below the output": Case(
+        "SAMPLE INPUT:\n2\n1 2\nSAMPLE OUTPUT:\n3\nThe sum of 1 and 2 is 3.\n", why="not clear where the output ends"
+    ),
+    "CodeChef, paragraphs side by side": Case(
+        "### Sample 1:\nInput\n\nOutput\n\n2\n1 2\n3 4\n\n3\n7\n", io("2\n1 2\n3 4", "3\n7")
+    ),
+    "Kattis as HTML": Case(
+        '<table class="sample"><tr><th>Sample Input 1</th><th>Sample Output 1</th></tr>'
+        "<tr><td><pre>2\n1 2\n</pre></td><td><pre>3\n</pre></td></tr></table>",
+        io("2\n1 2", "3"),
+    ),
+    "AOJ": Case("Sample Input\n\n3\n\nOutput for the Sample Input\n\n6\n", io("3", "6")),
+    "AtCoder, interactive": Case(
+        "Your program interacts with the judge via Standard Input and Output.\n\nSample Input 1\n3\n"
+        "Sample Output 1\n? 1\n",
+        why="interactive",
+    ),
+    "a chat": Case(
+        "hi! write a script that prints the lines backwards\n\ninput:\nabc\ndef\n\noutput:\ndef\nabc\n\nthanks!!\n",
+        io("abc\ndef", "def\nabc"),
+    ),
+    "samples whose inputs come first": Case(
+        "Sample Input 1\n1\nSample Input 2\n2\nSample Output 1\n10\nSample Output 2\n20\n", io("1", "10", "2", "20")
+    ),
+    "output of another program": Case(
+        "Input (stdin)\n3\n\nYour Output (stdout)\n5\n\nExpected Output\n6\n", io("3", "6")
+    ),
+    "a function that changes its argument": Case(
+        'def sort_it(items):\n    """Sort the items in place. Returns None."""\n\n'
+        "Input: items = [3,1,2]\nOutput: [1,2,3]\n",
+        **function("sort_it", call("sort_it", [3, 1, 2], gives=[1, 2, 3], types=("", "0"))),
+    ),
+    "in place, and what is returned is not said": Case(
+        "def sort_it(items):\n    pass\n\nSort the items in place.\nInput: items = [3,1,2]\nOutput: [1,2,3]\n",
+        **function("sort_it", why="not said whether"),
+    ),
+    "a function that only doctests name": Case(
+        "Write the median.\n\n>>> median([1, 3, 2])\n2\n", **function("median", call("median", [1, 3, 2], gives=2))
+    ),
+    "Codewars": Case(
+        "Reverse the string passed into it.\n\n```\n'world'  =>  'dlrow'\n```\ndef solution(string):\n    pass\n",
+        **function("solution", call("solution", "world", gives="dlrow")),
+    ),
+    "CodeSignal": Case(
+        "For sequence = [1, 3, 2, 1], the output should be\nsolution(sequence) = false.\n\n"
+        "def solution(sequence):\n    pass\n",
+        **function("solution", call("solution", [1, 3, 2, 1], gives=False)),
+    ),
+    "LeetCode, lists that meet": Case(
+        "Input: intersectVal = 8, listA = [4,1,8], listB = [5,8], skipA = 2, skipB = 1\nOutput: Intersected at '8'\n"
+        "class Solution:\n"
+        "    def getIntersectionNode(self, headA: ListNode, headB: ListNode) -> Optional[ListNode]:\n",
+        **solution("getIntersectionNode", why="intersectVal"),
+    ),
+    "LeetCode, arrows": Case(
+        "Input: head = 1->2->NULL\nOutput: 2->1->NULL\nclass Solution:\n"
+        "    def rev(self, head: ListNode) -> ListNode:\n",
+        **solution("rev", why="cannot be read"),
+    ),
+    "LeetCode, Python 2 in place": Case(
+        'class Solution(object):\n    def rotate(self, nums, k):\n        """\n'
+        "        :type nums: List[int]\n        :type k: int\n"
+        '        :rtype: None Do not return anything, modify nums in-place instead.\n        """\n\n'
+        "Input: nums = [1,2,3], k = 1\nOutput: [3,1,2]\n",
+        **solution("rotate", call("rotate", [1, 2, 3], 1, gives=[3, 1, 2], types=("", "", "0"))),
+    ),
+    "a function of mathematics": Case(
+        "Let's define a function f(x) as the sum of the digits of x.\n\nInput\nA single integer n.\n\n"
+        "Output\nPrint f(n).\n\n"
+        "Example\nInput\n123\nOutput\n6\n",
+        io("123", "6"),
+    ),
+    "any of several results": Case(
+        "If the array has multiple peaks, return the index to any of the peaks.\nInput: nums = [1,2,1]\nOutput: 1\n"
+        "class Solution:\n    def findPeak(self, nums: List[int]) -> int:\n",
+        **solution("findPeak", why="several answers"),
+    ),
+    "one possible answer": Case(
+        "Input: head = [-3,0,5]\nOutput: [0,-3,5]\nExplanation: One possible answer is [0,-3,5].\nclass Solution:\n"
+        "    def toBST(self, head: Optional[ListNode]) -> Optional[TreeNode]:\n",
+        **solution("toBST", why="several answers"),
+    ),
+    "MBPP": Case(
+        "Write a function to find the shared elements.\nassert shared((3, 4), (4, 5)) == (4,)\n"
+        "assert set(shared((1, 2), (2, 1))) == {1, 2}\n",
+        **function(
+            "shared",
+            call("shared", (3, 4), (4, 5), gives=(4,)),
+            AssertTest("assert set(shared((1, 2), (2, 1))) == {1, 2}"),
+        ),
+    ),
+    "a coroutine": Case(
+        'async def fetch(n: int) -> int:\n    """\n    >>> fetch(1)\n    2\n    """\n',
+        **function("fetch", why="coroutine"),
+    ),
+    "a function that prints": Case(
+        "Write a function `show(n)` that prints n twice.\n\nshow(4) -> 44\n", **function("show", why="prints")
+    ),
+    "a class in words": Case("Implement a class Counter with the methods inc() and value().\n", (), "Counter", "class"),
+    "calls of the solution": Case(
+        "class Solution:\n    def double(self, n: int) -> int:\n        pass\n\n>>> Solution().double(2)\n4\n"
+        "assert Solution().double(3) == 6\n",
+        **solution("double", call("double", 2, gives=4), call("double", 3, gives=6)),
+    ),
+    "printed results": Case(
+        "def double(n):\n    pass\n\nprint(double(2))  # Output: 4\nprint(double(3))  # 6\n",
+        **function("double", call("double", 2, gives=4), call("double", 3, gives=6)),
     ),
 }
