@@ -10,6 +10,7 @@ import typer
 from mars2.cli.output import print_json, run_async, stderr, stdout, write
 from mars2.cli.progress import LiveView
 from mars2.config.load import load_config
+from mars2.core.foreign_text import block, named
 
 HELP = """Check a configuration: validate it, send one prompt per agent, show the answers, estimate memory and time.
 
@@ -38,10 +39,10 @@ def check(
         return
     stdout.print(f"{config}: valid")
     for name, agent in found.agents.items():
-        stdout.rule(f"agent {name}: {agent.output_tokens} tokens, {agent.finish_reason}, {agent.verdict}")
-        write(agent.prompt)
+        stdout.rule(f"agent {named(name)}: {agent.output_tokens} tokens, {agent.finish_reason}, {agent.verdict}")
+        write(block(agent.prompt))
         stdout.rule("answer")
-        write(agent.answer)
+        write(block(agent.answer))
     stdout.rule("estimates")
     for name, policy in found.policies.items():
         stdout.print(

@@ -13,7 +13,7 @@ import typer
 
 from mars2.cli.output import print_json, run_async, say, stdout, write
 from mars2.core.errors import ProblemError, UserError
-from mars2.core.foreign_text import block, named, quoted
+from mars2.core.foreign_text import block, named, printable, quoted
 from mars2.core.problem import Problem
 
 if TYPE_CHECKING:
@@ -198,9 +198,9 @@ def read(
             stdout.print(f"the statement's limit: {facts['stated_limits'][name]:g} {unit}")
     stdout.print(f"tests: {len(found.tests)}, comparison {facts['comparison'] or 'a checker'}")
     for number, test in enumerate(found.tests, 1):
-        write(f"test {number}: {describe_test(test, _SHOWN_CHARS)}")
+        write(f"test {number}:\n{block(describe_test(test, _SHOWN_CHARS))}")
     for left in found.left_out:
-        stdout.print(f"left out: {left.what}: {left.why}", soft_wrap=True)
+        stdout.print(f"left out: {printable(left.what)}: {printable(left.why)}", soft_wrap=True)
 
 
 def _standard_input() -> str:
