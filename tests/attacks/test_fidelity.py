@@ -15,6 +15,7 @@ import pytest_asyncio
 sys.path.insert(0, str(Path(__file__).resolve().parent))
 from assertion_fidelity import APART, NUMPY, TOGETHER
 from fidelity import CALL, CALL_CASES, CASES, STDIO
+from more_assertion_fidelity import ASSERTIONS as MORE
 
 from mars2.core.errors import CheckerError
 from mars2.core.problem import AssertTest, CallTest, Limits, StdioTest, Suite
@@ -140,6 +141,7 @@ async def test_a_helper_does_not_hide_a_method_of_solution(sandbox: ZygoteSandbo
 
 ASSERTIONS = {name: (*pair, False) for name, pair in (APART | NUMPY).items()}
 ASSERTIONS |= {name: (*pair, True) for name, pair in TOGETHER.items()}
+ASSERTIONS |= {f"{number}, {test[:40]!r}": (program, test, weak) for number, (program, test, weak) in enumerate(MORE)}
 
 
 @pytest.mark.parametrize("name", ASSERTIONS)
