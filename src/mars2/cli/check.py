@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-from pathlib import Path
-from typing import Annotated
-
 import typer
 
 from mars2.cli.output import print_json, run_async, stderr, stdout, write
+from mars2.cli.parameters import ConfigArgument, JsonOption, SetOption
 from mars2.cli.progress import LiveView
 from mars2.config.load import load_config
 from mars2.core.foreign_text import block, named
@@ -25,9 +23,9 @@ def register(app: typer.Typer) -> None:
 
 
 def check(
-    config: Annotated[Path, typer.Argument(help="A YAML configuration, or a recipe's name.")],
-    set_: Annotated[list[str] | None, typer.Option("--set", help="KEY=VALUE, for example training.steps=10.")] = None,
-    as_json: Annotated[bool, typer.Option("--json", help="Print the findings as JSON on stdout.")] = False,
+    config: ConfigArgument,
+    set_: SetOption = None,
+    as_json: JsonOption = False,
 ) -> None:
     from mars2.jobs.check import check_async
 

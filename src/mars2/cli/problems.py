@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from mars2.cli.output import print_json, run_async, say, stdout, write
+from mars2.cli.parameters import JsonOption
 from mars2.core.errors import ProblemError, UserError
 from mars2.core.foreign_text import block, named, printable, quoted
 from mars2.core.problem import Problem
@@ -60,7 +61,6 @@ Examples:
     mars2 problems read - --json < statement.txt
 """
 _SHOWN_CHARS = 2_000  # of a test
-JsonOption = Annotated[bool, typer.Option("--json", help="Print one JSON object on stdout.")]
 
 
 def register(app: typer.Typer) -> None:
