@@ -80,7 +80,6 @@ APART: dict[str, tuple[str, str]] = {
     "asyncio_run": ("async def f(x): return x + 1", "import asyncio\nassert asyncio.run(f(1)) == 2"),
     "awaited": ("import asyncio\nasync def f(x):\n    await asyncio.sleep(0)\n    return x", "import asyncio\nasync def main():\n    assert await f(3) == 3\n    return await f(4)\nassert asyncio.run(main()) == 4"),
     "gathered": ("import asyncio\nasync def f(x):\n    await asyncio.sleep(0.001)\n    return x", "import asyncio\nasync def main(): return await asyncio.gather(*(f(i) for i in range(3)))\nassert asyncio.run(main()) == [0, 1, 2]"),
-    "wait_for": ("async def f(): return 1", "import asyncio\nasync def main(): return await asyncio.wait_for(f(), 5)\nassert asyncio.run(main()) == 1"),
     "task": ("async def f(): return [1]", "import asyncio\nasync def main():\n    t = asyncio.create_task(f())\n    return await t\nassert asyncio.run(main()) == [1]"),
     "run_until_complete": ("async def f(): return 'x'", "import asyncio\nloop = asyncio.new_event_loop()\nassert loop.run_until_complete(f()) == 'x'\nloop.close()"),
     "awaited_error": ("async def f(): raise KeyError('k')", "import asyncio\nasync def main():\n    try:\n        await f()\n    except KeyError as e:\n        return e.args\nassert asyncio.run(main()) == ('k',)"),
@@ -149,6 +148,7 @@ NUMPY: dict[str, tuple[str, str]] = {
 }  # fmt: skip
 
 TOGETHER: dict[str, tuple[str, str]] = {
+    "wait_for": ("async def f(): return 1", "import asyncio\nasync def main(): return await asyncio.wait_for(f(), 5)\nassert asyncio.run(main()) == 1"),
     "list_of_nodes_reversed": ("def rev(n):\n    last = None\n    while n: n.next, last, n = last, n, n.next\n    return last", "class N:\n    def __init__(s, v, next=None): s.v, s.next = v, next\na = N(1, N(2, N(3)))\nr = rev(a)\nout = []\nwhile r:\n    out.append(r.v)\n    r = r.next\nassert out == [3, 2, 1]"),
     "exception": ("def f(): return ValueError('x', 2)", "e = f()\nassert isinstance(e, ValueError) and e.args == ('x', 2) and not isinstance(e, KeyError)"),
     "attribute": ("class A:\n    def __init__(s, x): s.x = x", "a = A(3)\nassert a.x == 3"),

@@ -15,6 +15,7 @@ import pytest_asyncio
 sys.path.insert(0, str(Path(__file__).resolve().parent))
 from assertion_fidelity import APART, NUMPY, TOGETHER
 from fidelity import CALL, CALL_CASES, CASES, STDIO
+from more_assertion_fidelity import ASSERTIONS as MORE
 
 from mars2.core.errors import CheckerError
 from mars2.core.problem import AssertTest, CallTest, Limits, StdioTest, Suite
@@ -140,6 +141,7 @@ async def test_a_helper_does_not_hide_a_method_of_solution(sandbox: ZygoteSandbo
 
 ASSERTIONS = {name: (*pair, False) for name, pair in (APART | NUMPY).items()}
 ASSERTIONS |= {name: (*pair, True) for name, pair in TOGETHER.items()}
+ASSERTIONS |= {f"{number}, {test[:40]!r}": (program, test, weak) for number, (program, test, weak) in enumerate(MORE)}
 
 
 @pytest.mark.parametrize("name", ASSERTIONS)
@@ -158,7 +160,28 @@ async def test_the_same_assertions_do_not_pass_a_program_that_does_nothing(sandb
     assert result.status is not Status.AC
 
 
-async def test_a_test_that_needs_a_package_is_refused_by_name(sandbox: ZygoteSandbox) -> None:
-    suite = Suite((AssertTest("import no_such_package\nassert f() == 1"),), Limits())
+@pytest.mark.parametrize(
+    "test",
+    [
+        "import no_such_package\nassert f() == 1",
+        "from no_such_package.some import thing\nassert f() == 1",
+        "import no_such_package\nassert f().x == 1",
+    ],
+)
+async def test_a_test_that_needs_a_package_is_refused_by_name(sandbox: ZygoteSandbox, test: str) -> None:
     with pytest.raises(CheckerError, match="no_such_package"):
-        await sandbox.judge("def f(): return 1", suite)
+        await sandbox.judge("def f(): return 1", Suite((AssertTest(test),), Limits()))
+
+
+@pytest.mark.parametrize(
+    "program",
+    [
+        "def f(): raise ModuleNotFoundError('no', name='os')",
+        "def f(): import no_such_package",
+        "def f(): return ModuleNotFoundError('no', name='os')",
+    ],
+)
+async def test_no_program_has_its_test_refused(sandbox: ZygoteSandbox, program: str) -> None:
+    test = "import os\ntry:\n    e = f()\nexcept ImportError as error:\n    e = error\nraise e"
+    result = (await sandbox.judge(program, Suite((AssertTest(test),), Limits()))).tests[0]
+    assert result.status is Status.RE

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Iterator
 from io import TextIOWrapper
 from typing import Any
 
@@ -28,6 +27,7 @@ from mars2.cli import (
 )
 from mars2.cli.output import fail, keep_stdout
 from mars2.core.errors import Mars2Error, UserError
+from mars2.jobs.running import known_error
 
 app = typer.Typer(
     name="mars2",
@@ -41,7 +41,7 @@ for module in (train, sft, evaluate, solve, serve, judge, problems, recipes, rep
     module.register(app)
 
 
-class _Command(TyperCommand):
+class ResultCommand(TyperCommand):
     """A command whose stdout is the user's alone. Help is printed before, by the parser."""
 
     def invoke(self, ctx: Any) -> Any:
@@ -51,7 +51,7 @@ class _Command(TyperCommand):
 
 for group in (app, *(group.typer_instance for group in app.registered_groups if group.typer_instance)):
     for command in group.registered_commands:
-        command.cls = _Command
+        command.cls = ResultCommand
 
 
 def _print_version(wanted: bool) -> None:
@@ -78,15 +78,6 @@ def run() -> None:
     except Mars2Error as error:
         fail(error, 1)
     except BaseExceptionGroup as group:
-        known = next((e for e in _leaves(group) if isinstance(e, Mars2Error)), None)
-        if known is None:
+        if (known := known_error(group)) is None:
             raise
         fail(known, 2 if isinstance(known, UserError) else 1)
-
-
-def _leaves(error: BaseException) -> Iterator[BaseException]:
-    if isinstance(error, BaseExceptionGroup):
-        for child in error.exceptions:
-            yield from _leaves(child)
-    else:
-        yield error

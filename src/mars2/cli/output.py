@@ -16,6 +16,7 @@ from rich.table import Table
 
 from mars2.core.errors import UserError
 from mars2.core.foreign_text import printable
+from mars2.jobs.display import SCORES
 from mars2.reports.evaluations import interval as interval_of
 
 T = TypeVar("T")
@@ -25,6 +26,17 @@ PLAIN: Mapping[str, Any] = {"markup": False, "emoji": False, "highlight": False}
 
 
 class _Results(Console):
+    def print(self, *objects: Any, **options: Any) -> None:
+        """As in the base class.
+
+        Raises:
+            UserError: stdout is full.
+        """
+        try:
+            super().print(*objects, **options)
+        except OSError as error:
+            raise _unwritable(error) from None
+
     def on_broken_pipe(self) -> NoReturn:
         _give_up_results()
         raise SystemExit(1)
@@ -63,11 +75,16 @@ def write(text: str) -> None:
     try:
         stdout.file.write(text if text.endswith("\n") else f"{text}\n")
         stdout.file.flush()
-    except OSError as error:
+    except BrokenPipeError:
         _give_up_results()
-        if isinstance(error, BrokenPipeError):
-            raise
-        raise UserError(f"standard output: {error.strerror}; write the results elsewhere") from None
+        raise
+    except OSError as error:
+        raise _unwritable(error) from None
+
+
+def _unwritable(error: OSError) -> UserError:
+    _give_up_results()
+    return UserError(f"standard output: {error.strerror}; write the results elsewhere")
 
 
 def _give_up_results() -> None:
@@ -157,9 +174,8 @@ def _summary_table(summary: Mapping[str, Any]) -> Table:
         table.add_column(label, justify="right")
     if len(labels) == 2:
         table.add_column("gain", justify="right")
-    names = {"pass_at_1": "Pass@1", "pass_at_1_mcts": "Pass@1(MCTS)", "pass_at_n": "Pass@N"}
     for who, entry in [*summary["agents"].items(), ("team", summary["team"])]:
-        for name, shown in names.items():
+        for name, shown in SCORES.items():
             if not any(name in entry[label] for label in labels):
                 continue
             row = [who, shown, *(interval(entry[label], name) for label in labels)]

@@ -12,8 +12,9 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from mars2.cli.output import print_json, run_async, say, stdout, write
+from mars2.cli.parameters import JsonOption
 from mars2.core.errors import ProblemError, UserError
-from mars2.core.foreign_text import block, named, quoted
+from mars2.core.foreign_text import block, named, printable, quoted
 from mars2.core.problem import Problem
 
 if TYPE_CHECKING:
@@ -60,7 +61,6 @@ Examples:
     mars2 problems read - --json < statement.txt
 """
 _SHOWN_CHARS = 2_000  # of a test
-JsonOption = Annotated[bool, typer.Option("--json", help="Print one JSON object on stdout.")]
 
 
 def register(app: typer.Typer) -> None:
@@ -198,9 +198,9 @@ def read(
             stdout.print(f"the statement's limit: {facts['stated_limits'][name]:g} {unit}")
     stdout.print(f"tests: {len(found.tests)}, comparison {facts['comparison'] or 'a checker'}")
     for number, test in enumerate(found.tests, 1):
-        write(f"test {number}: {describe_test(test, _SHOWN_CHARS)}")
+        write(f"test {number}:\n{block(describe_test(test, _SHOWN_CHARS))}")
     for left in found.left_out:
-        stdout.print(f"left out: {left.what}: {left.why}", soft_wrap=True)
+        stdout.print(f"left out: {printable(left.what)}: {printable(left.why)}", soft_wrap=True)
 
 
 def _standard_input() -> str:

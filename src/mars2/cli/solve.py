@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from mars2.cli.output import print_json, run_async, say, stderr, write
+from mars2.cli.parameters import AgentsOption, ConfigOption, JsonOption, MaxTokensOption, RunOption, SetOption
 from mars2.cli.progress import LiveView
 from mars2.config.load import parse_settings
 from mars2.core.errors import ConfigError
@@ -46,15 +47,9 @@ def register(app: typer.Typer) -> None:
 
 def solve(
     problem: Annotated[str, typer.Argument(help="A problem file or reference.")],
-    agents: Annotated[
-        str | None,
-        typer.Option(
-            help="Comma-separated models, or NAME=MODEL: a folder or Hugging Face id, vllm:FOLDER, "
-            "openai:MODEL@URL, vllm-server:MODEL@URL, scripted:FILE."
-        ),
-    ] = None,
-    config: Annotated[Path | None, typer.Option(help="Take the team from a configuration file or a recipe.")] = None,
-    run: Annotated[Path | None, typer.Option(help="Take the trained team of a run.")] = None,
+    agents: AgentsOption = None,
+    config: ConfigOption = None,
+    run: RunOption = None,
     budget: Annotated[int, typer.Option(help="Programs to write at most.")] = _DEFAULTS.budget,
     tokens: Annotated[int | None, typer.Option(help="Tokens to spend at most, prompts and answers.")] = None,
     seconds: Annotated[float | None, typer.Option(help="Seconds to search at most.")] = None,
@@ -62,7 +57,7 @@ def solve(
         float | None, typer.Option(help="Money to spend at most; needs --set policies.NAME.price={…}.")
     ] = None,
     parallel: Annotated[int, typer.Option(help="Programs being written at once.")] = _DEFAULTS.parallel,
-    max_tokens: Annotated[int | None, typer.Option(help="Longest answer, in tokens.")] = None,
+    max_tokens: MaxTokensOption = None,
     strategy: Annotated[
         str, typer.Option(help="t_plus, ab_mcts, refine_best, treequest:ABMCTSA, ab_mcts:posterior=gaussian, …")
     ] = str(_DEFAULTS.strategy),
@@ -77,13 +72,13 @@ def solve(
     keep_going: Annotated[
         bool, typer.Option("--keep-going", help="Spend the whole budget even after a program passes all public tests.")
     ] = False,
-    set_: Annotated[list[str] | None, typer.Option("--set", help="KEY=VALUE, for example stopping.patience=8.")] = None,
+    set_: SetOption = None,
     out: Annotated[Path | None, typer.Option(help="Folder for the tree; default: runs/solve/PROBLEM-N.")] = None,
     resume: Annotated[
         bool,
         typer.Option("--resume", help="Go on with an interrupted search: the same command with its folder as --out."),
     ] = False,
-    as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object on stdout.")] = False,
+    as_json: JsonOption = False,
 ) -> None:
     from mars2.jobs.solve import solve_problem, solve_setup
     from mars2.jobs.team import find_problem

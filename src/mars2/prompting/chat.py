@@ -95,8 +95,7 @@ class ChatPrompter:
 def read_answer_to(problem: Problem, text: str) -> Reading:
     """The program in an answer to a problem, as the answer has it."""
     called = (test.function for test in problem.public_tests if isinstance(test, CallTest))
-    entry_point = (problem.entry_point or next(called, "")).partition(".")[0]
-    return read_answer(text, entry_point or None)
+    return read_answer(text, problem.entry_point or next(called, None))
 
 
 def _prompt(role: str, text: str) -> Prompt:

@@ -24,7 +24,7 @@ from mars2.prompting.evidence import (
     reads_and_writes,
     runs,
 )
-from mars2.prompting.python_source import DEFINITIONS
+from mars2.prompting.python_source import DEFINITIONS, bound_names
 
 
 class Level(IntEnum):
@@ -65,7 +65,8 @@ _INTRO_OF_OTHERS = re.compile(
     r"|to (?:test|verify|check|compare|debug)(?: (?:it|this|that|them|against|with|correctness|the \w+))?\W*$"
     r"|to (?:verify|check|compare|debug) (?:it|this|that|them|against|with)\b|generator (?:of|for)\b"
     r"|(?:test|data|input|case)s?[ -]?(?:generator|data|script|harness)|to generate (?:random|tests?|inputs?|data)"
-    rf"|(?:your|original|old|previous|first|wrong|buggy|incorrect|broken|bad) (?:\w+ )?{_CODE}|(?:wrong|bad|buggy)\W*$"
+    rf"|(?:your|original|old|previous|first|wrong|buggy|incorrect|broken|bad|debug|verbose) (?:\w+ )?{_CODE}"
+    r"|(?:wrong|bad|buggy)\W*$"
     r"|(?:do not|don't|never) (?:use|submit|write)|skeleton|pseudo.?code|not recommended)|测试|暴力|对拍|错误",
     re.IGNORECASE,
 )
@@ -86,7 +87,8 @@ _LIKELY_IMPORTED = frozenset(  # what a judge's preamble or the starter code bri
 
 
 def level(found: Candidate, entry_point: str | None) -> Level:
-    if entry_point in found.binds - found.stubs and not _wraps(found, entry_point):
+    name, _, method = (entry_point or "").partition(".")
+    if name in found.binds - found.stubs and not _wraps(found, name) and _has_method(found.tree, name, method):
         return Level.ENTRY_POINT
     if found.reads and found.writes and not found.is_test and not _prints_chance(found.tree):
         return Level.WHOLE
@@ -100,6 +102,7 @@ def level(found: Candidate, entry_point: str | None) -> Level:
 
 def flaws(found: Candidate, entry_point: str | None, known: frozenset[str]) -> list[str]:
     """What speaks against a piece where another of its level has less of it; `known`: names that other pieces bind."""
+    name = (entry_point or "").partition(".")[0]
     is_other = bool(found.defines) and all(_OTHER_NAME.match(name) for name in found.defines)
     if not found.reads and _imported(found.tree) & _TOOLS:
         is_other = is_other or runs(found.tree) or all(_TOOL_NAME.match(name) for name in found.defines)
@@ -107,15 +110,34 @@ def flaws(found: Candidate, entry_point: str | None, known: frozenset[str]) -> l
         "is cut off": found.is_cut,
         "leaves code out": _ELIDED.search(found.code) is not None,
         "uses names that nothing defines": bool(found.needs - known - _LIKELY_IMPORTED),
-        "only binds the name": entry_point in found.binds - found.defines,
-        "tests, times or makes data": entry_point not in found.binds and (is_other or found.is_test),
+        "calls methods that it lacks": _lacks_methods(found.tree),
+        "only binds the name": name in found.binds - found.defines,
+        "tests, times or makes data": name not in found.binds and (is_other or found.is_test),
         "reads input where a function is wanted": entry_point is not None and _reads_when_imported(found),
         "is introduced as something else": _is_introduced_as_other(found.piece.intro),
     }
     return [words for words, holds in says.items() if holds]
 
 
-def _wraps(found: Candidate, name: str | None) -> bool:
+def _has_method(tree: ast.Module, name: str, method: str) -> bool:
+    """Whether the class has the method; True also where it may inherit it, or where there is no such class."""
+    classes = [node for node in tree.body if isinstance(node, ast.ClassDef) and node.name == name and not node.bases]
+    return not method or not classes or any(method in bound_names(ast.Module(node.body, [])) for node in classes)
+
+
+def _lacks_methods(tree: ast.Module) -> bool:
+    """Whether a class without bases calls methods of its own that it does not have: a fragment of a class."""
+    for node in tree.body:
+        if isinstance(node, ast.ClassDef) and not node.bases:
+            own = [inner for inner in ast.walk(node) if isinstance(inner, ast.Attribute)]
+            own = [inner for inner in own if isinstance(inner.value, ast.Name) and inner.value.id == "self"]
+            has = bound_names(ast.Module(node.body, [])) | {a.attr for a in own if not isinstance(a.ctx, ast.Load)}
+            if any(not a.attr.startswith("__") for a in own if a.attr not in has):
+                return True
+    return False
+
+
+def _wraps(found: Candidate, name: str) -> bool:
     """Whether it only binds the name to something made of what another piece has bound it to: ``f = timed(f)``."""
     return name not in found.defines and any(
         isinstance(node, ast.Assign)

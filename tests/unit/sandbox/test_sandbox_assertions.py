@@ -253,3 +253,14 @@ async def test_an_assertion_finds_nothing_in_a_class_that_the_one_before_was_giv
     tests = tuple(AssertTest(f"from collections import Counter\nassert f(Counter) == {left}") for left in (1, 2))
     verdict = await sandbox.judge(program, Suite(tests, LIMITS))
     assert [str(test.status) for test in verdict.tests] == ["AC", "WA"], verdict.tests
+
+
+async def test_what_one_test_sets_is_not_set_for_the_next(sandbox: ZygoteSandbox) -> None:
+    program = "import os, sys\ndef f(): return N if 'N' in globals() else os.environ.get('X'), sys.argv[-1]\n"
+    sets = "import os, sys\nN = 3\nos.environ['X'] = 'y'\nsys.argv = ['a']\nassert f() == (3, 'a')"
+    unset = "assert f() == (None, 'solution.py')"
+    verdict = await sandbox.judge(program, Suite((AssertTest(sets), AssertTest(unset)), LIMITS))
+    assert verdict.accepted, verdict
+    fed = "import io, sys\nsys.stdin = io.StringIO('5')\nassert f() == '5'"
+    verdict = await sandbox.judge("def f(): return input()", Suite((AssertTest(fed), AssertTest(fed)), LIMITS))
+    assert verdict.accepted, verdict

@@ -8,7 +8,6 @@ what is returned of it is the caller's own again. Any other object stays where i
 
 from __future__ import annotations
 
-import builtins
 import itertools
 import struct
 import types
@@ -20,11 +19,9 @@ from typing import Any, Protocol
 
 from .. import encoding
 from ..encoding import EncodingError, Opaque, Special
-from ..program.run_program import message_of
-from . import library, stand_in
+from . import errors, library, stand_in
 
 _MOST_ITEMS, _MOST_ITEM_BYTES, _MOST_ITEM_S = 100_000, 1 << 19, 0.5  # taken from an iterator, which may be endless
-_MOST_ERROR_BYTES = 1 << 14  # of the arguments of an exception
 _U32 = struct.Struct("<I")
 _SIMPLE = frozenset({type(None), bool, int, float, complex, str, bytes})
 _MAPPINGS: dict[type, bytes] = {OrderedDict: b"O", Counter: b"C", defaultdict: b"M"}
@@ -142,38 +139,6 @@ def unpack_result(data: bytes, passed: Sequence[Any], references: References) ->
             raise EncodingError("not a result of a call")
 
 
-def pack_error(error: BaseException) -> tuple[str, bytes]:
-    """The builtin class that an exception is an instance of, and its arguments."""
-    name = next(kind.__name__ for kind in type(error).__mro__ if _is_raisable(kind))
-    try:
-        data = encoding.encode(error.args)
-    except Exception:  # they may be anything
-        data = b""
-    return name, data if len(data) <= _MOST_ERROR_BYTES else b""
-
-
-def error_like(name: str, message: str, base: str, data: bytes) -> BaseException:
-    """An exception like the one that was raised, of a class of the same name and builtin base."""
-    found: Any = getattr(builtins, base, None)
-    kind: Any = found if _is_raisable(found) else RuntimeError
-    try:
-        if name != base:
-            kind = type(name, (kind,), {"__str__": lambda _: message})
-        args = encoding.decode(data)
-        return kind(*args) if type(args) is tuple else kind(message)
-    except Exception:  # a name that no class can have, no arguments, or not those that its class asks for
-        error = kind.__new__(kind)
-        error.args = (message,)
-        return error
-
-
-def _is_raisable(kind: Any) -> bool:
-    """Whether it is a builtin exception class that stands for any of its instances."""
-    if not isinstance(kind, type) or getattr(builtins, kind.__name__, None) is not kind:
-        return False
-    return issubclass(kind, BaseException) and not issubclass(kind, (BaseExceptionGroup, SystemExit))
-
-
 def shown_result(data: bytes) -> Any:
     """The same for one who has no part in the call and only shows it.
 
@@ -215,7 +180,7 @@ def _pack(value: object, passed: Sequence[Any], references: References) -> bytes
                 return False
             found = library.arguments_of(value)
             if found is None and issubclass(kind, BaseException):
-                found = ("error", (kind.__name__, message_of(value), *pack_error(value)))
+                found = ("error", errors.described(value))
             if found is None:
                 if issubclass(kind, references.plain):
                     return False
@@ -272,7 +237,7 @@ def _from_library(reader: encoding.Reader, depth: int) -> Any:
     name, args = reader.text(), reader.value(depth + 1)
     if type(args) is not tuple:
         raise EncodingError("no arguments")
-    return error_like(*args) if name == "error" else library.made(name, args)
+    return errors.error_like(args, reader.readers) if name == "error" else library.made(name, args)
 
 
 def _blank(container: Any) -> tuple[Any, ...]:

@@ -8,7 +8,7 @@ import operator
 import os
 import sys
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import contextmanager
 from typing import Any, NoReturn
 
@@ -16,11 +16,12 @@ from .. import encoding, protocol
 from ..program.candidate import Candidate
 from ..program.run_program import exit_code
 from ..records import write_report
-from . import by_value
-from .exchange import COROUTINE, FUNCTION, Exchange
+from . import by_value, errors
+from .exchange import ASYNC_GENERATOR, COROUTINE, FUNCTION, Exchange
 
 _MOST_ITEMS, _MOST_ITEM_S = 100_000, 0.5  # taken from an object that may have endless ones
 _NUMBER = "_number_of_lent_error"  # attribute of an exception that a function of the test's raised
+_OMITTED = type("omitted", (), {})()  # stands for the default of a parameter
 _ANSWERS: dict[str, Callable[..., Any]] = {
     "call": lambda function, *args, **kwargs: function(*args, **kwargs),
     "str": str,
@@ -31,9 +32,9 @@ _ANSWERS: dict[str, Callable[..., Any]] = {
     "float": float,
     "complex": complex,
     "next": next,
-    "items": lambda value: _items(iter(value)) if _is_iterable(value) else (len(value),),
+    "items": lambda value: _items(value),
     "await": lambda awaitable: run(_awaited(awaitable)),
-    "async items": lambda items: run(_gathered(items)),
+    "async items": lambda items: run(gathered(items)),
 }
 
 
@@ -61,19 +62,20 @@ class Called(Exchange):
     def answer(self, question: str, subject: Any, args: tuple[Any, ...], kwargs: dict[str, Any], around: Any) -> Any:
         if around is None:
             return _ANSWERS[question](subject, *args, **kwargs)
+        self._candidate.may_share = False  # what the test has set would be there for its next test
         with _changed(self._candidate.main.__dict__, *around):
             return _ANSWERS[question](subject, *args, **kwargs)
 
     def report(self, error: BaseException) -> tuple[Any, ...]:
         if isinstance(error, SystemExit):
-            return ("exit", exit_code(error))
+            return ("exit", exit_code(error), errors.described(error))
         number = getattr(error, _NUMBER, None)
-        return (*self._candidate.error(error), *by_value.pack_error(error), number if type(number) is int else -1)
+        return (*self._candidate.error(error), errors.described(error), number if type(number) is int else -1)
 
     def raised(self, report: Any) -> NoReturn:
         match report:
-            case ("error", name, message, _, base, data, number):
-                error = by_value.error_like(name, message, base, data)
+            case ("error", _, _, _, description, number):
+                error = errors.error_like(description, self.readers)
                 setattr(error, _NUMBER, number)
                 raise error
             case _:
@@ -86,14 +88,31 @@ class Called(Exchange):
         ask = self.asking(number)
         if use == COROUTINE:
             return _later(ask)
-        if use != FUNCTION:
-            return Lent(ask)
+        if use == ASYNC_GENERATOR:
+            return _each(ask)
+        return _function(ask, *type_name.split("\0", 3)) if use == FUNCTION else Lent(ask)
 
-        def function(*args: Any, **kwargs: Any) -> Any:
-            return ask("call", *args, **kwargs)
 
-        function.__name__ = function.__qualname__ = type_name
-        return function
+def _function(
+    ask: Callable[..., Any],
+    name: str,
+    parameters: str = "*args, **kwargs",
+    given: str = "(), {}, args, kwargs",
+    doc: str = "",
+) -> Any:
+    """A function of the test's, with the parameters that it has there; they are source text, as `given` is."""
+
+    def call(first: tuple[Any, ...], named: dict[str, Any], rest: tuple[Any, ...], others: dict[str, Any]) -> Any:
+        args = (*first, *named.values(), *rest) if rest else first
+        kwargs = others if rest else {**named, **others}
+        given = {key: value for key, value in kwargs.items() if value is not _OMITTED}
+        return ask("call", *[value for value in args if value is not _OMITTED], **given)
+
+    scope = {"__call": call, "__omitted": _OMITTED}
+    function = eval(f"lambda {parameters}: __call({given})", scope)
+    function.__name__ = function.__qualname__ = name
+    function.__doc__ = doc or None
+    return function
 
 
 class Lent:
@@ -155,15 +174,44 @@ for _name in OPERATORS:
     setattr(Lent, f"__{_name}__", _operator(_name))
 
 
+def _set_environment(values: dict[str, str]) -> None:
+    os.environ.clear()
+    os.environ.update(values)
+
+
+def _context() -> dict[str, Any]:
+    context = importlib.import_module("decimal").getcontext()
+    return {name: getattr(context, name) for name in ("prec", "rounding", "Emin", "Emax", "capitals", "clamp")}
+
+
+def _set_context(values: dict[str, Any]) -> None:
+    for name, value in values.items():
+        setattr(importlib.import_module("decimal").getcontext(), name, value)
+
+
+STATES: dict[str, tuple[Callable[[], Any], Callable[[Any], Any]]] = {  # of the library: how to read and to set them
+    "random": (
+        lambda: importlib.import_module("random").getstate(),
+        lambda state: importlib.import_module("random").setstate(state),
+    ),
+    "numpy.random": (
+        lambda: importlib.import_module("numpy.random").get_state(),
+        lambda state: importlib.import_module("numpy.random").set_state(state),
+    ),
+    "environ": (lambda: dict(os.environ), _set_environment),
+    "getcontext": (_context, _set_context),
+    "setrecursionlimit": (sys.getrecursionlimit, lambda limit: sys.setrecursionlimit(limit)),
+}
+
+
 @contextmanager
 def _changed(
-    main: dict[str, Any], given: dict[str, Any], patches: list[tuple[str, str, Any]], seeds: dict[str, Any]
+    main: dict[str, Any], given: dict[str, Any], patches: list[tuple[str, str, Any]], states: dict[str, Any]
 ) -> Iterator[None]:
-    """With what the test has set: globals of the program, attributes of modules, the state of generators."""
+    """With what the test has set: globals of the program, attributes of modules, and states of the library."""
     main.update(given)
-    for name, state in seeds.items():
-        module: Any = importlib.import_module(name)
-        (module.setstate if name == "random" else module.set_state)(state)
+    for name, state in states.items():
+        STATES[name][1](state)
     before: list[tuple[Any, str, Any]] = []
     printed: list[tuple[io.StringIO, Any]] = []
     for name, attribute, value in patches:
@@ -183,15 +231,16 @@ def _changed(
                 theirs.write(text)
 
 
-def _is_iterable(value: Any) -> bool:
-    return hasattr(type(value), "__iter__") or (hasattr(type(value), "__getitem__") and hasattr(type(value), "__len__"))
-
-
-def _items(iterator: Iterator[Any]) -> tuple[list[Any], bool]:
-    """Items, up to a bound, and whether these are all."""
+def _items(value: Any) -> tuple[Any, ...]:
+    """Items, up to a bound, or a mapping, and whether these are all; of what has only a length, that."""
+    kind = type(value)
+    if hasattr(kind, "keys") and hasattr(kind, "__getitem__"):
+        return dict(value), True
+    if not hasattr(kind, "__iter__") and not (hasattr(kind, "__getitem__") and hasattr(kind, "__len__")):
+        return (len(value),)
     items: list[Any] = []
     end_s = time.process_time() + _MOST_ITEM_S
-    for item in iterator:
+    for item in value:
         items.append(item)
         if len(items) >= _MOST_ITEMS or time.process_time() > end_s:
             return items, False
@@ -214,7 +263,8 @@ async def _awaited(awaitable: Any) -> Any:
     return await awaitable
 
 
-async def _gathered(items: Any) -> tuple[list[Any], bool]:
+async def gathered(items: Any) -> tuple[list[Any], bool]:
+    """As `_items`, of an asynchronous iterator."""
     gathered: list[Any] = []
     end_s = time.process_time() + _MOST_ITEM_S
     async for item in items:
@@ -226,3 +276,8 @@ async def _gathered(items: Any) -> tuple[list[Any], bool]:
 
 async def _later(ask: Callable[..., Any]) -> Any:
     return ask("await")
+
+
+async def _each(ask: Callable[..., Any]) -> AsyncIterator[Any]:
+    for item in ask("async items")[0]:
+        yield item

@@ -60,7 +60,7 @@ def compiled(tree: ast.Module, code: str, name: str) -> types.CodeType:
     """
     if "unittest" in code:
         _meet_unittest()
-    if "try" in code or "with" in code:
+    if any(word in code for word in ("try", "with", "exception")):
         tree = ast.fix_missing_locations(_Meeting().visit(tree))
     return compile(tree, name, "exec", dont_inherit=True)
 
@@ -112,6 +112,16 @@ def close(error: BaseException | None) -> None:
     _open[:] = [one for one in _open if not any(one is other for other in handled)]
 
 
+def _taken(result: Any) -> Any:
+    """What the test asked to be given in place of exceptions raised."""
+    if isinstance(result, list):
+        return [*map(_taken, result)]
+    if not isinstance(result, Crossing):
+        return result
+    close(result.error)
+    return result.error
+
+
 def _cross_again() -> None:
     """An exception leaves a statement that unwraps."""
     error = sys.exception()
@@ -126,11 +136,12 @@ NAMES = {
     "<told>": _told,
     "<handled>": _handled,
     "<cross again>": _cross_again,
+    "<taken>": _taken,
 }
 
 
-def _call(name: str) -> ast.Call:
-    return ast.Call(ast.Name(name, ast.Load()), [], [])
+def _call(name: str, *args: ast.expr) -> ast.Call:
+    return ast.Call(ast.Name(name, ast.Load()), [*args], [])
 
 
 class _Meeting(ast.NodeTransformer):
@@ -139,6 +150,22 @@ class _Meeting(ast.NodeTransformer):
 
     def visit_TryStar(self, node: ast.TryStar) -> ast.AST:
         return self._with_handlers(node)
+
+    def visit_Call(self, node: ast.Call) -> ast.AST:
+        self.generic_visit(node)
+        match node:
+            case ast.Call(func=ast.Attribute(attr="exception"), args=[]):
+                return ast.copy_location(_call("<taken>", node), node)
+            case _:
+                return node
+
+    def visit_Await(self, node: ast.Await) -> ast.AST:
+        self.generic_visit(node)
+        match node.value:
+            case ast.Call(keywords=keywords) if any(word.arg == "return_exceptions" for word in keywords):
+                return ast.copy_location(_call("<taken>", node), node)
+            case _:
+                return node
 
     def visit_With(self, node: ast.With) -> ast.AST:
         self.generic_visit(node)
@@ -159,7 +186,7 @@ class _Meeting(ast.NodeTransformer):
 
 def _surrounded(node: _Compound, unwrap: str) -> ast.AST:
     """The statement, unwrapping what its body raises, and wrapping it again if it leaves the statement."""
-    raised = ast.Raise(_call(unwrap), ast.Constant(None))
+    raised = ast.Raise(_call(unwrap), None)
     inner = ast.Try(node.body, [ast.ExceptHandler(ast.Name("<Crossing>", ast.Load()), None, [raised])], [], [])
     node.body = [ast.copy_location(inner, node)]
     leaving: list[ast.stmt] = [ast.Expr(_call("<cross again>")), ast.Raise(None, None)]

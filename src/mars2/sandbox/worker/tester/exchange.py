@@ -1,9 +1,9 @@
 """The conversation of a tester and a candidate: each calls what the other has, one at a time, and waits for the answer.
 
-A message is ("ask", question, subject, kinds of containers, values) or a report: ("value", bytes), ("exit", code),
-("unsent", why) or ("error", type, message, traceback, base, arguments, number). Whoever waits for a report serves the
-questions that come first. So a test may pass functions and objects of its own to the candidate, and call what the
-candidate returns.
+A message is ("ask", question, subject, kinds of containers, values) or a report: ("value", bytes), ("unsent", why),
+("exit", code, description) or ("error", type, message, traceback, description, number). Whoever waits for a report
+serves the questions that come first. So a test may pass functions and objects of its own to the candidate, and call
+what the candidate returns.
 """
 
 from __future__ import annotations
@@ -110,9 +110,16 @@ class Exchange:
         number = self._stood_for.get(id(value))
         if number is not None:
             return b"y" + _U32.pack(number)
-        name = (value.__name__ if type(value) is types.FunctionType else type(value).__qualname__)[:200]
-        data = name.encode("utf-8", "surrogatepass")
-        return b"h" + _U32.pack(self.keep(value)) + _use_of(value) + _U32.pack(len(data)) + data
+        data = self.name_of(value).encode("utf-8", "surrogatepass")
+        return b"h" + _U32.pack(self.keep(value)) + self.use_of(value) + _U32.pack(len(data)) + data
+
+    def name_of(self, value: Any) -> str:
+        """What is told of an object: the name of its class, or more."""
+        return type(value).__qualname__[:200]
+
+    def use_of(self, value: Any) -> bytes:
+        """How the other side may use it."""
+        return _USES.get(type(value)) or (FUNCTION if callable(value) else OBJECT)
 
     def keep(self, value: Any) -> int:
         """The number under which the other side knows an object of this one."""
@@ -140,10 +147,6 @@ class Exchange:
 
 
 _QUESTION = encoding.encode(("ask",) * 5)[:13]  # how each begins
-
-
-def _use_of(value: Any) -> bytes:
-    return _USES.get(type(value)) or (FUNCTION if callable(value) else OBJECT)
 
 
 _USES = {types.CoroutineType: COROUTINE, types.AsyncGeneratorType: ASYNC_GENERATOR}

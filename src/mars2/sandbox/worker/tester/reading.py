@@ -34,6 +34,11 @@ _OF_NAMES = """
     delattr dir getattr hasattr id inspect isclass iscoroutinefunction isfunction isinstance issubclass setattr
     signature type vars
 """  # functions that look into what a name stands for
+_MODULES_OF_FILES = ("glob", "shutil", "sqlite3", "subprocess", "tempfile")
+_OF_FILES = ("chdir", "exists", "getsize", "isdir", "isfile", "listdir", "makedirs", "mkdir", "read_text", "rmdir")
+_OF_FILES += ("scandir", "touch", "unlink", "write_text")
+_OF_LOGS = ("assertLogs", "assertNoLogs", "assertWarns", "assertWarnsRegex")
+_OF_LOOPS = ("Barrier", "Condition", "Event", "Lock", "Queue", "Semaphore", "cancel", "timeout", "wait", "wait_for")
 _OF_RESULTS = ("asdict", "astuple", "dataclasses")  # and into a result, more than plain values have
 
 
@@ -50,7 +55,7 @@ def called_names(code: str) -> tuple[str, ...] | None:
         return None
     bound = _bound_names(nodes)
     free = {name.id for name in names if name.id not in bound and not hasattr(builtins, name.id)}
-    if any(_patches_program(node) for node in nodes):
+    if any(_shares_a_process(node, "asyncio" in code) for node in nodes):
         return None
     looked_into = {n.value.id for n in nodes if isinstance(n, ast.Attribute) and isinstance(n.value, ast.Name)} & free
     if not looked_into <= MODULES:
@@ -132,6 +137,9 @@ def _asks_for_an_object(nodes: list[ast.AST], names: set[str], attributes: froze
     results: set[str] = set()  # names that the test gives to results
     for _ in range(2):  # of results of results
         for node in nodes:
+            decorators = node.decorator_list if isinstance(node, (ast.FunctionDef, ast.AsyncFunctionDef)) else ()
+            if any(is_result(d) or (isinstance(d, ast.Name) and d.id in names) for d in decorators):
+                results.add(getattr(node, "name", ""))
             if isinstance(node, ast.Assign) and is_result(node.value):
                 results.update(target.id for target in node.targets if isinstance(target, ast.Name))
     for node in nodes:
@@ -164,13 +172,46 @@ def _calls(node: ast.AST, names: set[str]) -> bool:
     return any(isinstance(part, ast.Name) and part.id in names for part in ast.walk(node))
 
 
-def _patches_program(node: ast.AST) -> bool:
-    """Whether it is the name of something in the program's own module, as `unittest.mock.patch` takes it."""
-    return (
-        isinstance(node, ast.Constant)
-        and isinstance(node.value, str)
-        and node.value.startswith(("__main__.", "solution."))
-    )
+def _shares_a_process(node: ast.AST, is_async: bool) -> bool:
+    """Whether it uses what only one process has: files, an event loop, logs and warnings, the program's own module."""
+    match node:
+        case ast.Constant(value=str(path)):
+            return path.startswith(("__main__.", "solution."))
+        case ast.Call(func=ast.Name(id="open" | "Path")):
+            return True
+        case ast.Call(func=called, keywords=keywords):
+            return _name_of(called) == "catch_warnings" and any(word.arg == "record" for word in keywords)
+        case ast.alias(name=name):
+            return name in _MODULES_OF_FILES
+        case ast.Attribute(attr=name):
+            return name in _OF_FILES or name in _OF_LOGS or (is_async and name in _OF_LOOPS)
+        case _:
+            return False
+
+
+@lru_cache(maxsize=1024)
+def missing_package(code: str) -> str:
+    """A package that a test imports outside of any `try` and that no jail has; "" if there is none, or no syntax."""
+    try:
+        waiting: list[ast.AST] = [ast.parse(code)]
+    except (SyntaxError, ValueError, RecursionError, MemoryError):
+        return ""
+    while waiting:
+        node = waiting.pop()
+        names: list[str] = []
+        match node:
+            case ast.Import():
+                names = [alias.name for alias in node.names]
+            case ast.ImportFrom(module=str(module), level=0):
+                names = [module]
+            case ast.Try():
+                pass
+            case _:
+                waiting += ast.iter_child_nodes(node)
+        for root in (name.split(".")[0] for name in names):
+            if root not in sys.stdlib_module_names and root not in ("__main__", "numpy", "solution"):
+                return root
+    return ""
 
 
 class Sets(NamedTuple):
@@ -178,13 +219,15 @@ class Sets(NamedTuple):
 
     names: tuple[str, ...]  # of its own globals that it never reads
     places: tuple[tuple[str, str], ...]  # modules and attributes of the library
-    seeds: bool  # whether it seeds generators
+    seeds: tuple[str, ...]  # modules whose generators it may seed
+    states: tuple[str, ...]  # of the library, see `called.STATES`
 
 
 def what_it_sets(tree: ast.Module) -> Sets:
     """Read it from a test's syntax tree."""
     nodes = [*ast.walk(tree)]
-    read = {node.id for node in nodes if isinstance(node, ast.Name) and isinstance(node.ctx, ast.Load)}
+    read = Counter(node.id for node in nodes if isinstance(node, ast.Name) and isinstance(node.ctx, ast.Load))
+    read = {*(read - Counter(name for name in map(_changes, nodes) if name))}
     bound = {name for node in nodes if isinstance(node, ast.Global) for name in node.names}
     waiting: list[ast.AST] = [*tree.body]
     while waiting:
@@ -198,9 +241,23 @@ def what_it_sets(tree: ast.Module) -> Sets:
                 bound.update(n.id for n in ast.walk(node) if isinstance(n, ast.Name) and isinstance(n.ctx, ast.Store))
             case _:
                 waiting += [child for child in ast.iter_child_nodes(node) if isinstance(child, ast.stmt)]
-    attributes = {node.attr for node in nodes if isinstance(node, ast.Attribute)}
-    seeds = not attributes.isdisjoint({"seed", "setstate", "set_state"}) or "seed" in read
-    return Sets(tuple(sorted(bound - read - {"_"})), tuple(sorted(_places(nodes))), seeds)
+    used = read | {node.attr for node in nodes if isinstance(node, ast.Attribute)}
+    seeds = () if used.isdisjoint({"seed", "setstate", "set_state"}) else ("random", "numpy.random")
+    states = tuple(used & {"environ", "getcontext", "setrecursionlimit"})
+    return Sets(tuple(sorted(bound - read - {"_"})), tuple(sorted(_places(nodes))), seeds, states)
+
+
+def _changes(node: ast.AST) -> str | None:
+    """The name of what a part of a test only changes: `name[key] = …`, `name.attribute = …`, `name.append(…)`."""
+    match node:
+        case ast.Subscript(value=ast.Name(id=name), ctx=ast.Store() | ast.Del()):
+            return name
+        case ast.Attribute(value=ast.Name(id=name), ctx=ast.Store() | ast.Del()):
+            return name
+        case ast.Expr(value=ast.Call(func=ast.Attribute(value=ast.Name(id=name)))):
+            return name
+        case _:
+            return None
 
 
 def _places(nodes: list[ast.AST]) -> set[tuple[str, str]]:

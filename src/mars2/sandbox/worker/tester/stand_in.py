@@ -137,16 +137,16 @@ def _answer(unseen: Unseen, sort: str, question: str, kind: type, *args: Any) ->
     return answer
 
 
-def _items(unseen: Unseen) -> tuple[list[Any], bool]:
-    """Its items as far as they were taken, and whether these are all."""
+def _items(unseen: Unseen) -> tuple[Any, bool]:
+    """Its items (a mapping, if it is one) as far as they were taken, and whether these are all."""
     match _answer(unseen, "items", "items", tuple):
-        case (list(items), bool(is_whole)):
+        case (list() | dict() as items, bool(is_whole)):
             return items, is_whole
         case _:
             fail(f"items of {type_name_of(unseen)!r} object")
 
 
-def _listed(unseen: Unseen) -> list[Any]:
+def _listed(unseen: Unseen) -> Any:
     items, is_whole = _items(unseen)
     if not is_whole:
         fail(f"all items of {type_name_of(unseen)!r} object")

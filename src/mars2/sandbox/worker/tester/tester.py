@@ -9,6 +9,7 @@ from __future__ import annotations
 import ast
 import builtins
 import importlib
+import inspect
 import os
 import sys
 import types
@@ -19,8 +20,8 @@ from typing import Any, NoReturn
 from .. import encoding, protocol
 from ..encoding import EncodingError
 from ..program.run_program import assertion_message, message_of
-from . import by_value, called, crossing, stand_in
-from .exchange import ASYNC_GENERATOR, COROUTINE, FUNCTION, Exchange
+from . import called, crossing, errors, stand_in
+from .exchange import ASYNC_GENERATOR, COROUTINE, FUNCTION, OBJECT, Exchange
 from .reading import MODULES, Sets, what_it_sets
 
 _ONLY_CALLED = (  # and looked into by nobody: the test and this module are behind their attributes
@@ -28,7 +29,6 @@ _ONLY_CALLED = (  # and looked into by nobody: the test and this module are behi
     *(types.CoroutineType, types.GeneratorType, types.AsyncGeneratorType, types.FrameType, types.TracebackType),
 )
 _ABSENT: Any = object()
-_STATES: dict[str, Callable[[Any], Any]] = {"random": lambda m: m.getstate(), "numpy.random": lambda m: m.get_state()}
 
 
 def run(code: str, names: tuple[str, ...]) -> Any:
@@ -39,6 +39,7 @@ def run(code: str, names: tuple[str, ...]) -> Any:
     for name in MODULES:
         namespace[name] = importlib.import_module(name)
     report: Any = ("done",)
+    testing: _Testing | None = None
     try:
         tree = ast.parse(code, protocol.TEST_NAME)
         testing = _Testing(code, namespace, what_it_sets(tree))
@@ -47,16 +48,24 @@ def run(code: str, names: tuple[str, ...]) -> Any:
         exec(crossing.compiled(tree, code, protocol.TEST_NAME), namespace)
     except crossing.Crossing as crossed:
         report = getattr(crossed.error, crossing.REPORT)
-    except ModuleNotFoundError as error:
-        missing = str(error.name).split(".")[0]
-        report = ("lacks", missing)
     except BaseException as error:
-        report = ("error", type(error).__name__, assertion_message(error, code), "")
+        report = getattr(error, crossing.REPORT, None) or _report_of(error, code)
+    finally:
+        if testing is not None:
+            testing.restore()
     if question := stand_in.asked():  # even if the test caught what it raised
         return ("error", "AssertionError", f"needs more than a plain value: {question}", "")
     if report == ("done",) and (lost := crossing.lost()):
         return ("error", "AssertionError", lost, "")
     return report
+
+
+def _report_of(error: BaseException, code: str) -> Any:
+    """The report of what the test itself raised."""
+    missing = error.name.split(".")[0] if isinstance(error, ModuleNotFoundError) and error.name else ""
+    if missing and missing in code:
+        return ("lacks", missing)
+    return ("error", type(error).__name__, assertion_message(error, code), "")
 
 
 class _Testing(Exchange):
@@ -71,10 +80,18 @@ class _Testing(Exchange):
         self._functions: dict[int, str] = {}  # names of the candidate's functions, by id of what stands for them
         self._given: dict[str, Any] = {}  # globals that the candidate was given
         self._places = [found for place in sets.places if (found := _found(*place))]
-        self._seeded: set[str] = set()  # modules whose generators were seeded since the last call
-        if sets.seeds:
-            for name in ("random", "numpy.random") if "numpy" in sys.modules else ("random",):
+        self._before = {name: called.STATES[name][0]() for name in sets.states}
+        self._states = {**self._before}  # as the candidate knows them
+        for name in sets.seeds:
+            if name in sys.modules:
                 self._watch(name)
+
+    def restore(self) -> None:
+        """Undo what the test has set, for the next one."""
+        for module, attribute, before in self._places:
+            setattr(module, attribute, before)
+        for name, before in self._before.items():
+            called.STATES[name][1](before)
 
     def function(self, name: str) -> Callable[..., Any]:
         """Stands for a function of the candidate's."""
@@ -102,14 +119,19 @@ class _Testing(Exchange):
             if (value := getattr(module, attribute, None)) is not before
         ]
         given = {
-            name: self._namespace[name]
+            name: value
             for name in self._sets.names
-            if name in self._namespace and self._given.get(name, _ABSENT) is not self._namespace[name]
+            if (value := self._namespace.get(name, _ABSENT)) is not _ABSENT
+            and (isinstance(value, (list, dict, set)) or self._given.get(name, _ABSENT) is not value)
         }
         self._given |= given
-        seeds = {name: _STATES[name](importlib.import_module(name)) for name in self._seeded}
-        self._seeded.clear()
-        return (given, patches, seeds) if given or patches or seeds else None
+        states = {
+            name: state
+            for name, before in self._states.items()
+            if (state := called.STATES[name][0]()) is not before and repr(state) != repr(before)
+        }
+        self._states |= states
+        return (given, patches, states) if given or patches or states else None
 
     def _watch(self, name: str) -> None:
         """Note when a module's generator is seeded."""
@@ -118,7 +140,7 @@ class _Testing(Exchange):
 
         @wraps(seed)
         def noted(*args: Any, **kwargs: Any) -> None:
-            self._seeded.add(name)
+            self._states[name] = None
             seed(*args, **kwargs)
 
         module.seed = noted
@@ -129,6 +151,13 @@ class _Testing(Exchange):
         os.write(protocol.CONTROL, protocol.REPLY.pack(protocol.CALLING, len(message), 0))
         request = os.read(protocol.CONTROL, 64)
         return os.pread(protocol.BOX, int.from_bytes(request[1:9], "little"), 0)
+
+    def name_of(self, value: Any) -> str:
+        return _signature(value) if type(value) is types.FunctionType else super().name_of(value)
+
+    def use_of(self, value: Any) -> bytes:
+        is_object = callable(value) and not issubclass(type(value), _ONLY_CALLED)  # one with attributes too
+        return OBJECT if is_object else super().use_of(value)
 
     def refer(self, value: Any) -> bytes:
         name = self._functions.get(id(value))
@@ -143,8 +172,8 @@ class _Testing(Exchange):
         """What the candidate does with an object of the test's: it sees no private name, and only calls functions."""
         if question == "call":
             return subject(*args, **kwargs)
-        if question == "await":
-            return called.run(subject)
+        if question in ("await", "async items"):
+            return called.run(subject if question == "await" else called.gathered(subject))
         if issubclass(type(subject), _ONLY_CALLED):
             raise AttributeError(f"{type(subject).__name__!r} object of the test, which can only be called")
         if question in called.OPERATORS:
@@ -161,24 +190,30 @@ class _Testing(Exchange):
         elif isinstance(error, AssertionError):
             crossing.remember(assertion_message(error, self._code))
         number = self.keep(error)
-        return ("error", type(error).__name__, message_of(error), "", *by_value.pack_error(error), number)
+        return ("error", type(error).__name__, message_of(error), "", errors.described(error), number)
 
     def raised(self, report: Any) -> NoReturn:
         match report:
-            case ("error", str(name), str(message), lines, str(base), bytes(data), int(number)):
+            case ("error", str(name), str(message), lines, tuple(description), int(number)):
                 if 0 <= number < len(self._kept) and isinstance(self._kept[number], BaseException):
                     error = self._kept[number]  # of the test's own
                 else:
-                    error = by_value.error_like(name, message, base, data)
+                    error = self._like(description)
                 setattr(error, crossing.REPORT, ("error", name, message, str(lines)))
-            case ("exit", int(code)):
-                error = SystemExit(code)
-                setattr(error, crossing.REPORT, report)
+            case ("exit", int(code), tuple(description)):
+                error = self._like(description)
+                setattr(error, crossing.REPORT, ("exit", code))
             case ("unsent", str(why)):
                 stand_in.fail(f"a returned value: {why}")
             case _:
                 stand_in.fail("an answer")
         raise crossing.crossed(error) from None
+
+    def _like(self, description: Any) -> BaseException:
+        try:
+            return errors.error_like(description, self.readers)
+        except Exception as error:  # it may be anything
+            self.unreadable(error)
 
     def unreadable(self, error: Exception) -> NoReturn:
         stand_in.fail(f"a returned value: {error}")
@@ -190,6 +225,29 @@ class _Testing(Exchange):
         if use == ASYNC_GENERATOR:
             return _each(ask)
         return (stand_in.UnseenFunction if use == FUNCTION else stand_in.Unseen)(type_name, _asking(ask))
+
+
+def _signature(function: types.FunctionType) -> str:
+    """Of a function: its name, its parameters and how `called` passes them on as source, and its text."""
+    code = function.__code__
+    names = [*code.co_varnames]
+    first, count, keywords = code.co_posonlyargcount, code.co_argcount, code.co_kwonlyargcount
+    positional, only = names[:count], names[count : count + keywords]
+    others = names[count + keywords :]
+    rest = others.pop(0) if code.co_flags & inspect.CO_VARARGS else ""
+    more = others.pop(0) if code.co_flags & inspect.CO_VARKEYWORDS else ""
+    with_default = {*positional[count - len(function.__defaults__ or ()) :], *(function.__kwdefaults__ or {})}
+    written = [f"{name}=__omitted" if name in with_default else name for name in (*positional, *only)]
+    if only or rest:
+        written.insert(count, f"*{rest}")
+    if first:
+        written.insert(first, "/")
+    parameters = ", ".join((*written, f"**{more}") if more else written)
+    named, others = ("".join(f"{n!r}: {n}, " for n in some) for some in (positional[first:], only))
+    others += f"**{more}" if more else ""
+    args = "".join(f"{name}, " for name in positional[:first])
+    given = f"({args}), {{{named}}}, {rest or '()'}, {{{others}}}"
+    return "\0".join((function.__name__, parameters, given, function.__doc__ or ""))
 
 
 def _asking(ask: Callable[..., Any]) -> Callable[..., Any]:
