@@ -48,11 +48,8 @@ def run(code: str, names: tuple[str, ...]) -> Any:
         exec(crossing.compiled(tree, code, protocol.TEST_NAME), namespace)
     except crossing.Crossing as crossed:
         report = getattr(crossed.error, crossing.REPORT)
-    except ModuleNotFoundError as error:
-        missing = str(error.name).split(".")[0]
-        report = ("lacks", missing)
     except BaseException as error:
-        report = ("error", type(error).__name__, assertion_message(error, code), "")
+        report = getattr(error, crossing.REPORT, None) or _report_of(error, code)
     finally:
         if testing is not None:
             testing.restore()
@@ -61,6 +58,14 @@ def run(code: str, names: tuple[str, ...]) -> Any:
     if report == ("done",) and (lost := crossing.lost()):
         return ("error", "AssertionError", lost, "")
     return report
+
+
+def _report_of(error: BaseException, code: str) -> Any:
+    """The report of what the test itself raised."""
+    missing = error.name.split(".")[0] if isinstance(error, ModuleNotFoundError) and error.name else ""
+    if missing and missing in code:
+        return ("lacks", missing)
+    return ("error", type(error).__name__, assertion_message(error, code), "")
 
 
 class _Testing(Exchange):
