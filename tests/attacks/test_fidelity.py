@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import re
 import subprocess
 import sys
 from collections.abc import AsyncIterator
@@ -12,9 +13,12 @@ import pytest
 import pytest_asyncio
 
 sys.path.insert(0, str(Path(__file__).resolve().parent))
+from assertion_fidelity import APART, NUMPY, TOGETHER
 from fidelity import CALL, CALL_CASES, CASES, STDIO
+from more_assertion_fidelity import ASSERTIONS as MORE
 
-from mars2.core.problem import CallTest, Limits, StdioTest, Suite
+from mars2.core.errors import CheckerError
+from mars2.core.problem import AssertTest, CallTest, Limits, StdioTest, Suite
 from mars2.core.verdict import Status
 from mars2.sandbox import ZygoteSandbox
 
@@ -133,3 +137,30 @@ async def test_a_helper_does_not_hide_a_method_of_solution(sandbox: ZygoteSandbo
     assert (await sandbox.judge(program, Suite((CallTest("f", (1,), 2),), Limits()))).accepted
     program = "def f(n): return n\nclass Solution:\n    def g(self, n): return f(n)\n"
     assert (await sandbox.judge(program, Suite((CallTest("f", (1,), 1),), Limits()))).accepted
+
+
+ASSERTIONS = {name: (*pair, False) for name, pair in (APART | NUMPY).items()}
+ASSERTIONS |= {name: (*pair, True) for name, pair in TOGETHER.items()}
+ASSERTIONS |= {f"{number}, {test[:40]!r}": (program, test, weak) for number, (program, test, weak) in enumerate(MORE)}
+
+
+@pytest.mark.parametrize("name", ASSERTIONS)
+async def test_assertion_tests_as_people_write_them_pass(sandbox: ZygoteSandbox, name: str) -> None:
+    program, test, weak = ASSERTIONS[name]
+    result = (await sandbox.judge(program, Suite((AssertTest(test),), Limits()))).tests[0]
+    assert (result.status, result.weak) == (Status.AC, weak), result
+
+
+@pytest.mark.parametrize("name", [*APART, *NUMPY])
+async def test_the_same_assertions_do_not_pass_a_program_that_does_nothing(sandbox: ZygoteSandbox, name: str) -> None:
+    program, test, _ = ASSERTIONS[name]
+    names = re.findall(r"^(?:async )?def (\w+)", program, re.MULTILINE)
+    nothing = "".join(f"def {name}(*a, **k): return None\n" for name in names)
+    result = (await sandbox.judge(nothing, Suite((AssertTest(test),), Limits()))).tests[0]
+    assert result.status is not Status.AC
+
+
+async def test_a_test_that_needs_a_package_is_refused_by_name(sandbox: ZygoteSandbox) -> None:
+    suite = Suite((AssertTest("import no_such_package\nassert f() == 1"),), Limits())
+    with pytest.raises(CheckerError, match="no_such_package"):
+        await sandbox.judge("def f(): return 1", suite)

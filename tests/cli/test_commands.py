@@ -39,10 +39,9 @@ hidden:
 """
 
 
-def mars2(*arguments: str, cwd: Path) -> subprocess.CompletedProcess[str]:
-    return subprocess.run(
-        [sys.executable, "-m", "mars2", *arguments], cwd=cwd, capture_output=True, text=True, timeout=110, check=False
-    )
+def mars2(*arguments: str, cwd: Path, stdin: str | None = None) -> subprocess.CompletedProcess[str]:
+    command = [sys.executable, "-m", "mars2", *arguments]
+    return subprocess.run(command, cwd=cwd, input=stdin, capture_output=True, text=True, timeout=110, check=False)
 
 
 @pytest.fixture

@@ -143,3 +143,48 @@ def test_a_mistake_is_one_line_and_exit_code_2(arguments: list[str], message: st
     assert not (here / "out.jsonl").exists()
     assert message in done.stderr
     assert len(done.stderr.strip().splitlines()) == 1, done.stderr
+
+
+STATEMENT = """Rotate. Time limit: 2 seconds
+```python
+class Solution:
+    def rotate(self, nums: List[int], k: int) -> None:
+```
+Example 1:
+Input: nums = [1,2,3], k = 1
+Output: [3,1,2]
+Example 2:
+Input: nums = [1,...,9], k = 2
+Output: [8,9,1,...]
+"""
+
+
+def test_read_shows_what_a_statement_gives_and_what_is_left_out(tmp_path: Path) -> None:
+    (tmp_path / "statement.txt").write_text(STATEMENT)
+    found = json.loads(mars2("problems", "read", "statement.txt", "--json", cwd=tmp_path).stdout)
+    assert (found["kind"], found["entry_point"]) == ("function", "Solution.rotate")
+    assert found["tests"] == [
+        {"function": "rotate", "args": [[1, 2, 3], 1], "expected": [3, 1, 2], "types": ["", "", "0"]}
+    ]
+    assert [left["what"] for left in found["left_out"]] == ["example 2"]
+    assert found["stated_limits"] == {"time_s": 2.0, "memory_mib": None}
+    plain = mars2("problems", "read", "statement.txt", cwd=tmp_path)
+    assert "rotate([1, 2, 3], 1) must change its argument 1 to [3, 1, 2]" in plain.stdout
+    assert "left out: example 2: " in plain.stdout
+
+
+def test_a_pasted_statement_is_a_problem_whose_examples_are_its_tests(tmp_path: Path) -> None:
+    (tmp_path / "rotate.txt").write_text(STATEMENT)
+    right = "class Solution:\n    def rotate(self, nums, k):\n        nums[:] = nums[-k:] + nums[:-k]\n"
+    (tmp_path / "right.py").write_text(right)
+    (tmp_path / "wrong.py").write_text(right.replace("nums[:] =", "return"))
+    assert mars2("judge", "right.py", "rotate.txt", "--allow-unsafe", cwd=tmp_path).stdout.startswith("rotate: AC")
+    assert mars2("judge", "wrong.py", "rotate.txt", "--allow-unsafe", cwd=tmp_path).stdout.startswith("rotate: WA")
+    (tmp_path / "none.txt").write_text("Print a greeting.\n")
+    done = mars2("problems", "show", "none.txt", cwd=tmp_path)
+    assert (done.returncode, "the problem has no tests" in done.stderr) == (2, True)
+
+
+def test_read_takes_standard_input(tmp_path: Path) -> None:
+    done = mars2("problems", "read", "-", "--json", cwd=tmp_path, stdin="Double it.\n\nInput: 2\nOutput: 4\n")
+    assert json.loads(done.stdout)["tests"] == [{"input": "2\n", "output": "4\n"}]

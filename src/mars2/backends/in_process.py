@@ -16,7 +16,8 @@ from transformers.cache_utils import DynamicCache
 
 from mars2.config.policies import TransformersPolicyConfig
 from mars2.core.completion import Completion, Prompt, Sampling
-from mars2.core.errors import BackendError
+from mars2.core.errors import BackendError, ConfigError, UserError
+from mars2.core.pretrained import load_model, load_tokenizer, render_chat
 from mars2.core.protocols import Snapshot
 
 
@@ -53,10 +54,12 @@ class TransformersBackend:
         model, device, dtype = str(model or options.model), options.device, options.dtype
         self.device = torch.device(("cuda" if torch.cuda.is_available() else "cpu") if device == "auto" else device)
         wanted = ("bfloat16" if self.device.type == "cuda" else "auto") if dtype == "auto" else dtype
-        self.tokenizer: Any = AutoTokenizer.from_pretrained(model)
-        self.model: Any = AutoModelForCausalLM.from_pretrained(
-            model, dtype=wanted if wanted == "auto" else getattr(torch, wanted)
+        self.tokenizer: Any = load_tokenizer(AutoTokenizer, model)
+        self.model: Any = load_model(
+            AutoModelForCausalLM, model, dtype=wanted if wanted == "auto" else getattr(torch, wanted)
         )
+        self._origin = model
+        self._num_embeddings = int(self.model.get_input_embeddings().weight.shape[0])
         self.model.to(self.device).eval()
         config = self.model.config
         self.max_context = max_context or int(getattr(config, "max_position_embeddings", None) or 1 << 30)
@@ -76,6 +79,11 @@ class TransformersBackend:
             raise BackendError(
                 f"policy {self.policy!r}: the prompt has {len(prompt_ids)} tokens, the model's context is "
                 f"{self.max_context}; shorten the problem or the feedback"
+            )
+        if (largest := max(prompt_ids, default=0)) >= self._num_embeddings:
+            raise ConfigError(
+                f"policies.{self.policy}.model: the tokenizer of {self._origin} makes token {largest}, its weights end "
+                f"before token {self._num_embeddings}; use the tokenizer that belongs to them"
             )
         loop = asyncio.get_running_loop()
         request = _Request(prompt_ids, sampling, loop.create_future())
@@ -98,7 +106,7 @@ class TransformersBackend:
         if self.tokenizer.chat_template is None:
             return self.tokenizer("\n\n".join(m.content for m in prompt))["input_ids"]
         messages = [{"role": m.role, "content": m.content} for m in prompt]
-        text = self.tokenizer.apply_chat_template(messages, add_generation_prompt=True, tokenize=False)
+        text = render_chat(self.tokenizer, messages, asks=True)
         return self.tokenizer(text, add_special_tokens=False)["input_ids"]
 
     # ── batches ─────────────────────────────────────────────────────────────────────────────────────────────────────
@@ -126,6 +134,8 @@ class TransformersBackend:
                 continue
             if done.cancelled():
                 request.future.cancel()
+            elif isinstance(error, UserError):
+                request.future.set_exception(error)
             elif error is not None:
                 request.future.set_exception(BackendError(f"policy {self.policy!r}: generation failed: {error}"))
             else:
@@ -138,6 +148,7 @@ class TransformersBackend:
         lengths = [len(r.prompt_ids) for r in batch]
         width = max(lengths)
         pad = self.tokenizer.pad_token_id or 0
+        pad = pad if pad < self._num_embeddings else 0
         ids = torch.tensor([[pad] * (width - n) + r.prompt_ids for r, n in zip(batch, lengths, strict=True)])
         mask = torch.tensor([[0] * (width - n) + [1] * n for n in lengths])
         ids, mask = ids.to(self.device), mask.to(self.device)
@@ -161,6 +172,11 @@ class TransformersBackend:
                 logits_to_keep=1,
             )
             uniform = np.array([draws[b].random() if b in live else 0.0 for b in rows])
+            if not out.logits[:, -1].amax(-1).isfinite().all():  # the largest is NaN if one is
+                raise ConfigError(
+                    f"policies.{self.policy}.model: {self._origin} (version {self._version}) computes logits that are "
+                    "not finite; its weights are damaged, or too large for their dtype: set dtype: float32"
+                )
             token, logprob = sample(out.logits[:, -1], [sampling[b] for b in rows], uniform)
             for row, b in enumerate(rows):
                 if b not in live:
@@ -201,7 +217,7 @@ class TransformersBackend:
         if snapshot.state is not None:
             state: Any = snapshot.state
         elif snapshot.folder is not None:
-            state = AutoModelForCausalLM.from_pretrained(str(snapshot.folder)).state_dict()
+            state = load_model(AutoModelForCausalLM, snapshot.folder).state_dict()
         else:
             raise BackendError(f"policy {self.policy!r}: snapshot {snapshot.version} holds no weights")
         own = dict(self.model.named_parameters())

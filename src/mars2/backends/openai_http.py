@@ -32,12 +32,19 @@ from mars2.config.policies import OpenAIPolicyConfig, VllmServerPolicyConfig
 from mars2.core.completion import Completion, Prompt, Sampling
 from mars2.core.errors import BackendError, ConfigError
 from mars2.core.foreign_text import printable
+from mars2.core.pretrained import without_system
 
 NO_KEY = "none"
 """Sent where no key is configured: local servers want none, the client wants some."""
 
 BYTES_PER_TOKEN = 4
 """Bytes of UTF-8 per token, if a server does not count tokens: roughly right for English and code."""
+
+_NO_SYSTEM = re.compile(
+    r"(system|developer)\W+(role|message|prompt|instruction)|role\b.*\bsystem\b|only user and assistant roles",
+    re.IGNORECASE,
+)
+"""What servers say whose chat template takes no system message."""
 
 _log = logging.getLogger(__name__)
 
@@ -88,6 +95,7 @@ class OpenAIBackend:
             http_client=_TimedClient(),
         )
         self.num_retries = 0  # requests sent again, in total
+        self._refuses_system = False  # True: it was found out
         self._counts_tokens = True  # False: it was said that the server does not
 
     @property
@@ -97,7 +105,7 @@ class OpenAIBackend:
     async def generate(self, prompt: Prompt, sampling: Sampling) -> Completion:
         """See `Backend`. Raises ConfigError if another try cannot help: a refused key, an unknown model."""
         async with self._slots:
-            return self._completion(await self._ask(self._request(prompt, sampling)), prompt, sampling)
+            return self._completion(await self._ask(prompt, sampling), prompt, sampling)
 
     async def close(self) -> None:
         await self._client.close()
@@ -114,12 +122,14 @@ class OpenAIBackend:
         }
         wanted = {name: v for name, v in fields.items() if v is not None and name not in self._omit}
         messages = [{"role": m.role, "content": _valid_text(m.content)} for m in prompt]
+        if self._refuses_system:
+            messages = without_system(messages)
         return {"model": self.model, "messages": messages, "stream": False, "extra_body": body, **wanted}
 
-    async def _ask(self, request: dict[str, Any]) -> Any:
+    async def _ask(self, prompt: Prompt, sampling: Sampling) -> Any:
         """The server's answer: any JSON."""
         try:
-            raw = await self._client.chat.completions.with_raw_response.create(**request)
+            raw = await self._client.chat.completions.with_raw_response.create(**self._request(prompt, sampling))
         except openai.APITimeoutError:
             late = f"no answer from {self._where} in time ({self._timeout_s:g} s)"
             raise BackendError(f"policy {self.policy!r}: {late}") from None
@@ -127,6 +137,9 @@ class OpenAIBackend:
             cause = self._said(_cause(error))
             raise BackendError(f"policy {self.policy!r}: cannot reach {self._where}: {cause}") from None
         except openai.APIStatusError as error:
+            if not self._refuses_system and prompt[0].role == "system" and _NO_SYSTEM.search(error.response.text):
+                self._refuses_system = True  # as Gemma's chat template does
+                return await self._ask(prompt, sampling)
             raise self._refused(error) from None
         except openai.OpenAIError as error:
             raise BackendError(

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import asyncio
 import itertools
+import math
 import multiprocessing
 import shutil
 import tempfile
@@ -22,6 +23,7 @@ from mars2.config.policies import VllmPolicyConfig
 from mars2.core.completion import Completion, Prompt, Sampling
 from mars2.core.errors import BackendError, ConfigError
 from mars2.core.optional import need
+from mars2.core.pretrained import load_tokenizer, render_chat
 from mars2.core.protocols import Snapshot
 
 _SWAP_TIMEOUT_S = 600.0  # of an engine that has no request under way
@@ -127,6 +129,12 @@ class VllmBackend:
         self.num_cached_tokens += last.num_cached_tokens or 0
         answer = last.outputs[0]
         ids = tuple(answer.token_ids)
+        logprobs = [place[token].logprob for place, token in zip(answer.logprobs, ids, strict=True)]
+        if any(map(math.isnan, logprobs)):
+            raise ConfigError(
+                f"policies.{self.policy}.model: {self._model} (version {self._version}) computes logits that are NaN; "
+                "its weights are damaged, or too large for their dtype: set dtype: float32"
+            )
         return Completion(
             text=answer.text,
             finish_reason=answer.finish_reason,
@@ -134,7 +142,7 @@ class VllmBackend:
             policy_version=self._version_of(answer.weight_versions),
             prompt_ids=tuple(prompt_ids),
             output_ids=ids,
-            logprobs=tuple(min(0.0, place[token].logprob) for place, token in zip(answer.logprobs, ids, strict=True)),
+            logprobs=tuple(min(0.0, logprob) for logprob in logprobs),
             prompt_tokens=len(prompt_ids),
             output_tokens=len(ids),
         )
@@ -202,11 +210,11 @@ class VllmBackend:
         if self._tokenizer is None:
             from transformers import AutoTokenizer
 
-            self._tokenizer = AutoTokenizer.from_pretrained(str(self._model))
+            self._tokenizer = load_tokenizer(AutoTokenizer, self._model)
         if self._tokenizer.chat_template is None:
             return self._tokenizer("\n\n".join(m.content for m in prompt))["input_ids"]
         messages = [{"role": m.role, "content": m.content} for m in prompt]
-        text = self._tokenizer.apply_chat_template(messages, add_generation_prompt=True, tokenize=False)
+        text = render_chat(self._tokenizer, messages, asks=True)
         return self._tokenizer(text, add_special_tokens=False)["input_ids"]
 
     async def _running_engine(self) -> Any:
@@ -268,6 +276,11 @@ class VllmBackend:
         try:
             engine = AsyncLLM.from_engine_args(self._arguments)
         except Exception as error:  # whatever the engine's start may raise: the user needs one line of it
+            if "trust_remote_code" in str(error):
+                raise ConfigError(
+                    f"policies.{self.policy}.model: {self._model} needs code that comes with the model; allow it with "
+                    "engine: {trust_remote_code: true}, or use a model that vLLM itself knows"
+                ) from None
             raise BackendError(f"policy {self.policy!r}: the vLLM engine did not start: {error}") from error
         finally:
             starting.release()

@@ -6,6 +6,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 from mars2.build.installed import check_installed
+from mars2.build.model_folder import check_folder
 from mars2.config.policies import LoraConfig, PolicyConfig
 from mars2.config.run import RunConfig
 from mars2.core.errors import ConfigError
@@ -64,15 +65,14 @@ def check_not_served(config: RunConfig, trained: Path) -> None:
 
 
 def check_model(field: str, model: str) -> None:
-    """Refuse a folder that is not there or is no model, before anything heavy is loaded.
+    """Refuse a folder that is not there or is no whole model, before anything heavy is loaded; see `check_folder`.
 
     Raises:
         ConfigError: names `field`.
     """
     folder = Path(model).expanduser()
     if folder.is_dir():
-        if not (folder / "config.json").is_file():
-            raise ConfigError(f"{field}: {model} has no config.json; give a Hugging Face model folder")
+        check_folder(field, folder)
         return
     is_hub_id = model.count("/") == 1 and not model.startswith((".", "~", "/")) and not model.endswith("/")
     if not is_hub_id:

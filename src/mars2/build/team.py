@@ -14,7 +14,7 @@ from mars2.config.policies import (
     VllmPolicyConfig,
     VllmServerPolicyConfig,
 )
-from mars2.config.problems import LabProblemsConfig, ReferenceProblemsConfig
+from mars2.config.problems import LabProblemsConfig, ProblemsConfig, ReferenceProblemsConfig
 from mars2.config.prompting import ChatPromptingConfig, LabPromptingConfig, PromptingConfig
 from mars2.config.run import RunConfig
 from mars2.config.sandbox import BubblewrapSandboxConfig, DockerSandboxConfig, SandboxFusionConfig, ZygoteSandboxConfig
@@ -22,6 +22,7 @@ from mars2.core.errors import ConfigError, ProblemError
 from mars2.core.problem import Problem
 from mars2.core.protocols import (
     Backend,
+    ProblemSource,
     Prompter,
     Sandbox,
     Split,
@@ -144,22 +145,23 @@ def build_problems(config: RunConfig, split: Split) -> Sequence[Problem]:
     Raises:
         ProblemError: the source is missing, malformed or empty.
     """
-    source = config.problems
-    match source:
-        case LabProblemsConfig():
-            from mars2.lab.tasks import LabProblems
-
-            lab = LabProblems(num_train=source.num_train, num_test=source.num_test, seed=source.seed)
-            problems = lab.load(split)
-        case ReferenceProblemsConfig():
-            from mars2.problems.resolve import load_problems
-
-            reference = source.train if split == "train" else source.test
-            problems = load_problems(reference).problems if reference else []
-        case _:
-            assert_never(source)
+    problems = _source(config.problems).load(split)
     if not problems:
         raise ProblemError(f"problems: the {split} split is empty; name a source with problems")
     if config.sandbox.limits is None:
         return problems
     return [p.with_limits(config.sandbox.limits) for p in problems]
+
+
+def _source(source: ProblemsConfig) -> ProblemSource:
+    match source:
+        case LabProblemsConfig():
+            from mars2.lab.tasks import LabProblems
+
+            return LabProblems(num_train=source.num_train, num_test=source.num_test, seed=source.seed)
+        case ReferenceProblemsConfig():
+            from mars2.problems.resolve import ReferenceSource
+
+            return ReferenceSource(source.train, source.test)
+        case _:
+            assert_never(source)

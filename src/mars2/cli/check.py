@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-from pathlib import Path
-from typing import Annotated
-
 import typer
 
 from mars2.cli.output import print_json, run_async, stderr, stdout, write
+from mars2.cli.parameters import ConfigArgument, JsonOption, SetOption
 from mars2.cli.progress import LiveView
 from mars2.config.load import load_config
+from mars2.core.foreign_text import block, named
 
 HELP = """Check a configuration: validate it, send one prompt per agent, show the answers, estimate memory and time.
 
@@ -24,9 +23,9 @@ def register(app: typer.Typer) -> None:
 
 
 def check(
-    config: Annotated[Path, typer.Argument(help="A YAML configuration, or a recipe's name.")],
-    set_: Annotated[list[str] | None, typer.Option("--set", help="KEY=VALUE, for example training.steps=10.")] = None,
-    as_json: Annotated[bool, typer.Option("--json", help="Print the findings as JSON on stdout.")] = False,
+    config: ConfigArgument,
+    set_: SetOption = None,
+    as_json: JsonOption = False,
 ) -> None:
     from mars2.jobs.check import check_async
 
@@ -38,10 +37,10 @@ def check(
         return
     stdout.print(f"{config}: valid")
     for name, agent in found.agents.items():
-        stdout.rule(f"agent {name}: {agent.output_tokens} tokens, {agent.finish_reason}, {agent.verdict}")
-        write(agent.prompt)
+        stdout.rule(f"agent {named(name)}: {agent.output_tokens} tokens, {agent.finish_reason}, {agent.verdict}")
+        write(block(agent.prompt))
         stdout.rule("answer")
-        write(agent.answer)
+        write(block(agent.answer))
     stdout.rule("estimates")
     for name, policy in found.policies.items():
         stdout.print(

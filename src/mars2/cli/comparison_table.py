@@ -9,10 +9,11 @@ from rich.console import Console
 from rich.table import Table
 
 from mars2.cli.output import PLAIN
+from mars2.jobs.display import SCORES
 
 TEAM = "team"
 MAX_DIFFERENCES = 30
-MEASURES = {"pass_at_1": "Pass@1", "pass_at_1_mcts": "Pass@1(MCTS)", "pass_at_n": "Pass@N", "gap": "gap"}
+MEASURES = {**SCORES, "gap": "gap"}
 COSTS = {
     "num_nodes": "nodes",
     "prompt_tokens": "tokens in",

@@ -6,11 +6,12 @@ import platform
 import sys
 from dataclasses import asdict
 from importlib.metadata import PackageNotFoundError, version
-from typing import Annotated, Any
+from typing import Any
 
 import typer
 
 from mars2.cli.output import print_json, run_async, stdout
+from mars2.cli.parameters import JsonOption
 
 HELP = """Say which isolation model-written programs get on this machine, and which parts are installed.
 
@@ -25,7 +26,7 @@ def register(app: typer.Typer) -> None:
     app.command(help=HELP)(doctor)
 
 
-def doctor(as_json: Annotated[bool, typer.Option("--json", help="Print JSON on stdout.")] = False) -> None:
+def doctor(as_json: JsonOption = False) -> None:
     from mars2.sandbox import doctor as examine
 
     report = asdict(run_async(examine(), when_interrupted="interrupted"))

@@ -9,9 +9,11 @@ from typing import Annotated, Any
 import typer
 
 from mars2.cli.output import print_json, run_async, say, stderr, stdout
+from mars2.cli.parameters import AgentsOption, ConfigOption, JsonOption, MaxTokensOption, RunOption, SetOption
 from mars2.cli.progress import LiveView
 from mars2.config.load import parse_settings
 from mars2.core.errors import BackendError
+from mars2.jobs.options import EvaluateOptions
 from mars2.jobs.run_folder import RUNS
 
 HELP = """Measure a team on problems: Pass@1, Pass@1(MCTS) and Pass@N at every budget on the way, tokens and seconds.
@@ -40,12 +42,9 @@ def register(app: typer.Typer) -> None:
 
 def evaluate(
     target: Annotated[str, typer.Argument(help="A configuration, a recipe, a run, or with a team a problem set.")],
-    agents: Annotated[
-        str | None,
-        typer.Option(help="The team: comma-separated models, each a folder or Hugging Face id, or NAME=MODEL."),
-    ] = None,
-    config: Annotated[Path | None, typer.Option(help="Take the team from a configuration file or a recipe.")] = None,
-    run: Annotated[Path | None, typer.Option(help="Take the trained team of a run.")] = None,
+    agents: AgentsOption = None,
+    config: ConfigOption = None,
+    run: RunOption = None,
     problems: Annotated[
         str | None, typer.Option(help="Other problems than configured: a file, a folder, humaneval, mbpp:FILE.")
     ] = None,
@@ -60,29 +59,31 @@ def evaluate(
     alone: Annotated[
         bool | None, typer.Option("--alone/--no-alone", help="Also trees of each agent alone, where there are several.")
     ] = None,
-    max_tokens: Annotated[int | None, typer.Option(help="Longest answer, in tokens.")] = None,
+    max_tokens: MaxTokensOption = None,
     parallel: Annotated[int | None, typer.Option(help="Trees growing at once.")] = None,
-    set_: Annotated[list[str] | None, typer.Option("--set", help="KEY=VALUE, for example seed=1.")] = None,
+    set_: SetOption = None,
     out: Annotated[Path | None, typer.Option(help="The folder; default: runs/NAME-evaluation.")] = None,
     resume: Annotated[bool, typer.Option("--resume", help="Go on with an evaluation, or grow a finished one.")] = False,
-    as_json: Annotated[bool, typer.Option("--json", help="Print the result as JSON on stdout.")] = False,
+    as_json: JsonOption = False,
 ) -> None:
     from mars2.jobs.evaluate import evaluate_setup, run_evaluation
 
     setup = evaluate_setup(
         target,
-        agents=agents,
-        config=config,
-        run=run,
-        problems=problems,
-        strategies=None if strategies is None else [name.strip() for name in strategies.split(",") if name.strip()],
-        budget=budget,
-        seeds=seeds,
-        limit=limit,
-        alone=alone,
-        max_tokens=max_tokens,
-        parallel=parallel,
-        settings=parse_settings(set_),
+        EvaluateOptions(
+            agents=agents,
+            config=config,
+            run=run,
+            problems=problems,
+            strategies=None if strategies is None else [name.strip() for name in strategies.split(",") if name.strip()],
+            budget=budget,
+            seeds=seeds,
+            limit=limit,
+            alone=alone,
+            max_tokens=max_tokens,
+            parallel=parallel,
+            settings=parse_settings(set_),
+        ),
     )
     folder = out or RUNS / f"{setup.config.name}-evaluation"
     with LiveView(stderr, policy_of_agent={}) as view:

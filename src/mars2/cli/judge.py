@@ -13,7 +13,7 @@ import typer
 
 from mars2.cli.output import run_async, say, write
 from mars2.core.errors import UserError
-from mars2.core.foreign_text import block, named, quoted
+from mars2.core.foreign_text import block, named, printable, quoted
 
 HELP = """Run a program against a problem's tests and print the verdict; or many, from a file of tasks.
 
@@ -114,7 +114,7 @@ def _lines_of(found: dict[str, Any]) -> str:
     line = f"{named(str(found['id']))}: {found['verdict']}, {passed} of {len(found['tests'])} tests passed"
     lines = [f"{line} (isolation {found['tier'] or 'none'})"]
     if "reason" in found:
-        lines.append(f"  program taken: {found['reason']}")
+        lines.append(f"  program taken: {printable(found['reason'])}")
         lines += [block(found["program"])] if found["program"] else []
     if "error" in found:
         lines.append(f"  {quoted(found['error'])}")

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Iterator
 from io import TextIOWrapper
 from typing import Any
 
@@ -28,6 +27,7 @@ from mars2.cli import (
 )
 from mars2.cli.output import fail, keep_stdout
 from mars2.core.errors import Mars2Error, UserError
+from mars2.jobs.running import known_error
 
 app = typer.Typer(
     name="mars2",
@@ -78,15 +78,6 @@ def run() -> None:
     except Mars2Error as error:
         fail(error, 1)
     except BaseExceptionGroup as group:
-        known = next((e for e in _leaves(group) if isinstance(e, Mars2Error)), None)
-        if known is None:
+        if (known := known_error(group)) is None:
             raise
         fail(known, 2 if isinstance(known, UserError) else 1)
-
-
-def _leaves(error: BaseException) -> Iterator[BaseException]:
-    if isinstance(error, BaseExceptionGroup):
-        for child in error.exceptions:
-            yield from _leaves(child)
-    else:
-        yield error

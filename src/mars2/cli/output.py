@@ -16,6 +16,7 @@ from rich.table import Table
 
 from mars2.core.errors import UserError
 from mars2.core.foreign_text import printable
+from mars2.jobs.display import SCORES
 from mars2.reports.evaluations import interval as interval_of
 
 T = TypeVar("T")
@@ -157,9 +158,8 @@ def _summary_table(summary: Mapping[str, Any]) -> Table:
         table.add_column(label, justify="right")
     if len(labels) == 2:
         table.add_column("gain", justify="right")
-    names = {"pass_at_1": "Pass@1", "pass_at_1_mcts": "Pass@1(MCTS)", "pass_at_n": "Pass@N"}
     for who, entry in [*summary["agents"].items(), ("team", summary["team"])]:
-        for name, shown in names.items():
+        for name, shown in SCORES.items():
             if not any(name in entry[label] for label in labels):
                 continue
             row = [who, shown, *(interval(entry[label], name) for label in labels)]

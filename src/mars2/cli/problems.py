@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Sequence
 from dataclasses import asdict
 from pathlib import Path
@@ -11,8 +12,9 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from mars2.cli.output import print_json, run_async, say, stdout, write
+from mars2.cli.parameters import JsonOption
 from mars2.core.errors import ProblemError, UserError
-from mars2.core.foreign_text import block, named, quoted
+from mars2.core.foreign_text import block, named, printable, quoted
 from mars2.core.problem import Problem
 
 if TYPE_CHECKING:
@@ -48,7 +50,17 @@ Examples:
 
     mars2 problems convert humanevalplus:HumanEvalPlus.jsonl.gz right.jsonl --check-references
 """
-JsonOption = Annotated[bool, typer.Option("--json", help="Print one JSON object on stdout.")]
+READ = """Print what is read from a pasted statement: what is asked for, the examples, what is left out.
+
+STATEMENT is a text file, or `-` for standard input. `mars2 solve` and `mars2 serve` read statements in the same way.
+
+Examples:
+
+    mars2 problems read statement.txt
+
+    mars2 problems read - --json < statement.txt
+"""
+_SHOWN_CHARS = 2_000  # of a test
 
 
 def register(app: typer.Typer) -> None:
@@ -56,6 +68,7 @@ def register(app: typer.Typer) -> None:
     group.command(help=SHOW)(show)
     group.command(help=VALIDATE)(validate)
     group.command(help=CONVERT)(convert)
+    group.command(help=READ)(read)
     app.add_typer(group, name="problems")
 
 
@@ -159,6 +172,44 @@ def convert(
         return
     say(loaded.summary())
     say(f"written: {target}")
+
+
+def read(
+    statement: Annotated[str, typer.Argument(help="A text file, or - for standard input.")],
+    entry_point: Annotated[str | None, typer.Option(help="The function or Solution.METHOD, if it is known.")] = None,
+    as_json: JsonOption = False,
+) -> None:
+    from mars2.problems.reading import read_text
+    from mars2.problems.schema import is_function_name
+    from mars2.problems.statement import read_statement
+    from mars2.prompting.feedback import describe_test
+
+    if entry_point is not None and not is_function_name(entry_point):
+        raise UserError(f"--entry-point: must be a function's name, or Solution.METHOD, got {entry_point!r:.60}")
+    found = read_statement(_standard_input() if statement == "-" else read_text(Path(statement)), entry_point)
+    facts = found.to_dict()
+    if as_json:
+        print_json(facts)
+        return
+    kinds = {"stdin": "a program that reads standard input", "function": "the function", "class": "the class"}
+    stdout.print(f"asked for: {kinds[found.kind]} {found.entry_point or ''}".rstrip())
+    for name, unit in (("time_s", "s"), ("memory_mib", "MiB")):
+        if facts["stated_limits"][name] is not None:
+            stdout.print(f"the statement's limit: {facts['stated_limits'][name]:g} {unit}")
+    stdout.print(f"tests: {len(found.tests)}, comparison {facts['comparison'] or 'a checker'}")
+    for number, test in enumerate(found.tests, 1):
+        write(f"test {number}:\n{block(describe_test(test, _SHOWN_CHARS))}")
+    for left in found.left_out:
+        stdout.print(f"left out: {printable(left.what)}: {printable(left.why)}", soft_wrap=True)
+
+
+def _standard_input() -> str:
+    if sys.stdin is None:
+        raise UserError("STATEMENT: standard input is closed; name a file or pipe the statement in")
+    try:
+        return sys.stdin.buffer.read().decode("utf-8-sig")
+    except UnicodeDecodeError:
+        raise UserError("STATEMENT: standard input is not UTF-8 text; write it as UTF-8") from None
 
 
 def _facts(problem: Problem) -> dict[str, Any]:

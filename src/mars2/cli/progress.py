@@ -34,6 +34,19 @@ VALIDATION = "validation_pass_at_1"
 PLAIN_SECONDS = 10.0  # between two plain lines of a long phase
 
 
+def progress_bar(console: Console) -> Progress:
+    """What is done, how much of it, for how long and how long it will take; nothing where there is no terminal."""
+    return Progress(
+        TextColumn("{task.description}", markup=False),
+        BarColumn(),
+        MofNCompleteColumn(),
+        TimeElapsedColumn(),
+        TimeRemainingColumn(),
+        console=console,
+        disable=not console.is_terminal,
+    )
+
+
 class LiveView:
     """Shows the run while it goes on: `hear` is a listener."""
 
@@ -41,14 +54,7 @@ class LiveView:
         self.console = console
         self.policy_of_agent = policy_of_agent
         self.latest: dict[str, dict[str, float]] = {}
-        self._bar = Progress(
-            TextColumn("{task.description}", markup=False),
-            BarColumn(),
-            MofNCompleteColumn(),
-            TimeElapsedColumn(),
-            TimeRemainingColumn(),
-            console=console,
-        )
+        self._bar = progress_bar(console)
         self._task = self._bar.add_task("starting", total=None)
         self._live = Live(self._render(), console=console, refresh_per_second=4) if console.is_terminal else None
         self._warm_start = warm_start_progress()

@@ -8,6 +8,7 @@ from typing import Annotated
 import typer
 
 from mars2.cli.output import print_json, say, stdout, write
+from mars2.cli.parameters import JsonOption
 from mars2.config.load import find_recipe
 from mars2.core.errors import UserError
 from mars2.recipes import all_recipes
@@ -49,7 +50,7 @@ def register(app: typer.Typer) -> None:
 
 def recipes(
     context: typer.Context,
-    as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object on stdout.")] = False,
+    as_json: JsonOption = False,
 ) -> None:
     if context.invoked_subcommand is not None:
         return

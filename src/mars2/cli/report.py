@@ -9,6 +9,7 @@ from typing import Annotated
 import typer
 
 from mars2.cli.output import print_json, print_scores, say
+from mars2.cli.parameters import JsonOption
 from mars2.jobs.run_folder import open_store
 
 HELP = """Write the report of a run (one HTML file: curves, tables, tree viewer) and print its table.
@@ -27,7 +28,7 @@ def register(app: typer.Typer) -> None:
 
 def report(
     run: Annotated[Path, typer.Argument(help="The folder of a run.")],
-    as_json: Annotated[bool, typer.Option("--json", help="Print the summary as JSON on stdout.")] = False,
+    as_json: JsonOption = False,
 ) -> None:
     from mars2.reports import write_report
 

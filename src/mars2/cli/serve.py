@@ -4,15 +4,16 @@ from __future__ import annotations
 
 import asyncio
 import os
-from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from mars2.cli.addresses import is_loopback
 from mars2.cli.output import end_on_signals, run_async, say
+from mars2.cli.parameters import AgentsOption, ConfigOption, MaxTokensOption, RunOption, SetOption
 from mars2.config.load import parse_settings
 from mars2.core.errors import ConfigError
+from mars2.jobs.options import SolveOptions
 
 if TYPE_CHECKING:
     import uvicorn
@@ -41,14 +42,14 @@ def register(app: typer.Typer) -> None:
 
 
 def serve(
-    agents: Annotated[str | None, typer.Option(help="Comma-separated models, as for `mars2 solve`.")] = None,
-    config: Annotated[Path | None, typer.Option(help="Take the team from a configuration file or a recipe.")] = None,
-    run: Annotated[Path | None, typer.Option(help="Take the trained team of a run.")] = None,
+    agents: AgentsOption = None,
+    config: ConfigOption = None,
+    run: RunOption = None,
     name: Annotated[str, typer.Option(help="The model's name for clients.")] = "mars2",
     strategy: Annotated[str, typer.Option(help="As for `mars2 solve`.")] = "t_plus",
     budget: Annotated[int, typer.Option(min=1, help="Programs a request; a request may ask for fewer.")] = 16,
     parallel: Annotated[int, typer.Option(min=1, help="Programs being written at once, per request.")] = 4,
-    max_tokens: Annotated[int | None, typer.Option(help="Longest answer of a model, in tokens.")] = None,
+    max_tokens: MaxTokensOption = None,
     max_searches: Annotated[int, typer.Option(min=1, help="Requests at once; one more gets 429.")] = 8,
     max_request_kib: Annotated[int, typer.Option(min=1, help="Longest request; a longer one gets 413.")] = 1024,
     keep_going: Annotated[
@@ -64,9 +65,7 @@ def serve(
         typer.Option(help="A web site whose pages may ask (CORS), such as https://app.example; repeatable."),
     ] = None,
     seed: Annotated[int, typer.Option(help="Of requests that bring none.")] = 0,
-    set_: Annotated[
-        list[str] | None, typer.Option("--set", help="KEY=VALUE, for example sandbox.limits.cpu_s=10.")
-    ] = None,
+    set_: SetOption = None,
 ) -> None:
     from mars2.jobs.solve import solve_setup
 
@@ -75,16 +74,18 @@ def serve(
     if api_key is None and not is_loopback(host):
         say(f"warning: listening on {host} without a key: anybody who reaches it can run searches; set {api_key_env}")
     setup = solve_setup(
-        agents=agents,
-        config=config,
-        run=run,
-        budget=budget,
-        strategy=strategy,
-        parallel=parallel,
-        max_tokens=max_tokens,
-        seed=seed,
-        keep_going=keep_going,
-        settings=parse_settings(set_) | {"rollout.lockstep": False},
+        SolveOptions(
+            agents=agents,
+            config=config,
+            run=run,
+            budget=budget,
+            strategy=strategy,
+            parallel=parallel,
+            max_tokens=max_tokens,
+            seed=seed,
+            keep_going=keep_going,
+            settings=parse_settings(set_) | {"rollout.lockstep": False},
+        )
     )
     run_async(
         _serve(

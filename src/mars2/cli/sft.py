@@ -8,9 +8,10 @@ from pathlib import Path
 from typing import Annotated, Any
 
 import typer
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
 
 from mars2.cli.output import ended_by_sigterm, print_json, run_async, say, stderr, stdout
+from mars2.cli.parameters import JsonOption, SetOption
+from mars2.cli.progress import progress_bar
 from mars2.config.load import parse_as, read_yaml
 from mars2.config.sft import SftConfig
 from mars2.core.events import Event, Listener, Metrics, Note
@@ -41,10 +42,10 @@ def sft(
     out: Annotated[Path | None, typer.Option(help="The folder to make.")] = None,
     epochs: Annotated[int | None, typer.Option(help="Passes over the data.")] = None,
     steps: Annotated[int | None, typer.Option(help="Optimizer steps, instead of epochs.")] = None,
-    set_: Annotated[list[str] | None, typer.Option("--set", help="KEY=VALUE, for example batch_size=8.")] = None,
+    set_: SetOption = None,
     resume: Annotated[bool, typer.Option("--resume", help="Go on with an interrupted fine-tuning.")] = False,
     fresh: Annotated[bool, typer.Option("--fresh", help="Set an older output folder aside and start anew.")] = False,
-    as_json: Annotated[bool, typer.Option("--json", help="Print the summary as JSON on stdout.")] = False,
+    as_json: JsonOption = False,
 ) -> None:
     from mars2.jobs.sft import sft_async
 
@@ -69,16 +70,8 @@ def sft(
 @contextmanager
 def _progress() -> Iterator[Listener]:
     """A bar on a terminal; else a line every tenth of the way."""
-    bar = Progress(
-        TextColumn("sft {task.description}", markup=False),
-        BarColumn(),
-        MofNCompleteColumn(),
-        TimeElapsedColumn(),
-        TimeRemainingColumn(),
-        console=stderr,
-        disable=not stderr.is_terminal,
-    )
-    task = bar.add_task("", total=None)
+    bar = progress_bar(stderr)
+    task = bar.add_task("sft", total=None)
     total = 0
 
     def hear(event: Event) -> None:
@@ -102,7 +95,7 @@ def _progress() -> Iterator[Listener]:
             case Metrics(step, _, values):
                 shown = {"loss": "loss", "validation_loss": "validation", "tokens_per_s": "tokens/s"}
                 text = "  ".join(f"{title} {values[name]:.4g}" for name, title in shown.items() if name in values)
-                bar.update(task, completed=step, description=text)
+                bar.update(task, completed=step, description=f"sft {text}")
                 if bar.disable and (step % max(1, total // 10) == 0 or "validation_loss" in values):
                     say(f"step {step}/{total}  {text}")
             case _:

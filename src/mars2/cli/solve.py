@@ -9,10 +9,12 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from mars2.cli.output import print_json, run_async, say, stderr, write
+from mars2.cli.parameters import AgentsOption, ConfigOption, JsonOption, MaxTokensOption, RunOption, SetOption
 from mars2.cli.progress import LiveView
 from mars2.config.load import parse_settings
 from mars2.core.errors import ConfigError
 from mars2.core.foreign_text import quoted
+from mars2.jobs.options import SolveOptions
 from mars2.jobs.run_folder import RUNS
 
 if TYPE_CHECKING:
@@ -36,6 +38,8 @@ Examples:
     mars2 solve lab/test/00003 --run runs/quickstart --json
 """
 
+_DEFAULTS = SolveOptions()
+
 
 def register(app: typer.Typer) -> None:
     app.command(help=HELP)(solve)
@@ -43,44 +47,38 @@ def register(app: typer.Typer) -> None:
 
 def solve(
     problem: Annotated[str, typer.Argument(help="A problem file or reference.")],
-    agents: Annotated[
-        str | None,
-        typer.Option(
-            help="Comma-separated models, or NAME=MODEL: a folder or Hugging Face id, vllm:FOLDER, "
-            "openai:MODEL@URL, vllm-server:MODEL@URL, scripted:FILE."
-        ),
-    ] = None,
-    config: Annotated[Path | None, typer.Option(help="Take the team from a configuration file or a recipe.")] = None,
-    run: Annotated[Path | None, typer.Option(help="Take the trained team of a run.")] = None,
-    budget: Annotated[int, typer.Option(help="Programs to write at most.")] = 8,
+    agents: AgentsOption = None,
+    config: ConfigOption = None,
+    run: RunOption = None,
+    budget: Annotated[int, typer.Option(help="Programs to write at most.")] = _DEFAULTS.budget,
     tokens: Annotated[int | None, typer.Option(help="Tokens to spend at most, prompts and answers.")] = None,
     seconds: Annotated[float | None, typer.Option(help="Seconds to search at most.")] = None,
     cost: Annotated[
         float | None, typer.Option(help="Money to spend at most; needs --set policies.NAME.price={…}.")
     ] = None,
-    parallel: Annotated[int, typer.Option(help="Programs being written at once.")] = 4,
-    max_tokens: Annotated[int | None, typer.Option(help="Longest answer, in tokens.")] = None,
+    parallel: Annotated[int, typer.Option(help="Programs being written at once.")] = _DEFAULTS.parallel,
+    max_tokens: MaxTokensOption = None,
     strategy: Annotated[
         str, typer.Option(help="t_plus, ab_mcts, refine_best, treequest:ABMCTSA, ab_mcts:posterior=gaussian, …")
-    ] = "t_plus",
+    ] = str(_DEFAULTS.strategy),
     select: Annotated[
         str,
         typer.Option(help="Of programs equal on public tests: behaviour (most of them act alike), public (earliest)."),
-    ] = "behaviour",
+    ] = _DEFAULTS.select,
     reward_model: Annotated[
         Path | None, typer.Option(help="A folder made by train-reward, to weigh the programs in the choice.")
     ] = None,
-    seed: Annotated[int, typer.Option(help="Same seed, same search.")] = 0,
+    seed: Annotated[int, typer.Option(help="Same seed, same search.")] = _DEFAULTS.seed,
     keep_going: Annotated[
         bool, typer.Option("--keep-going", help="Spend the whole budget even after a program passes all public tests.")
     ] = False,
-    set_: Annotated[list[str] | None, typer.Option("--set", help="KEY=VALUE, for example stopping.patience=8.")] = None,
+    set_: SetOption = None,
     out: Annotated[Path | None, typer.Option(help="Folder for the tree; default: runs/solve/PROBLEM-N.")] = None,
     resume: Annotated[
         bool,
         typer.Option("--resume", help="Go on with an interrupted search: the same command with its folder as --out."),
     ] = False,
-    as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object on stdout.")] = False,
+    as_json: JsonOption = False,
 ) -> None:
     from mars2.jobs.solve import solve_problem, solve_setup
     from mars2.jobs.team import find_problem
@@ -88,21 +86,23 @@ def solve(
     if resume and out is None:
         raise ConfigError("--resume: needs the folder of the interrupted search; give it as --out")
     setup = solve_setup(
-        agents=agents,
-        config=config,
-        run=run,
-        budget=budget,
-        strategy=strategy,
-        select=select,
-        reward_model=reward_model,
-        tokens=tokens,
-        seconds=seconds,
-        cost=cost,
-        parallel=parallel,
-        max_tokens=max_tokens,
-        seed=seed,
-        keep_going=keep_going,
-        settings=parse_settings(set_),
+        SolveOptions(
+            agents=agents,
+            config=config,
+            run=run,
+            budget=budget,
+            strategy=strategy,
+            select=select,
+            reward_model=reward_model,
+            tokens=tokens,
+            seconds=seconds,
+            cost=cost,
+            parallel=parallel,
+            max_tokens=max_tokens,
+            seed=seed,
+            keep_going=keep_going,
+            settings=parse_settings(set_),
+        )
     )
     task = find_problem(problem, setup.config)
     folder = out or _new_folder(task.id)

@@ -8,6 +8,7 @@ from typing import Annotated
 import typer
 
 from mars2.cli.output import ended_by_sigterm, print_json, print_scores, run_async, stderr, stdout
+from mars2.cli.parameters import JsonOption, SetOption
 from mars2.cli.progress import LiveView
 from mars2.config.load import parse_settings
 
@@ -33,11 +34,11 @@ def train(
     config: Annotated[
         Path, typer.Argument(help="A YAML configuration, a recipe's name, or with --resume the folder of a run.")
     ],
-    set_: Annotated[list[str] | None, typer.Option("--set", help="KEY=VALUE, for example training.steps=10.")] = None,
+    set_: SetOption = None,
     out: Annotated[Path | None, typer.Option(help="The run's folder; default: runs/NAME.")] = None,
     resume: Annotated[bool, typer.Option("--resume", help="Go on with the run; start it if there is none.")] = False,
     fresh: Annotated[bool, typer.Option("--fresh", help="Set an older run of this name aside and start anew.")] = False,
-    as_json: Annotated[bool, typer.Option("--json", help="Print the summary as JSON on stdout.")] = False,
+    as_json: JsonOption = False,
 ) -> None:
     from mars2.jobs.train import run_training, train_setup
 

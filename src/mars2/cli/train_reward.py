@@ -8,6 +8,7 @@ from typing import Annotated
 import typer
 
 from mars2.cli.output import print_json, run_async, say
+from mars2.cli.parameters import ConfigArgument, JsonOption, SetOption
 from mars2.config.load import parse_as, read_yaml
 from mars2.config.reward_model import RewardModelConfig
 from mars2.core.events import Event, Note
@@ -32,10 +33,10 @@ def register(app: typer.Typer) -> None:
 
 
 def train_reward(
-    config: Annotated[Path, typer.Argument(help="A YAML configuration, or a recipe's name.")],
-    set_: Annotated[list[str] | None, typer.Option("--set", help="KEY=VALUE, for example epochs=3.")] = None,
+    config: ConfigArgument,
+    set_: SetOption = None,
     out: Annotated[Path | None, typer.Option(help="The folder to make, instead of the configured one.")] = None,
-    as_json: Annotated[bool, typer.Option("--json", help="Print the result as JSON on stdout.")] = False,
+    as_json: JsonOption = False,
 ) -> None:
     from mars2.jobs.train_reward import train_reward_async
 

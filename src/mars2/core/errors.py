@@ -6,7 +6,7 @@ Mars2Error
 │   │   └── OptionError    a field of an options object, wherever it was made
 │   ├── MissingPackage     a package that an extra installs is not there (core/optional.py)
 │   ├── ProblemError       a problem file or problem source
-│   │   └── CheckerError   a problem's own checker failed: never a verdict, never a reward
+│   │   └── CheckerError   a problem's own checker or test failed: never a verdict, never a reward
 │   └── RequestError       a request to `mars2 serve` (serve/requests.py)
 ├── BackendError           a backend could not generate (after its own retries)
 ├── RewardModelError       the reward model gave no probability for each program (runs/growing/guidance.py)
@@ -58,7 +58,7 @@ class ProblemError(UserError):
 
 
 class CheckerError(ProblemError):
-    """A problem's checker raised, hung or gave no bool. The program it looked at has no verdict (IE)."""
+    """A problem's checker, or an assertion test, could not be run. The program has no verdict (IE)."""
 
 
 class BackendError(Mars2Error):

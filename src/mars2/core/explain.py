@@ -73,6 +73,8 @@ def _must(kind: str, message: str, context: dict[str, Any], keys: Collection[str
             return str(context["error"])[:300]
         case "string_too_short":
             return "must not be empty"
+        case "too_short":
+            return f"must hold at least {context['min_length']}"
         case "literal_error":
             return f"must be one of {context['expected']}"
         case "tag":

@@ -23,7 +23,6 @@ from mars2.core.problem import (
     AssertTest,
     CallTest,
     Checker,
-    Comparison,
     Limits,
     NamedComparison,
     Problem,
@@ -118,38 +117,16 @@ def verdict_from_dict(data: dict[str, Any]) -> Verdict:
 
 
 def completion_to_dict(completion: Completion) -> dict[str, Any]:
-    return {
-        "text": _text_to_json(completion.text),
-        "finish_reason": completion.finish_reason,
-        "policy": completion.policy,
-        "policy_version": completion.policy_version,
-        "prompt_ids": _pack(completion.prompt_ids, "i8", "i4"),
-        "output_ids": _pack(completion.output_ids, "i8", "i4"),
-        "logprobs": _pack(completion.logprobs, "f8", "f4"),
-        "prompt_tokens": completion.prompt_tokens,
-        "output_tokens": completion.output_tokens,
-        "cost": value_to_json(completion.cost),
-    }
+    return _to_dict(completion)
 
 
 def completion_from_dict(data: dict[str, Any]) -> Completion:
-    return Completion(
-        text=_text_from_json(data["text"]),
-        finish_reason=data["finish_reason"],
-        policy=data["policy"],
-        policy_version=data["policy_version"],
-        prompt_ids=_unpack(data["prompt_ids"]),
-        output_ids=_unpack(data["output_ids"]),
-        logprobs=_unpack(data["logprobs"]),
-        prompt_tokens=data["prompt_tokens"],
-        output_tokens=data["output_tokens"],
-        cost=value_from_json(data["cost"]),
-    )
+    return Completion(**_fields_from_dict(Completion, data))
 
 
 def result_to_dict(result: Result) -> dict[str, Any]:
-    """Of a `Result` or a `Node`: every field under its name."""
-    return {f.name: _WRITE.get(f.name, value_to_json)(getattr(result, f.name)) for f in fields(result)}
+    """Of a `Result` or a `Node`."""
+    return _to_dict(result)
 
 
 def result_from_dict(data: dict[str, Any]) -> Result:
@@ -160,80 +137,38 @@ def node_from_dict(data: dict[str, Any]) -> Node:
     return Node(**_fields_from_dict(Node, data))
 
 
-def _fields_from_dict(kind: type[Result], data: dict[str, Any]) -> dict[str, Any]:
+def sample_to_dict(sample: TrainingSample) -> dict[str, Any]:
+    return _to_dict(sample)
+
+
+def sample_from_dict(data: dict[str, Any]) -> TrainingSample:
+    return TrainingSample(**_fields_from_dict(TrainingSample, data))
+
+
+def problem_to_dict(problem: Problem) -> dict[str, Any]:
+    return _to_dict(problem)
+
+
+def problem_from_dict(data: dict[str, Any]) -> Problem:
+    values = _fields_from_dict(Problem, data)
+    rule: NamedComparison | dict[str, str] = values["comparison"]
+    if isinstance(rule, dict):
+        values["comparison"] = Checker(rule["checker"], values["id"])
+    return Problem(**values)
+
+
+def _to_dict(record: Any) -> dict[str, Any]:
+    """Every field under its name."""
+    return {f.name: _WRITE.get(f.name, value_to_json)(getattr(record, f.name)) for f in fields(record)}
+
+
+def _fields_from_dict(kind: type[Any], data: dict[str, Any]) -> dict[str, Any]:
     """What older files lack has its default; what they say besides (a node's reward) is left out."""
     return {f.name: _READ.get(f.name, value_from_json)(data[f.name]) for f in fields(kind) if f.name in data}
 
 
 def _or_none(convert: Callable[[Any], Any]) -> Callable[[Any], Any]:
     return lambda value: None if value is None else convert(value)
-
-
-_WRITE: dict[str, Callable[[Any], Any]] = {  # fields of a result that are no plain values
-    "prompt": lambda prompt: [[message.role, _text_to_json(message.content)] for message in prompt],
-    "completion": completion_to_dict,
-    "public_verdict": verdict_to_dict,
-    "hidden_verdict": _or_none(verdict_to_dict),
-}
-_READ: dict[str, Callable[[Any], Any]] = {
-    "prompt": lambda prompt: tuple(Message(role, _text_from_json(content)) for role, content in prompt),
-    "completion": completion_from_dict,
-    "public_verdict": verdict_from_dict,
-    "hidden_verdict": _or_none(verdict_from_dict),
-}
-
-
-def sample_to_dict(sample: TrainingSample) -> dict[str, Any]:
-    data = {name: value_to_json(getattr(sample, name)) for name in _SAMPLE_SCALARS}
-    data["prompt_ids"] = _pack(sample.prompt_ids, "i8", "i4")
-    data["output_ids"] = _pack(sample.output_ids, "i8", "i4")
-    data["rollout_logprobs"] = _pack(sample.rollout_logprobs, "f8", "f4")
-    return data
-
-
-def sample_from_dict(data: dict[str, Any]) -> TrainingSample:
-    return TrainingSample(
-        **{name: value_from_json(data[name]) for name in _SAMPLE_SCALARS},
-        prompt_ids=_unpack(data["prompt_ids"]),
-        output_ids=_unpack(data["output_ids"]),
-        rollout_logprobs=_unpack(data["rollout_logprobs"]),
-    )
-
-
-def problem_to_dict(problem: Problem) -> dict[str, Any]:
-    return {
-        "id": _text_to_json(problem.id),
-        "statement": _text_to_json(problem.statement),
-        "public_tests": [_test_to_dict(test) for test in problem.public_tests],
-        "hidden_tests": [_test_to_dict(test) for test in problem.hidden_tests],
-        "entry_point": problem.entry_point,
-        "starter_code": _text_to_json(problem.starter_code),
-        "limits": {f.name: value_to_json(getattr(problem.limits, f.name)) for f in fields(problem.limits)},
-        "comparison": _comparison_to_json(problem.comparison),
-        "metadata": value_to_json(problem.metadata),
-    }
-
-
-def problem_from_dict(data: dict[str, Any]) -> Problem:
-    return Problem(
-        id=_text_from_json(data["id"]),
-        statement=_text_from_json(data["statement"]),
-        public_tests=tuple(_test_from_dict(test) for test in data["public_tests"]),
-        hidden_tests=tuple(_test_from_dict(test) for test in data["hidden_tests"]),
-        entry_point=data["entry_point"],
-        starter_code=_text_from_json(data["starter_code"]),
-        limits=Limits(**{name: value_from_json(value) for name, value in data["limits"].items()}),
-        comparison=_comparison_from_json(data["comparison"], _text_from_json(data["id"])),
-        metadata=value_from_json(data["metadata"]),
-    )
-
-
-def _comparison_to_json(comparison: Comparison) -> Any:
-    return {"checker": _text_to_json(comparison.source)} if isinstance(comparison, Checker) else comparison
-
-
-def _comparison_from_json(data: NamedComparison | dict[str, Any], problem_id: str) -> Comparison:
-    return Checker(_text_from_json(data["checker"]), problem_id) if isinstance(data, dict) else data
 
 
 def tree_hash(trees: Iterable[Tree]) -> str:
@@ -264,10 +199,6 @@ def _hashed_content(node: Node) -> list[Any]:
         [[v.status, *(t.status for t in v.tests)] if v else None for v in (node.public_verdict, node.hidden_verdict)],
         repr(float(node.score)),
     ]
-
-
-_TEST_RESULT_DEFAULTS = {f.name: f.default for f in fields(TestResult)}
-_SAMPLE_SCALARS = [f.name for f in fields(TrainingSample) if not f.name.endswith(("_ids", "_logprobs"))]
 
 
 def _pack(values: Sequence[float], wide: str, narrow: str) -> str:
@@ -320,3 +251,49 @@ def _test_from_dict(data: dict[str, Any]) -> Test:
 
 _TEST_KINDS: dict[type[Test], str] = {StdioTest: "stdio", CallTest: "call", AssertTest: "assert"}
 _TEST_CLASSES = {kind: test_class for test_class, kind in _TEST_KINDS.items()}
+_TEST_RESULT_DEFAULTS = {f.name: f.default for f in fields(TestResult)}
+
+
+def _write_ids(ids: Sequence[int]) -> str:
+    return _pack(ids, "i8", "i4")
+
+
+def _write_logprobs(logprobs: Sequence[float]) -> str:
+    return _pack(logprobs, "f8", "f4")
+
+
+def _write_tests(tests: Sequence[Test]) -> list[dict[str, Any]]:
+    return [_test_to_dict(test) for test in tests]
+
+
+def _read_tests(data: Sequence[dict[str, Any]]) -> tuple[Test, ...]:
+    return tuple(_test_from_dict(test) for test in data)
+
+
+_WRITE: dict[str, Callable[[Any], Any]] = {  # fields, of any record, that are no plain values
+    "prompt": lambda prompt: [[message.role, _text_to_json(message.content)] for message in prompt],
+    "completion": completion_to_dict,
+    "public_verdict": verdict_to_dict,
+    "hidden_verdict": _or_none(verdict_to_dict),
+    "prompt_ids": _write_ids,
+    "output_ids": _write_ids,
+    "logprobs": _write_logprobs,
+    "rollout_logprobs": _write_logprobs,
+    "public_tests": _write_tests,
+    "hidden_tests": _write_tests,
+    "limits": _to_dict,
+    "comparison": lambda rule: {"checker": _text_to_json(rule.source)} if isinstance(rule, Checker) else rule,
+}
+_READ: dict[str, Callable[[Any], Any]] = {
+    "prompt": lambda prompt: tuple(Message(role, _text_from_json(content)) for role, content in prompt),
+    "completion": completion_from_dict,
+    "public_verdict": verdict_from_dict,
+    "hidden_verdict": _or_none(verdict_from_dict),
+    "prompt_ids": _unpack,
+    "output_ids": _unpack,
+    "logprobs": _unpack,
+    "rollout_logprobs": _unpack,
+    "public_tests": _read_tests,
+    "hidden_tests": _read_tests,
+    "limits": lambda limits: Limits(**_fields_from_dict(Limits, limits)),
+}

@@ -87,30 +87,6 @@ def paired_gain_ci(
     return mean_ci(second - first, seed=seed, level=level, num_resamples=num_resamples)
 
 
-def pass_at_k(n: ArrayLike, c: ArrayLike, k: int) -> NDArray[np.float64]:
-    """Unbiased pass@k = 1 − C(n−c, k) / C(n, k) of each problem (arXiv:2107.03374 eq. 1, as a stable product).
-
-    Args:
-        n: [problems] or a number; completions drawn per problem, each >= k.
-        c: same shape (or broadcast); how many of them were right, 0 <= c <= n.
-        k: completions one may submit, >= 1.
-
-    Returns:
-        [problems] (0-dimensional for plain numbers), in [0, 1].
-
-    Raises:
-        ValueError: a count is out of range.
-    """
-    drawn, right = np.broadcast_arrays(np.asarray(n, dtype=np.float64), np.asarray(c, dtype=np.float64))
-    if k < 1 or np.any(drawn < k):
-        raise ValueError(f"k must be >= 1 and at most the number of completions, got k={k}")
-    if np.any(right < 0) or np.any(right > drawn):
-        raise ValueError("c must lie between 0 and n for every problem")
-    j = np.arange(k)  # C(n−c, k) / C(n, k) = Π_j (n−c−j) / (n−j); a factor below 0 follows one that is exactly 0
-    factors = (drawn[..., None] - right[..., None] - j) / (drawn[..., None] - j)
-    return 1.0 - np.clip(factors, 0.0, 1.0).prod(axis=-1)
-
-
 def _checked(values: ArrayLike, name: str) -> NDArray[np.float64]:
     array = np.asarray(values, dtype=np.float64)
     if array.ndim != 1 or not len(array):

@@ -5,6 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from enum import StrEnum
 
+_SHOWN = 80  # characters of what a failed test said
+
 
 class Status(StrEnum):
     """The verdict vocabulary."""
@@ -61,3 +63,14 @@ class Verdict:
     @property
     def accepted(self) -> bool:
         return self.status is Status.AC
+
+    def __repr__(self) -> str:
+        """For example ``<Verdict WA: 1 of 3 tests passed; test 1: WA, got '41'>``; tests count from 0."""
+        failed = next(((i, test) for i, test in enumerate(self.tests) if test.status is not Status.AC), None)
+        why = ""
+        if failed is not None:
+            place, test = failed
+            said = " ".join(f"{test.error_type}: {test.error_message}".strip(": ").split())
+            shown = said or (f"got {test.actual!r}" if test.actual else "")
+            why = f"; test {place}: {test.status}{f', {shown[:_SHOWN]}' if shown else ''}"
+        return f"<Verdict {self.status}: {self.num_passed} of {len(self.tests)} tests passed{why}>"

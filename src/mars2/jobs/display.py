@@ -8,6 +8,9 @@ from html import escape
 from mars2.core.tree import Node, Tree
 from mars2.core.verdict import Verdict
 
+SCORES = {"pass_at_1": "Pass@1", "pass_at_1_mcts": "Pass@1(MCTS)", "pass_at_n": "Pass@N"}
+"""How the scores of an evaluation are called."""
+
 _GAP, _STEP, _RADIUS, _MARGIN = 34, 46, 11, 18  # of the drawing, in pixels
 _PASSED, _PARTLY, _FAILED, _NO_PROGRAM = "#2e7d32", "#f9a825", "#c62828", "#9e9e9e"
 

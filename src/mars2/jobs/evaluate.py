@@ -22,9 +22,10 @@ from mars2.core.files import write_json
 from mars2.core.problem import Problem
 from mars2.core.usage import usage_by_agent
 from mars2.jobs.evaluation import EvaluationResult
+from mars2.jobs.options import EvaluateOptions, takes
 from mars2.jobs.run_folder import commit, is_run, set_aside
 from mars2.jobs.running import blocking, job
-from mars2.jobs.team import Agents, ConfigLike, Setup, find_team, load_models, load_team, longest_answer, read_config
+from mars2.jobs.team import Setup, find_team, load_models, load_team, longest_answer, read_config
 from mars2.problems.subset import seeded_subset
 from mars2.recipes import all_recipes
 from mars2.reports import write_report
@@ -36,66 +37,22 @@ from mars2.store.run_store import RunStore
 
 
 @job
+@takes(EvaluateOptions)
 async def evaluate_async(
-    target: str | Path | Problem | Sequence[Problem],
-    *,
-    agents: Agents | None = None,
-    config: ConfigLike | None = None,
-    run: str | Path | None = None,
-    problems: str | None = None,
-    strategies: Sequence[str] | None = None,
-    budget: int | None = None,
-    seeds: int | None = None,
-    limit: int | None = None,
-    alone: bool | None = None,
-    max_tokens: int | None = None,
-    parallel: int | None = None,
-    settings: Mapping[str, Any] | None = None,
-    out: str | Path | None = None,
-    resume: bool = False,
-    on_event: Listener = nobody,
+    target: str | Path | Problem | Sequence[Problem], options: EvaluateOptions
 ) -> EvaluationResult:
     """Measure a team on problems: Pass@1, Pass@1(MCTS) and Pass@N at every budget on the way, tokens and seconds.
 
-    Args:
-        target: problems (a list, one problem, a benchmark, a file or a folder) for the team that `agents`, `config` or
-            `run` names; without a team, a configuration, a recipe or the folder of a run, on its own problems.
-        agents: models, as for `solve`.
-        config: in place of `agents`: a configuration.
-        run: in place of `agents`: the folder of a training run, for its newest weights.
-        problems: without a team: other problems than configured.
-        strategies: to compare, such as ["best_of_n", "ab_mcts:posterior=gaussian"]; None: as configured.
-        budget: nodes per tree.
-        seeds: trees per problem and strategy.
-        limit: only so many problems, drawn at random, fixed by the seed.
-        alone: also trees of each agent alone, where there are several.
-        max_tokens: longest answer of a model.
-        parallel: trees growing at once.
-        settings: dotted keys of the configuration → values.
-        out: a folder to record the evaluation in; None: nothing is kept on disk.
-        resume: go on with the evaluation in `out`, or grow a finished one. Otherwise an older one is set aside.
-        on_event: called with each `mars2.Event` as it happens.
+    `target` names problems (a list, one problem, a benchmark, a file or a folder) for the team that `agents`, `config`
+    or `run` names; without a team, a configuration, a recipe or the folder of a run, on its own problems.
 
     Raises:
         ConfigError: names the option, its value and the remedy.
         ProblemError: there are no such problems, or they are malformed.
     """
     given = None if isinstance(target, (str, Path)) else [target] if isinstance(target, Problem) else list(target)
-    setup = evaluate_setup(
-        str(target) if given is None else "problems",
-        agents=agents,
-        config=config,
-        run=run,
-        problems=problems,
-        strategies=strategies,
-        budget=budget,
-        seeds=seeds,
-        limit=limit,
-        alone=alone,
-        max_tokens=max_tokens,
-        parallel=parallel,
-        settings=settings,
-    )
+    setup = evaluate_setup(str(target) if given is None else "problems", options)
+    out, resume, on_event = options.out, options.resume, options.on_event
     with ExitStack() as stack:
         folder = Path(out or stack.enter_context(tempfile.TemporaryDirectory(prefix="mars2-")))
         result = await run_evaluation(setup, folder, problems=given, resume=resume, on_event=on_event)
@@ -105,51 +62,32 @@ async def evaluate_async(
 evaluate = blocking(evaluate_async)
 
 
-def evaluate_setup(
-    target: str,
-    *,
-    agents: Agents | None = None,
-    config: ConfigLike | None = None,
-    run: str | Path | None = None,
-    problems: str | None = None,
-    strategies: Sequence[str] | None = None,
-    budget: int | None = None,
-    seeds: int | None = None,
-    limit: int | None = None,
-    alone: bool | None = None,
-    max_tokens: int | None = None,
-    parallel: int | None = None,
-    settings: Mapping[str, Any] | None = None,
-) -> Setup:
-    """The options of an evaluation, checked; arguments as those of `evaluate_async`.
+def evaluate_setup(target: str, options: EvaluateOptions) -> Setup:
+    """The team and the configuration of an evaluation, checked.
 
     Raises:
         ConfigError: names the option, its value and the remedy.
     """
+    strategies = options.strategies
     if strategies is not None and not strategies:
         raise ConfigError("strategies: names none; for example best_of_n,ab_mcts")
-    setup = _team_and_problems(target, agents, config, run, problems, settings or {})
+    setup = _team_and_problems(target, options)
     given = {
-        "rollout.max_nodes": budget,
-        "rollout.trees_in_flight": parallel,
-        "evaluation.num_problems": limit,
-        "evaluation.seeds": seeds,
-        "evaluation.per_agent_trees": alone,
+        "rollout.max_nodes": options.budget,
+        "rollout.trees_in_flight": options.parallel,
+        "evaluation.num_problems": options.limit,
+        "evaluation.seeds": options.seeds,
+        "evaluation.per_agent_trees": options.alone,
         "evaluation.strategies": None if strategies is None else list(strategies),
     }
     changes = {key: value for key, value in given.items() if value is not None}
-    return setup.changed({}, changes | longest_answer(setup.config, max_tokens))
+    return setup.changed({}, changes | longest_answer(setup.config, options.max_tokens))
 
 
-def _team_and_problems(
-    target: str,
-    agents: Agents | None,
-    config: ConfigLike | None,
-    run: str | Path | None,
-    problems: str | None,
-    settings: Mapping[str, Any],
-) -> Setup:
-    """The team and the problems that `target` and the other options name."""
+def _team_and_problems(target: str, options: EvaluateOptions) -> Setup:
+    """The team and the problems that `target` and the options name."""
+    agents, config, run, problems = options.agents, options.config, options.run, options.problems
+    settings = options.settings or {}
     sections: dict[str, Any] = {}
     if agents is not None or config is not None or run is not None:
         if problems is not None:

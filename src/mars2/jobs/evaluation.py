@@ -9,8 +9,6 @@ from typing import Any
 
 from mars2.jobs import display
 
-_SCORES = {"pass_at_1": "Pass@1", "pass_at_1_mcts": "Pass@1(MCTS)", "pass_at_n": "Pass@N"}
-
 
 @dataclass(frozen=True, slots=True)
 class EvaluationResult:
@@ -65,13 +63,15 @@ class EvaluationResult:
 
     def _repr_html_(self) -> str:
         title = f"{self.summary['n_problems']} problems, {self.budget} nodes a tree; percent [95% interval]"
-        return f"<p>{title}</p>{display.table(self._table(), ('strategy', 'agents', *_SCORES.values()))}"
+        return f"<p>{title}</p>{display.table(self._table(), ('strategy', 'agents', *display.SCORES.values()))}"
 
     def _table(self) -> list[tuple[str, ...]]:
         """Strategy, who, and each score at the whole budget."""
         cells = {(r["strategy"], r["who"], r["metric"]): r for r in self.rows if r["budget"] == self.budget}
         entrants = dict.fromkeys((strategy, who) for strategy, who, _ in cells)
-        return [(*entrant, *(_estimate(cells.get((*entrant, name))) for name in _SCORES)) for entrant in entrants]
+        return [
+            (*entrant, *(_estimate(cells.get((*entrant, name))) for name in display.SCORES)) for entrant in entrants
+        ]
 
 
 def _estimate(row: Mapping[str, Any] | None) -> str:

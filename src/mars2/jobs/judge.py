@@ -133,7 +133,9 @@ async def judge_tasks(
                 }
             yield found
         if failed:
-            raise UserError(f"{len(failed)} tasks were not judged, for their checker failed; the first: {failed[0]}")
+            raise UserError(
+                f"{len(failed)} tasks were not judged, for their checker or test failed; first: {failed[0]}"
+            )
     finally:
         for verdict in under_way:
             verdict.cancel()

@@ -27,8 +27,7 @@ def job(work: Callable[P, Coroutine[Any, Any, T]]) -> Callable[P, Coroutine[Any,
         try:
             return await work(*args, **kwargs)
         except BaseExceptionGroup as group:
-            known = next((error for error in _leaves(group) if isinstance(error, Mars2Error)), None)
-            if known is None:
+            if (known := known_error(group)) is None:
                 raise
             raise known from group
 
@@ -131,6 +130,11 @@ async def off_the_loop(work: Callable[[Listener], T], hear: Listener = nobody) -
         if not task.cancelled() and (error := task.exception()) is not None:
             raise error from None
         raise
+
+
+def known_error(error: BaseException) -> Mars2Error | None:
+    """The first of the project's own errors in an exception group."""
+    return next((leaf for leaf in _leaves(error) if isinstance(leaf, Mars2Error)), None)
 
 
 def _leaves(error: BaseException) -> Iterator[BaseException]:

@@ -40,6 +40,7 @@ class FineTuned:
     num_validation: int
     num_too_long: int  # conversations that were left out
     num_trained_tokens: int
+    has_template: bool = True  # False: the model was given a simple chat template
     steps: int
     validation_loss_before: float | None  # nats a token; None: there was nothing to validate on
     validation_loss: float | None
@@ -152,10 +153,7 @@ def _run(config: SftConfig, resume: bool, tell: Listener) -> FineTuned:
         trainer.export(config.out)
     result = FineTuned(
         model=str(config.out),
-        num_examples=data.num_examples,
-        num_validation=data.num_validation,
-        num_too_long=data.num_too_long,
-        num_trained_tokens=data.num_trained_tokens,
+        **asdict(data),
         steps=trainer.steps_done,
         validation_loss_before=before,
         validation_loss=after,

@@ -4,11 +4,9 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Mapping
 from contextlib import ExitStack
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
 
 from mars2 import build
 from mars2.config.growing import SelectionConfig
@@ -20,10 +18,11 @@ from mars2.core.errors import ConfigError
 from mars2.core.events import Finished, Listener, Note, Opened, nobody
 from mars2.core.problem import Problem
 from mars2.core.tree import Tree
+from mars2.jobs.options import SolveOptions, takes
 from mars2.jobs.run_folder import commit
 from mars2.jobs.running import blocking, job
 from mars2.jobs.solution import Solution
-from mars2.jobs.team import Agents, ConfigLike, Setup, find_problem, find_team, load_models, load_team, longest_answer
+from mars2.jobs.team import Setup, find_problem, find_team, load_models, load_team, longest_answer
 from mars2.reports import write_report
 from mars2.runs.choose import choose
 from mars2.runs.growing.grow_tree import TreeGrower
@@ -34,121 +33,48 @@ from mars2.store.run_store import RunStore
 
 
 @job
-async def solve_async(
-    problem: Problem | str | Path,
-    *,
-    agents: Agents | None = None,
-    config: ConfigLike | None = None,
-    run: str | Path | None = None,
-    budget: int = 8,
-    strategy: str | Mapping[str, Any] = "t_plus",
-    select: str = "behaviour",
-    reward_model: str | Path | None = None,
-    tokens: int | None = None,
-    seconds: float | None = None,
-    cost: float | None = None,
-    parallel: int = 4,
-    max_tokens: int | None = None,
-    seed: int = 0,
-    keep_going: bool = False,
-    settings: Mapping[str, Any] | None = None,
-    out: str | Path | None = None,
-    resume: bool = False,
-    on_event: Listener = nobody,
-) -> Solution:
-    """Solve one problem by multi-agent tree search.
-
-    Args:
-        problem: a problem, a problem file, or a reference such as ``humaneval:0``.
-        agents: models, as for ``mars2 solve --agents``: "MODEL,NAME=MODEL", a list of such texts, or name → model.
-        config: in place of `agents`: a configuration (a file, its content, or one that was loaded).
-        run: in place of `agents`: the folder of a training run, for its newest weights.
-        budget: programs to write at most.
-        strategy: such as ``t_plus`` or ``ab_mcts:posterior=gaussian``, or a `search` section.
-        select: ``behaviour`` or ``public``: how the answer is chosen among programs equal on public tests.
-        reward_model: a folder that ``mars2 train-reward`` made, to weigh the programs in the choice.
-        tokens: prompt and output tokens to spend at most.
-        seconds: to search at most.
-        cost: money to spend at most; needs prices of the policies.
-        parallel: programs being written at once.
-        max_tokens: longest answer of a model.
-        seed: same seed, same search.
-        keep_going: spend the whole budget even after a program passes all public tests.
-        settings: dotted keys of the configuration → values, such as {"stopping.patience": 8}; they come last.
-        out: a folder to record the search in; None: nothing is kept on disk.
-        resume: go on with the interrupted search in `out`.
-        on_event: called with each `mars2.Event` as it happens.
+@takes(SolveOptions)
+async def solve_async(problem: Problem | str | Path, options: SolveOptions) -> Solution:
+    """Solve one problem (a problem, a file, or a reference such as ``humaneval:0``) by multi-agent tree search.
 
     Raises:
         ConfigError: names the option, its value and the remedy.
         ProblemError: there is no such problem, or it is malformed.
         SandboxUnavailable: programs cannot be judged safely on this machine.
     """
-    setup = solve_setup(
-        agents=agents,
-        config=config,
-        run=run,
-        budget=budget,
-        strategy=strategy,
-        select=select,
-        reward_model=reward_model,
-        tokens=tokens,
-        seconds=seconds,
-        cost=cost,
-        parallel=parallel,
-        max_tokens=max_tokens,
-        seed=seed,
-        keep_going=keep_going,
-        settings=settings,
-    )
+    setup = solve_setup(options)
     task = await asyncio.to_thread(find_problem, problem, setup.config)
-    return await solve_problem(setup, task, out=out, resume=resume, on_event=on_event)
+    return await solve_problem(setup, task, out=options.out, resume=options.resume, on_event=options.on_event)
 
 
 solve = blocking(solve_async)
 
 
-def solve_setup(
-    *,
-    agents: Agents | None = None,
-    config: ConfigLike | None = None,
-    run: str | Path | None = None,
-    budget: int = 8,
-    strategy: str | Mapping[str, Any] = "t_plus",
-    select: str = "behaviour",
-    reward_model: str | Path | None = None,
-    tokens: int | None = None,
-    seconds: float | None = None,
-    cost: float | None = None,
-    parallel: int = 4,
-    max_tokens: int | None = None,
-    seed: int = 0,
-    keep_going: bool = False,
-    settings: Mapping[str, Any] | None = None,
-) -> Setup:
-    """The options of a search, checked; arguments as those of `solve_async`.
+def solve_setup(options: SolveOptions) -> Setup:
+    """The team and the configuration of a search, checked.
 
     Raises:
         ConfigError: names the option, its value and the remedy.
     """
     given = {
-        "seed": seed,
-        "selection.rule": select,
-        "rollout.max_nodes": budget,
-        "rollout.expansions_in_flight": parallel,
-        "stopping.solved": None if keep_going else 1,
+        "seed": options.seed,
+        "selection.rule": options.select,
+        "rollout.max_nodes": options.budget,
+        "rollout.expansions_in_flight": options.parallel,
+        "stopping.solved": None if options.keep_going else 1,
     }
     where_given = {
-        "guidance.reward_model": reward_model,
-        "budget.tokens": tokens,
-        "budget.seconds": seconds,
-        "budget.cost": cost,
+        "guidance.reward_model": options.reward_model,
+        "budget.tokens": options.tokens,
+        "budget.seconds": options.seconds,
+        "budget.cost": options.cost,
     }
     given |= {key: value for key, value in where_given.items() if value is not None}
+    strategy = options.strategy
     search = parse_strategy(strategy) if isinstance(strategy, str) else dict(strategy)
-    setup = find_team(agents, config, run)
-    given |= longest_answer(setup.config, max_tokens)
-    return setup.changed({"training": None, "search": search}, given | dict(settings or {}))
+    setup = find_team(options.agents, options.config, options.run)
+    given |= longest_answer(setup.config, options.max_tokens)
+    return setup.changed({"training": None, "search": search}, given | dict(options.settings or {}))
 
 
 @job

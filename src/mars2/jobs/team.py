@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -15,15 +15,10 @@ from mars2.config.run import RunConfig
 from mars2.core.errors import ConfigError, ProblemError
 from mars2.core.events import Listener, Note, nobody
 from mars2.core.problem import Problem
+from mars2.jobs.options import Agents, ConfigLike
 from mars2.jobs.run_folder import latest_checkpoint, open_run
 from mars2.jobs.running import off_the_loop
 from mars2.runs.growing.team import Team
-
-Agents = str | Sequence[str] | Mapping[str, str]
-"""Models, as on the command line: "MODEL,NAME=MODEL", a list of such texts, or name → model."""
-
-ConfigLike = str | Path | Mapping[str, Any] | RunConfig
-"""A configuration: a YAML file, its content, or one that was loaded."""
 
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]*")
 

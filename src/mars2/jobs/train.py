@@ -15,9 +15,10 @@ from mars2.core.errors import ConfigError
 from mars2.core.events import Listener, Note, nobody
 from mars2.core.files import write_json
 from mars2.core.serial import tree_hash
+from mars2.jobs.options import ConfigLike
 from mars2.jobs.run_folder import RUNS, commit, is_begun, open_run, open_store, set_aside
 from mars2.jobs.running import blocking, job, off_the_loop
-from mars2.jobs.team import ConfigLike, load_models, load_team, read_config
+from mars2.jobs.team import load_models, load_team, read_config
 from mars2.jobs.training import TrainingResult
 from mars2.reports import write_report
 from mars2.runs.measuring.summary import summarise
@@ -162,9 +163,19 @@ def _begin(config: RunConfig, folder: Path, *, resume: bool, fresh: bool, on_eve
     return build.create_store(folder, config)
 
 
+def _has_moved(key: str, saved: RunConfig, settings: RunConfig) -> bool:
+    """Whether a key names a model whose folder is gone, and another folder; the learner asks whether it is the same."""
+    match key.split("."):
+        case ["policies", name, "model"]:
+            old, new = Path(saved.policies[name].named_after), Path(settings.policies[name].named_after)
+            return old.is_absolute() and not old.exists() and new.is_dir()
+        case _:
+            return False
+
+
 def _refuse_other_config(settings: RunConfig, saved: RunConfig, folder: Path) -> None:
     """A resumed run may be made longer, saved and tracked otherwise, and nothing else."""
-    changed = changed_keys(saved, settings, "train")
+    changed = [key for key in changed_keys(saved, settings, "train") if not _has_moved(key, saved, settings)]
     if changed:
         raise ConfigError(
             f"{changed[0]}: differs from what the run in {folder} was started with; use the same configuration, or "

@@ -10,8 +10,6 @@ from typing import Any
 from mars2.jobs import display
 from mars2.jobs.run_folder import latest_checkpoint
 
-_SCORES = {"pass_at_1": "Pass@1", "pass_at_1_mcts": "Pass@1(MCTS)", "pass_at_n": "Pass@N"}
-
 
 @dataclass(frozen=True, slots=True)
 class TrainingResult:
@@ -61,7 +59,7 @@ class TrainingResult:
     def _rows(self) -> Iterator[tuple[str, str, str, str]]:
         """Who, measure, before and after, in percent; what was not measured is left out."""
         for who, entry in [*self.agents.items(), ("team", self.team)]:
-            for name, shown in _SCORES.items():
+            for name, shown in display.SCORES.items():
                 values = [entry.get(label, {}).get(name) for label in ("before", "after")]
                 if any(value is not None for value in values):
                     before, after = ("–" if value is None else f"{100 * value:.1f}" for value in values)

@@ -13,6 +13,7 @@ from transformers import AutoModelForCausalLM
 from transformers.modeling_layers import GradientCheckpointingLayer
 
 from mars2.core.errors import ConfigError
+from mars2.core.pretrained import load_model
 from mars2.learners.batching import ModelInputs
 
 LOGITS_CHUNK_BYTES = 256 * 2**20  # float32 logits held at once; more tokens than fit are done in recomputed chunks
@@ -24,13 +25,7 @@ def load_causal_lm(model: str | Path, *, device: torch.device, gradient_checkpoi
     Raises:
         ConfigError: it cannot be loaded, or its logits are not simply head(decoder(ids)).
     """
-    try:
-        lm: Any = AutoModelForCausalLM.from_pretrained(model, dtype=torch.float32, attn_implementation="sdpa")
-    except (OSError, ValueError) as error:
-        reason = str(error).splitlines()[0]
-        raise ConfigError(
-            f"model {str(model)!r} cannot be loaded ({reason}); give a Hugging Face folder or id"
-        ) from error
+    lm = load_model(AutoModelForCausalLM, model, dtype=torch.float32, attn_implementation="sdpa")
     lm = lm.to(device).eval()  # dropout off: log π_θ must be the sampler's, and the same at every evaluation
     _require_plain_head(lm, str(model))
     if gradient_checkpointing:
@@ -42,7 +37,7 @@ def load_causal_lm(model: str | Path, *, device: torch.device, gradient_checkpoi
 
 def load_weights(lm: Any, model: str | Path) -> None:
     """Overwrite the weights of `lm` with those of a folder of the same architecture."""
-    lm.load_state_dict(AutoModelForCausalLM.from_pretrained(model, dtype=torch.float32).state_dict())
+    lm.load_state_dict(load_model(AutoModelForCausalLM, model, dtype=torch.float32).state_dict())
 
 
 def token_logprobs(

@@ -12,6 +12,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from mars2.core.errors import ConfigError
 from mars2.core.explain import explain
+from mars2.core.pretrained import render_chat
 
 SIMPLE_TEMPLATE = (
     "{% for m in messages %}"
@@ -121,8 +122,8 @@ def encode(tokenizer: Any, conversation: Conversation, stop_ids: Sequence[int]) 
     for i, message in enumerate(messages):
         if message["role"] != "assistant":
             continue
-        prompt = tokenizer.apply_chat_template(messages[:i], add_generation_prompt=True, tokenize=False)
-        whole = tokenizer.apply_chat_template(messages[: i + 1], tokenize=False)
+        prompt = render_chat(tokenizer, messages[:i], asks=True)
+        whole = render_chat(tokenizer, messages[: i + 1], asks=False)
         if not (prompt.startswith(done) and whole.startswith(prompt)):
             raise ValueError(
                 "the model's chat template writes earlier turns differently once later ones follow; "

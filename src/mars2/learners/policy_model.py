@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 from contextlib import nullcontext
 from functools import cached_property
 from pathlib import Path
@@ -13,7 +14,8 @@ from transformers import AutoModelForCausalLM, AutoTokenizer
 
 from mars2.config.optimizer import Dtype
 from mars2.config.policies import LoraConfig
-from mars2.core.errors import ConfigError, StoreError
+from mars2.core.errors import StoreError
+from mars2.core.pretrained import load_tokenizer
 from mars2.learners import lora as lora_adapters
 from mars2.learners.batching import ModelInputs
 from mars2.learners.causal_lm import can_share_prompts, load_causal_lm, load_weights, token_logprobs
@@ -23,6 +25,8 @@ from mars2.learners.sharding import TokenLogprobs, shard, storage_key, whole
 
 class PolicyModel:
     """π_θ and, if asked for, the frozen π_ref; both start as the model at `origin`.
+
+    `fingerprint` tells whether two models started from the same weights.
 
     Args:
         origin: Hugging Face folder or id, with a tokenizer.
@@ -50,10 +54,8 @@ class PolicyModel:
         self._temperature = temperature
         self._lora = lora
         self._lm: Any = load_causal_lm(origin, device=device, gradient_checkpointing=gradient_checkpointing)
-        try:
-            self._tokenizer: Any = AutoTokenizer.from_pretrained(origin)
-        except (OSError, ValueError) as error:
-            raise ConfigError(f"model {origin!r} has no tokenizer; save one into its folder") from error
+        self._tokenizer: Any = load_tokenizer(AutoTokenizer, origin)
+        self.fingerprint = _fingerprint(self._lm)
         self._reference: Any = None
         if lora is not None:
             lora_adapters.add_adapters(self._lm, lora, seed)
@@ -68,10 +70,6 @@ class PolicyModel:
         Make the optimizer afterwards. Gradients become means over processes. Not for a model with adapters.
         """
         shard(self._root)
-
-    @property
-    def has_reference(self) -> bool:
-        return self._reference is not None
 
     @cached_property
     def can_share_prompts(self) -> bool:
@@ -176,3 +174,13 @@ class PolicyModel:
 
     def _autocast(self) -> torch.autocast | nullcontext[None]:
         return torch.autocast(self._device.type, dtype=torch.bfloat16) if self._autocasts else nullcontext()
+
+
+@torch.no_grad()
+def _fingerprint(lm: Any) -> str:
+    """Names weights (float32) by the sum of each tensor's bits: the same wherever their folder is, on every device."""
+    digest = hashlib.sha256()
+    for name, weights in lm.named_parameters():
+        total = weights.view(torch.int32).sum(dtype=torch.int64).item()
+        digest.update(f"{name} {tuple(weights.shape)} {total}\n".encode())
+    return digest.hexdigest()

@@ -248,6 +248,7 @@ class TorchLearner:
                 "version": self._version,
                 **self._optimizer.save(unfinished),
                 "reference": self._model.origin,
+                "reference_fingerprint": self._model.fingerprint,
                 "rng": self._rng.bit_generator.state,
             }
             (unfinished / "learner.json").write_text(json.dumps(state, indent=2))
@@ -264,7 +265,7 @@ class TorchLearner:
             raise StoreError(f"{folder} is not a learner's checkpoint ({error})") from error
         if state["policy"] != self.policy:
             raise StoreError(f"{folder} is a checkpoint of policy {state['policy']}, not of {self.policy}")
-        if state["reference"] != self._model.origin:
+        if not self._starts_from(state):
             self._model = self._load_model(state["reference"])
             self._optimizer = self._make_optimizer(self._model.parameters)
         self._model.load(folder)
@@ -272,6 +273,23 @@ class TorchLearner:
         self._version = state["version"]
         self._is_torn = False
         self._rng.bit_generator.state = state["rng"]
+
+    def _starts_from(self, state: Mapping[str, Any]) -> bool:
+        """Whether this learner's first weights are those of a checkpoint's run, though their folder may have moved.
+
+        Raises:
+            StoreError: they are others, and the run's are no longer where they were.
+        """
+        if state["reference"] == self._model.origin:
+            return True
+        if state.get("reference_fingerprint") == self._model.fingerprint:
+            return True
+        if Path(state["reference"]).is_absolute() and not Path(state["reference"]).exists():
+            raise StoreError(
+                f"policy {self.policy}: the run started from {state['reference']}, which is gone, and "
+                f"{self._model.origin} holds other weights; put the folder back"
+            )
+        return False
 
 
 def _peak_memory_mib(device: torch.device) -> float:

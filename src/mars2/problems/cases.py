@@ -10,10 +10,10 @@ from typing import Any
 
 from mars2.core.problem import CallTest, NamedComparison, StdioTest, Test
 from mars2.problems.loaded import Row, RowFault
-from mars2.problems.values import decode
+from mars2.problems.values import decode, integer
 
 MAX_PUBLIC = 3
-_MOST_LITERAL = 10_000_000  # characters of a cell that may be a Python literal: its syntax tree takes much memory
+_MOST_LITERAL = 2_000_000  # characters of a cell that may be a Python literal: its syntax tree takes much memory
 
 
 def parse_cell(cell: Any, name: str) -> Any:
@@ -25,7 +25,7 @@ def parse_cell(cell: Any, name: str) -> Any:
     if not isinstance(cell, str):
         return cell
     try:
-        return json.loads(cell, parse_int=_integer)
+        return json.loads(cell, parse_int=integer)
     except (ValueError, RecursionError) as error:
         try:  # some rows are written with Python's `repr`
             if len(cell) <= _MOST_LITERAL and cell.lstrip()[:1] in "[{":
@@ -33,11 +33,6 @@ def parse_cell(cell: Any, name: str) -> Any:
         except (ValueError, SyntaxError, RecursionError, MemoryError, TypeError):
             pass
         raise RowFault("malformed JSON", f"{name}: {error}") from None
-
-
-def _integer(digits: str) -> int:
-    """An integer of any length: `int` refuses long text."""
-    return int(digits) if len(digits) < 4000 else int(Decimal(digits))
 
 
 def stdio_test(given: Any, expected: Any) -> StdioTest:
@@ -114,6 +109,8 @@ def _lines(value: Any) -> str:
             return "\n".join(map(_lines, value))
         except RecursionError:
             raise RowFault("malformed tests", "nested too deeply") from None
+    if value is None:
+        raise RowFault("malformed tests", "an input or output is null")
     if type(value) is int:
         return f"{Decimal(value):f}"  # `str` refuses integers of thousands of digits
     return value.replace("\r\n", "\n") if isinstance(value, str) else str(value)

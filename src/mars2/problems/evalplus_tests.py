@@ -3,17 +3,14 @@
 from __future__ import annotations
 
 import ast
-import io
 import re
-import tokenize
 from collections.abc import Callable, Iterator, Sequence
-from decimal import Decimal
 from textwrap import dedent, indent
 from typing import Any
 
 from mars2.core.problem import AssertTest, Limits
 from mars2.problems.loaded import RowFault
-from mars2.problems.source import parse
+from mars2.problems.source import MOST_DIGITS, parse, readable
 
 INPUTS_PER_TEST = 50
 LIMITS = Limits(cpu_s=15.0, memory_mib=1024)
@@ -28,7 +25,6 @@ TOO_LARGE: dict[str, Callable[..., bool]] = {
 CHECK = "check_candidate"
 """What calls the program's function; `check` is the name of such a function itself (Mbpp/56)."""
 
-_MOST_DIGITS = 4000  # of an integer that Python reads and writes in decimal
 _NUMPY = dedent("""\
     class np:  # as much of numpy as these tests use
         ndarray, float32, float64 = (), float, float
@@ -61,6 +57,9 @@ _NUMPY = dedent("""\
 _KNOWN_OF_NUMPY = {"allclose", "ndarray", "float32", "float64"}
 _IMPORT_NUMPY = re.compile(r"^import numpy as np[ \t]*$", re.MULTILINE)
 
+NOT_NONE_TASKS = ("check_str", "text_match_three", "text_starta_endb")
+"""Functions that return a match object or None: all that is asked is whether there is one."""
+
 _POLY = "assert _poly(*candidate(*inp), inp) <= "
 """HumanEval/32 on the Hub calls the program's answer as if it were a list; the package has the arguments right."""
 _NOT_NONE = "exact_match = exp == (out is not None)"
@@ -72,7 +71,7 @@ _SPECIAL = {
     "sum_div": "out == exp or out == 0",
     "surface_Area": "out == exp or abs(out - other(*inp)) <= atol",
     "digit_distance_nums": "out == exp or out == other(*inp)",
-    **dict.fromkeys(("check_str", "text_match_three", "text_starta_endb"), _NOT_NONE_RULE),
+    **dict.fromkeys(NOT_NONE_TASKS, _NOT_NONE_RULE),
     **dict.fromkeys(
         (
             "similar_elements", "find_char_long", "common_in_nested_lists", "extract_singly", "larg_nnum",
@@ -128,7 +127,7 @@ def tests_of_code(code: str, entry_point: str) -> tuple[AssertTest, ...]:
     Raises:
         RowFault: it is not Python, or no input is left.
     """
-    code = _readable(_mended(code))
+    code = readable(_mended(code))
     if {*re.findall(r"\bnp\.(\w+)", code)} <= _KNOWN_OF_NUMPY:
         code = _IMPORT_NUMPY.sub(lambda _: _NUMPY, code, count=1)
     tree = parse(code)
@@ -170,22 +169,6 @@ def _mended(code: str) -> str:
         code = code.replace("isinstance(out, bool)", "type(out) is bool")
         code = re.sub(rf"(\n *){re.escape('else:')}\1 +{re.escape(_NOT_NONE)}", r"\g<0>\1assert exact_match", code)
     return code
-
-
-def _readable(code: str) -> str:
-    """`code`, with integers of more digits than Python reads in hexadecimal."""
-    if not re.search(rf"\d{{{_MOST_DIGITS}}}", code):
-        return code
-    try:
-        tokens = [*tokenize.generate_tokens(io.StringIO(code).readline)]
-    except (tokenize.TokenError, SyntaxError):
-        return code
-    lines = code.split("\n")
-    for token in reversed(tokens):
-        if token.type == tokenize.NUMBER and token.string.isdecimal() and len(token.string) >= _MOST_DIGITS:
-            row, (start, end) = token.start[0] - 1, (token.start[1], token.end[1])
-            lines[row] = lines[row][:start] + hex(int(Decimal(token.string))) + lines[row][end:]
-    return "\n".join(lines)
 
 
 def _with_check(code: str, tree: ast.Module, entry_point: str) -> tuple[str, ast.Module]:
@@ -297,7 +280,7 @@ def _written(value: Any) -> str:
             return f"{{{', '.join(f'{_written(key)}: {_written(item)}' for key, item in value.items())}}}"
         case bool():
             return repr(value)
-        case int() if value.bit_length() > 3 * _MOST_DIGITS:
+        case int() if value.bit_length() > 3 * MOST_DIGITS:
             return hex(value)
         case _:
             return repr(value)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import builtins
 import doctest
 import re
 from collections.abc import Iterable, Iterator
@@ -10,15 +11,23 @@ from itertools import islice
 from typing import Any
 
 from mars2.core.problem import AssertTest, CallTest, Test
-from mars2.problems.source import parse_expression
+from mars2.problems.source import parse, parse_expression
 from mars2.problems.values import is_plain
 
 _ARROW = re.compile(
-    r"[ \t]*(?:\#[ \t]*)?(?:==?>|-?->|➞|→|===?|=|(?:should[ \t]+)?returns?\b|\#)[ \t]*(?:returns?\b[ \t]*)?"
+    r"[ \t]*(?:\#[ \t]*)?(?:==?>|-?->|➞|→|===?|=|(?:should|must|would|will)[ \t]+(?:be|return|equal|give|yield)\b"
+    r"|returns?\b|equals?\b|gives?\b|yields?\b|is\b|devuelve|retorna|renvoie|retourne|возвращает|вернёт|ergibt|liefert"
+    r"|返回|\#)[ \t]*(?:(?:returns?\b|(?i:(?:expected|the)[ \t]+)?(?i:output|result)[ \t]*[:=])[ \t]*)?`?"
 )
-_DESCRIBED = re.compile(
-    r"(?:\bFor|Input:)(.{1,400}?)(?:\bthe\s{1,9}(?:output|result)\s{1,9}should\s{1,9}be|Output:)\s*", re.DOTALL
+_PRINTED = re.compile(r"\)[ \t]*(?:\#|->|=>|→)")
+_DOUBTED = re.compile(
+    r"\b(?:instead|but|wrong(?:ly)?|incorrect(?:ly)?|currently|actual(?:ly)?|rather|got|bug|unexpected)\b",
+    re.IGNORECASE,
 )
+_LABELLED = r"|Input:", r"|Output:"
+_DESCRIPTION = r"(?:\bFor{})(.{{1,400}}?)(?:\bthe\s{{1,9}}(?:output|result)\s{{1,9}}should\s{{1,9}}be{})\s*"
+_DESCRIBED = re.compile(_DESCRIPTION.format(*_LABELLED), re.DOTALL)
+_IN_WORDS = re.compile(_DESCRIPTION.format("", ""), re.DOTALL)
 _NAMED = re.compile(r"(?:^|[,\n])\s*[A-Za-z_]\w*\s*[:=]\s*")
 _WORDS = {"true": "True", "false": "False", "none": "None", "null": "None"}
 _CLOSING = {"(": ")", "[": "]", "{": "}"}
@@ -29,11 +38,13 @@ _TOKEN = re.compile(
 MAX_TESTS = 20
 """Only the first examples of a text become tests, this many. More would cost every program of a search more time."""
 _MAX_CALLS = 200  # and doctests and descriptions, of one text
+_ASSERT = re.compile(r"^[ \t]*(assert[ \t(][^\n]{1,1000})$", re.MULTILINE)
+_MAX_OPEN = 20  # calls whose brackets stay open
 _MAX_CHARS = 4_000  # of one call, or of the brackets of one value
 _MAX_LINE = 400  # of a value without brackets
 _MAX_ENDS = 8  # of a value without brackets that are tried
 """Bounds on the work that a hostile statement can cause."""
-_AFTER_VALUE = re.compile(r"\s*(?:[.,;]?\s*(?:$|\#|\()|[.,;]\s|\s+[A-Za-z])")
+_AFTER_VALUE = re.compile(r"\s*`?(?:[.,;]?\s*(?:$|\#|\()|[.,;]\s|\s+(?!or\b)[A-Za-z])")
 
 
 def docstring_tests(docstring: str, function: str, num_args: int) -> tuple[Test, ...]:
@@ -46,6 +57,12 @@ def docstring_tests(docstring: str, function: str, num_args: int) -> tuple[Test,
     doctests an `AssertTest`. An example whose value is not a literal is left out.
     """
     return first_tests(_all_tests(docstring, function, num_args))
+
+
+def prose_tests(text: str, function: str, num_args: int) -> tuple[Test, ...]:
+    """Like `docstring_tests`, for the text around code: what "Input:" and "Output:" head is left to other readers, and
+    a line that says that a result is wrong ("f(2) returns 3 instead of 4") is no example."""
+    return first_tests(_all_tests(text, function, num_args, in_prose=True))
 
 
 def first_tests(tests: Iterable[Test]) -> tuple[Test, ...]:
@@ -78,19 +95,21 @@ def literal(source: str | ast.expr) -> tuple[Any] | None:
     return (value,) if is_plain(value) else None
 
 
-def _all_tests(docstring: str, function: str, num_args: int) -> Iterator[Test]:
-    for expression, value in _doctests(docstring):
+def _all_tests(docstring: str, function: str, num_args: int, *, in_prose: bool = False) -> Iterator[Test]:
+    for expression, value in _doctests(docstring) if ">>>" in docstring else ():
         if (test := _as_test(expression, value, function)) is not None:
             yield test
-    for expression, value in _written_out(docstring, function):
+    for expression, value in _written_out(docstring, function, in_prose):
         if isinstance(test := _as_test(expression, value, function), CallTest):
             yield test
-    for args, value in _described(docstring, num_args):
+    if in_prose:
+        yield from _asserted(docstring, function)
+    for args, value in () if in_prose and "should" not in docstring else _described(docstring, num_args, in_prose):
         yield CallTest(function, args, value)
 
 
 def _as_test(expression: str, value: Any, function: str) -> Test | None:
-    node = parse_expression(expression)
+    node = parse_expression(expression.removeprefix("Solution()."))
     if node is None:
         return None
     call = literal_call(node)
@@ -111,18 +130,58 @@ def _doctests(docstring: str) -> Iterator[tuple[str, Any]]:
             yield example.source.strip(), found[0]
 
 
-def _written_out(docstring: str, function: str) -> Iterator[tuple[str, Any]]:
-    for match in islice(re.finditer(rf"(?<![\w.]){re.escape(function)}\(", docstring), _MAX_CALLS):
+def _written_out(docstring: str, function: str, in_prose: bool) -> Iterator[tuple[str, Any]]:
+    num_open = 0
+    for match in islice(
+        re.finditer(rf"(?:(?<![\w.])|(?<=Solution\(\)\.)){re.escape(function)}\(", docstring), _MAX_CALLS
+    ):
+        if in_prose and _DOUBTED.search(line_at(docstring, match.start())):
+            continue
         end = _end_of_brackets(docstring, match.end() - 1)
+        num_open += end is None
+        if num_open > _MAX_OPEN:
+            break
+        end_of_call = end
+        if end and docstring[end : end + 1] == "`":
+            end += 1
+        elif end and docstring[end : end + 1] == ")" and _PRINTED.match(docstring, end):
+            end += docstring[max(0, match.start() - 6) : match.start()].endswith("print(")
         arrow = _ARROW.match(docstring, end) if end else None
         if end and arrow:
             found = _value_at(docstring, arrow.end())
             if found:
-                yield docstring[match.start() : end], found[0]
+                yield docstring[match.start() : end_of_call], found[0]
 
 
-def _described(docstring: str, num_args: int) -> Iterator[tuple[tuple[Any, ...], Any]]:
-    for match in islice(_DESCRIBED.finditer(docstring), _MAX_CALLS):
+def _asserted(text: str, function: str) -> Iterator[Test]:
+    """Assertions of a line that do more with what the function returns than compare it with a plain value."""
+    for match in islice(_ASSERT.finditer(text), _MAX_CALLS):
+        if f"{function}(" not in match[1]:
+            continue
+        tree = parse(match[1].strip().rstrip("`"))
+        names = {node.id for node in ast.walk(tree) if isinstance(node, ast.Name)} if tree else set[str]()
+        if tree is None or len(tree.body) != 1 or not names <= {function, *dir(builtins)}:
+            continue
+        match tree.body[0]:
+            case ast.Assert(test=ast.Compare(left=left, ops=[ast.Eq()], comparators=[right])) if literal_call(
+                left
+            ) and literal(right):
+                pass  # a plain call
+            case ast.Assert() as assertion:
+                yield AssertTest(ast.unparse(assertion))
+            case _:
+                pass
+
+
+def line_at(text: str, position: int) -> str:
+    """The line that holds a position, of a long one what is near."""
+    start = max(text.rfind("\n", 0, position) + 1, position - _MAX_LINE)
+    end = text.find("\n", position)
+    return text[start : min(len(text) if end < 0 else end, position + _MAX_LINE)]
+
+
+def _described(docstring: str, num_args: int, in_prose: bool) -> Iterator[tuple[tuple[Any, ...], Any]]:
+    for match in islice((_IN_WORDS if in_prose else _DESCRIBED).finditer(docstring), _MAX_CALLS):
         parts = [part for part in _NAMED.split(match.group(1).strip().removesuffix(",")) if part.strip()]
         args = [_literal(part) for part in parts]
         value = _value_at(docstring, match.end())

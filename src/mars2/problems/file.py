@@ -1,8 +1,9 @@
-"""Reads one problem from a file: Markdown with YAML front matter, or a whole problem as JSON or YAML."""
+"""Reads one problem from a file: Markdown, a pasted statement, or a whole problem as JSON or YAML."""
 
 from __future__ import annotations
 
 import re
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -10,8 +11,10 @@ from mars2.core.errors import ProblemError
 from mars2.core.problem import Problem
 from mars2.problems.reading import parse_json, parse_yaml, read_text
 from mars2.problems.schema import problem_from_data
+from mars2.problems.statement import problem_from_statement
 
 SUFFIXES = (".md", ".markdown", ".json", ".yaml", ".yml")
+STATEMENT_SUFFIX = ".txt"  # of a statement as it was pasted; not of a problem in a folder
 _TESTS_OPEN = re.compile(r"(```+|~~~+)[ \t]*tests(?:[ \t]+(?:yaml|yml|json))?[ \t]*$")
 
 
@@ -22,10 +25,13 @@ def load_file(path: Path) -> Problem:
         ProblemError: one line that names the file, the field, the value and the remedy.
     """
     suffix = path.suffix.lower()
-    if suffix not in SUFFIXES:
-        raise ProblemError(f"{path}: unknown kind of problem file; its name must end in one of {', '.join(SUFFIXES)}")
+    known = (*SUFFIXES, STATEMENT_SUFFIX)
+    if suffix not in known:
+        raise ProblemError(f"{path}: unknown kind of problem file; its name must end in one of {', '.join(known)}")
     text = read_text(path)
     where = str(path)
+    if suffix == STATEMENT_SUFFIX or (suffix in (".md", ".markdown") and not _has_more(text)):
+        return replace(problem_from_statement(text, where), id=path.stem)
     if suffix == ".json":
         data = parse_json(text, where)
     elif suffix in {".yaml", ".yml"}:
@@ -35,6 +41,12 @@ def load_file(path: Path) -> Problem:
     if isinstance(data, dict):
         data.setdefault("id", path.stem)
     return problem_from_data(data, where)
+
+
+def _has_more(markdown: str) -> bool:
+    """Whether the file says more than a statement: front matter, or tests."""
+    lines = markdown.split("\n")
+    return lines[0].rstrip() == "---" or any(map(_TESTS_OPEN.match, lines))
 
 
 def _markdown(text: str, path: Path) -> dict[str, Any]:

@@ -13,7 +13,7 @@ from mars2.problems.evalplus import plus_tests
 from mars2.problems.evalplus_tests import LIMITS
 from mars2.problems.examples import docstring_tests
 from mars2.problems.loaded import Row, RowFault, RowFormat, optional_text, reference_solution
-from mars2.problems.source import parse
+from mars2.problems.source import parse, readable
 
 WRONG_EXAMPLES: dict[str, tuple[str, ...]] = {
     "HumanEval/47": ("median([-10, 4, 6, 1000, 10, 20])",),  # says 15.0; the median is 8.0
@@ -63,7 +63,7 @@ def _to_problem(row: Row, problem_id: str) -> Problem:
         id=problem_id,
         statement=f"Complete this Python function.\n\n```python\n{prompt.strip()}\n```",
         public_tests=tuple(public),
-        hidden_tests=plus or (AssertTest(f"{row['test'].strip()}\n\ncheck({entry_point})\n"),),
+        hidden_tests=plus or (AssertTest(f"{readable(row['test'].strip())}\n\ncheck({entry_point})\n"),),
         entry_point=entry_point,
         starter_code=_without_body(prompt, function),
         limits=LIMITS if plus else Limits(),

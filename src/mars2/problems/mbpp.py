@@ -9,10 +9,10 @@ from collections.abc import Callable
 
 from mars2.core.problem import AssertTest, CallTest, Limits, Problem, Test
 from mars2.problems.evalplus import plus_tests
-from mars2.problems.evalplus_tests import LIMITS
+from mars2.problems.evalplus_tests import LIMITS, NOT_NONE_TASKS
 from mars2.problems.examples import literal, literal_call
 from mars2.problems.loaded import Row, RowFault, RowFormat, optional_text, reference_solution, text_field
-from mars2.problems.source import parse
+from mars2.problems.source import parse, readable
 
 
 def _row_id(name: str) -> Callable[[Row, int], str]:
@@ -80,6 +80,16 @@ def _public_test(code: str, setup: str) -> Test:
 
 
 def _assert_test(code: str, setup: str) -> AssertTest:
+    """The assert after the set-up code. Where it asks whether there is a match object, which cannot be carried out of
+    the program's jail, it asks whether there is an object.
+    """
+    tree = parse(code)
+    match tree.body if tree else []:
+        case [ast.Assert(test=ast.Call(func=ast.Name(id=name)) as call)] if name in NOT_NONE_TASKS:
+            plain = "bool, int, float, str, list, tuple, set, dict"
+            code = f"found = {ast.unparse(call)}\nassert found if type(found) in ({plain}) else found is not None"
+        case _:
+            pass
     return AssertTest(f"{setup}\n{code}" if setup else code)
 
 
@@ -93,7 +103,7 @@ def _strings(row: Row, name: str) -> list[str]:
     texts = row.get(name) or []
     if not isinstance(texts, list) or not all(isinstance(text, str) for text in texts):
         raise RowFault("malformed field", f"{name} is not a list of texts")
-    return [text.replace("\r\n", "\n").strip() for text in texts if text.strip()]
+    return [readable(text.replace("\r\n", "\n").strip()) for text in texts if text.strip()]
 
 
 MBPP = RowFormat("mbpp", _row_id("mbpp"), _to_problem)

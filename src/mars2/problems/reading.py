@@ -15,6 +15,7 @@ import yaml
 
 from mars2.core.errors import ProblemError
 from mars2.core.optional import need
+from mars2.problems.values import integer
 
 
 def read_text(path: Path) -> str:
@@ -51,7 +52,7 @@ def parse_yaml(text: str, where: str, first_line: int = 1) -> Any:
 def parse_json(text: str, where: str, first_line: int = 1) -> Any:
     """The data in JSON text whose first line is line `first_line` of the file `where`."""
     try:
-        return json.loads(text)
+        return json.loads(text, parse_int=integer)
     except json.JSONDecodeError as error:
         place = f"line {error.lineno + first_line - 1}, column {error.colno}"
         raise ProblemError(f"{where}: {place}: malformed JSON ({error.msg}); check quotes and commas") from None

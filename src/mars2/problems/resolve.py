@@ -108,11 +108,12 @@ def convert(loaded: Loaded, target: Path) -> Loaded:
 class ReferenceSource:
     """A `ProblemSource` of two references, as `load_problems` takes them."""
 
-    train: str
-    test: str
+    train: str | None  # None: there is no such split
+    test: str | None
 
     def load(self, split: Split) -> Sequence[Problem]:
-        return load_problems(self.train if split == "train" else self.test).problems
+        reference = self.train if split == "train" else self.test
+        return load_problems(reference).problems if reference else []
 
 
 def _benchmark(name: str, rest: str) -> Loaded:

@@ -167,8 +167,8 @@ def problem_to_data(problem: Problem) -> dict[str, Any]:
     if names:
         data["limits"] = {name: getattr(problem.limits, name) for name in names}
     data["tests"] = {
-        "public": _tests_to_data(problem.public_tests, problem.starter_code),
-        "hidden": _tests_to_data(problem.hidden_tests, problem.starter_code),
+        "public": tests_to_data(problem.public_tests, problem.starter_code),
+        "hidden": tests_to_data(problem.hidden_tests, problem.starter_code),
     }
     if problem.metadata:
         data["metadata"] = problem.metadata
@@ -226,7 +226,8 @@ def _typed(call: CallTest, model: CallModel) -> CallTest:
     return replace(call, types=types)
 
 
-def _tests_to_data(tests: tuple[Test, ...], starter_code: str) -> list[dict[str, Any]]:
+def tests_to_data(tests: tuple[Test, ...], starter_code: str) -> list[dict[str, Any]]:
+    """The tests of a problem with this starter code, as JSON data."""
     declared = with_types(tests, starter_code)
     return [_test_to_data(test, is_typed=test != other) for test, other in zip(tests, declared, strict=True)]
 

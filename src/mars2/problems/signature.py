@@ -30,6 +30,7 @@ class Signature:
     num_required: int  # parameters without a default
     annotations: tuple[str, ...]  # of each parameter, without spaces; "" if it has none
     returns: str
+    is_coroutine: bool = False
 
     @property
     def types(self) -> tuple[str, ...]:
@@ -43,11 +44,12 @@ class Signature:
 
     @property
     def changed(self) -> int | None:
-        """Number of the argument that is compared after the call, if the function returns nothing."""
+        """Number of the argument that is compared after the call, if the function returns nothing but changes one."""
         if self.returns != "None" or not self.parameters:
             return None
         mutable = (i for i, text in enumerate(self.annotations) if _MUTABLE.match(_required(text)))
-        return next(mutable, 0)
+        unknown = (i for i, text in enumerate(self.annotations) if not text)
+        return next(mutable, next(unknown, None))
 
 
 def signature(code: str, name: str) -> Signature | None:
@@ -76,7 +78,8 @@ def signature_of(function: ast.FunctionDef | ast.AsyncFunctionDef, *, is_method:
         tuple(arg.arg for arg in given),
         num_required,
         tuple(_text(arg.annotation, documented.get(arg.arg, "")) for arg in given),
-        _text(function.returns, documented.get("rtype", "")).replace("void", "None"),
+        _returned(_text(function.returns, documented.get("rtype", ""))),
+        isinstance(function, ast.AsyncFunctionDef),
     )
 
 
@@ -162,6 +165,11 @@ def _required(annotation: str) -> str:
     while match := _OPTIONAL.fullmatch(annotation):
         annotation = next(part for part in match.groups() if part is not None)
     return annotation
+
+
+def _returned(annotation: str) -> str:
+    """Old stubs of LeetCode document "void Do not return anything"."""
+    return "None" if annotation.startswith(("void", "NoneDo", "None.")) else annotation
 
 
 def _text(annotation: ast.expr | None, documented: str) -> str:

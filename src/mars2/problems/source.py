@@ -3,7 +3,14 @@
 from __future__ import annotations
 
 import ast
+import io
+import re
+import tokenize
 import warnings
+from decimal import Decimal
+
+MOST_DIGITS = 4000
+"""Of an integer that Python reads and writes in decimal."""
 
 
 def parse(code: str) -> ast.Module | None:
@@ -14,6 +21,22 @@ def parse(code: str) -> ast.Module | None:
             return ast.parse(code)
         except (SyntaxError, ValueError, RecursionError, MemoryError):
             return None
+
+
+def readable(code: str) -> str:
+    """`code`, with integers of more digits than Python reads in hexadecimal."""
+    if not re.search(rf"\d{{{MOST_DIGITS}}}", code):
+        return code
+    try:
+        tokens = [*tokenize.generate_tokens(io.StringIO(code).readline)]
+    except (tokenize.TokenError, SyntaxError):
+        return code
+    lines = code.split("\n")
+    for token in reversed(tokens):
+        if token.type == tokenize.NUMBER and token.string.isdecimal() and len(token.string) >= MOST_DIGITS:
+            row, (start, end) = token.start[0] - 1, (token.start[1], token.end[1])
+            lines[row] = lines[row][:start] + hex(int(Decimal(token.string))) + lines[row][end:]
+    return "\n".join(lines)
 
 
 def parse_expression(code: str) -> ast.expr | None:

@@ -5,7 +5,6 @@ from __future__ import annotations
 import ast
 import json
 from collections.abc import Collection
-from decimal import Decimal
 from typing import Annotated, Any, Literal
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, PlainValidator, ValidationError, model_validator
@@ -24,6 +23,7 @@ from mars2.core.problem import (
     Test,
 )
 from mars2.problems.limits import LIMIT_NAMES, GivenLimits
+from mars2.problems.values import integer
 
 _MOST_ID = 2**256  # of an integer: one of thousands of digits cannot be written again
 
@@ -44,11 +44,6 @@ def _id(value: object) -> str | int:
 
 
 Text = Annotated[str, PlainValidator(_text)]
-
-
-def _integer(digits: str) -> int:
-    """An integer of any length."""
-    return int(digits) if len(digits) < 4000 else int(Decimal(digits))
 
 
 def _some(value: list[Any]) -> list[Any]:
@@ -165,7 +160,7 @@ def parse_task(line: str, number: int) -> Task:
     """
     data: Any = None
     try:
-        data = json.loads(line, parse_int=_integer, object_pairs_hook=_object)
+        data = json.loads(line, parse_int=integer, object_pairs_hook=_object)
         return Task.model_validate(data)
     except UserError as error:
         raise UserError(f"line {number}: {error}") from None

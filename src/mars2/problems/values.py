@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from decimal import Decimal
 from typing import Any, NoReturn
 
 from mars2.core.explain import HALF_CHARACTER
@@ -11,6 +12,11 @@ MAX_DEPTH = 200
 """How deep values may be nested: well below Python's recursion limit."""
 MAX_INT_BITS = 13_280  # 4,000 digits less a few
 _TAGS = ("$tuple", "$set", "$dict")
+
+
+def integer(digits: str) -> int:
+    """An integer of any length, for `json.loads(parse_int=…)`: `int` refuses long text."""
+    return int(digits) if len(digits) < 4000 else int(Decimal(digits))
 
 
 def encode(value: Any) -> Any:

@@ -10,7 +10,7 @@ _HEADER = re.compile(
 )
 _HEADER_IN_PROMPT = re.compile(r"\A\s*(\w{0,12})([^<\n]{0,80})<\|message\|>")
 _END = re.compile(r"<\|(?:end|return|call|start)\|>")
-_BARE_FINAL = re.compile(r"assistant\s{0,2}final(?![a-z]{0,20}\w{0,20}\()")
+_BARE_FINAL = re.compile(r"assistant\n?final(?![a-z]{0,20}\w{0,20}\()")
 _BARE_START = re.compile(r"\A\s*(?:assistant)?(?:analysis|commentary)(?=[A-Z\"'`\d(]|\s?to=)")
 
 
@@ -41,5 +41,5 @@ def _marked(text: str) -> str:
     for header, after in zip(headers, [*headers[1:], None], strict=True):
         body = text[header.end() : after.start() if after else len(text)]
         recipient = "call" if "to=" in header[2] and header[1] == "commentary" else header[1]
-        messages.setdefault(recipient or "final", []).append(_END.split(body, maxsplit=1)[0])
+        messages.setdefault(recipient or "analysis", []).append(_END.split(body, maxsplit=1)[0])
     return "\n".join(messages.get("final") or messages.get("call") or [])

@@ -94,8 +94,8 @@ class ChatPrompter:
 
 def read_answer_to(problem: Problem, text: str) -> Reading:
     """The program in an answer to a problem, as the answer has it."""
-    entry_point = (problem.entry_point or "").partition(".")[0]
-    return read_answer(text, entry_point or None)
+    called = (test.function for test in problem.public_tests if isinstance(test, CallTest))
+    return read_answer(text, problem.entry_point or next(called, None))
 
 
 def _prompt(role: str, text: str) -> Prompt:

@@ -64,7 +64,7 @@ def _global_names(program: str, tree: ast.Module) -> set[str]:
     """Names that the program reads from its global scope and does not bind there: `count` of one function's own is
     not that of another."""
     with warnings.catch_warnings():
-        warnings.simplefilter("ignore")  # a warning about "\\d" in a model's string is not ours to print
+        warnings.simplefilter("ignore")  # a warning about "\d" in a model's string is not ours to print
         try:
             scopes = [symtable.symtable(program, "program", "exec")]
         except (SyntaxError, ValueError, RecursionError, MemoryError):  # what `ast` takes and the compiler refuses

@@ -8,7 +8,7 @@ import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from mars2.prompting.python_source import DEFINITIONS, imports_foreign
+from mars2.prompting.python_source import DEFINITIONS, imports_foreign, used_names
 
 INPUT_NAMES = frozenset({"input", "raw_input", "fileinput", "stdin"})
 _BUILT_IN = frozenset(dir(builtins)) | {"__name__", "__file__", "__doc__"}
@@ -46,6 +46,7 @@ class Candidate:
     writes: bool
     stubs: frozenset[str]  # definitions with nothing in them yet
     is_cut: bool  # its end is missing
+    is_test: bool  # every definition is a test, or it feeds standard input itself
 
 
 def candidate(piece: Piece, code: str, tree: ast.Module, *, was_trimmed: bool = False) -> Candidate:
@@ -65,6 +66,7 @@ def candidate(piece: Piece, code: str, tree: ast.Module, *, was_trimmed: bool = 
         stubs=frozenset(
             name for name, node in seen.definitions.items() if isinstance(node, DEFINITIONS) and _is_empty(node.body)
         ),
+        is_test=seen.feeds_input or (bool(seen.definitions) and all(map(is_test_name, seen.definitions))),
         is_cut=not piece.is_closed and (_continues(piece.code[len(code) :]) if was_trimmed else not _ends(tree.body)),
     )
 
@@ -79,6 +81,7 @@ class _Seen:
         self.read: set[str] = set()
         self.reads = False
         self.writes = False
+        self.feeds_input = False
 
     def look_through(self, tree: ast.AST) -> None:
         inner: list[ast.AST] = []  # bodies of functions and classes, looked through last
@@ -114,6 +117,8 @@ class _Seen:
                 self.bound.add(name)
                 if on_top:
                     self.definitions[name] = node
+            case ast.Assign(targets=[ast.Attribute(attr="stdin")], value=ast.Call()):
+                self.feeds_input = self.feeds_input or not calls(node.value, {"open"})
             case ast.Assign(targets=[ast.Name(id=name)], value=ast.Lambda()) if on_top:
                 self.definitions[name] = node.value
             case ast.arg(arg=name):
@@ -133,20 +138,6 @@ def reads_and_writes(node: ast.AST) -> tuple[bool, bool]:
     seen = _Seen()
     seen.look_through(node)
     return seen.reads, seen.writes
-
-
-def is_test(found: Candidate) -> bool:
-    """Whether it only tests: every definition is a test, or it feeds standard input itself."""
-    if found.defines and all(is_test_name(name) for name in found.defines):
-        return True
-    return any(
-        isinstance(node, ast.Assign)
-        and isinstance(node.value, ast.Call)
-        and isinstance(node.targets[0], ast.Attribute)
-        and node.targets[0].attr == "stdin"
-        and not calls(node.value, {"open"})
-        for node in ast.walk(found.tree)
-    )
 
 
 def runs(tree: ast.Module) -> bool:
@@ -191,12 +182,8 @@ def _is_empty(body: list[ast.stmt]) -> bool:
     return all(
         isinstance(node, ast.Pass)
         or (isinstance(node, ast.Expr) and isinstance(node.value, ast.Constant))
-        or (isinstance(node, ast.Raise) and "NotImplemented" in ast.dump(node))
-        or (
-            isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef)
-            and node.name != "__init__"
-            and _is_empty(node.body)
-        )
+        or (isinstance(node, ast.Raise) and used_names(node) == {"NotImplementedError"})
+        or (isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef) and _is_empty(node.body))
         for node in body
     )
 

@@ -21,6 +21,7 @@ PYTHON_TAGS = frozenset(
         "solution",
     }
 )
+_PLAIN_TAGS = frozenset({"text", "txt", "plaintext", "plain", "none"})
 _MAX_INTRO_CHARS = 200
 _TAGS_BEHIND = re.compile(r"(?:<[^<>\n`]{1,60}>)+$")
 _INFO = re.compile(r"[ \t]*\{?\.?([A-Za-z0-9_+#.-]*)")
@@ -68,6 +69,12 @@ def fenced_blocks(text: str) -> list[Block]:
     lines: list[str] = []
     intro = ""
     for number, line in enumerate(text.split("\n")):
+        if "```" not in line and "~~~" not in line:
+            if opening is not None:
+                lines.append(line)
+            elif line.strip():
+                intro = line[-_MAX_INTRO_CHARS:]
+            continue
         if opening is not None:
             last_code = _closing(line, opening.fence)
             if last_code is not None:
@@ -85,7 +92,7 @@ def fenced_blocks(text: str) -> list[Block]:
             continue
         opening = _opening(line, number, intro)
         lines = [opening.indent + opening.first_line] if opening and opening.first_line else []
-        intro = "" if opening else line[-_MAX_INTRO_CHARS:] if line.strip() else intro
+        intro = "" if opening else line[-_MAX_INTRO_CHARS:]
     if opening is not None:
         blocks.append(_block(opening, lines, text.count("\n") + 1, closed=False))
     return blocks
@@ -113,6 +120,8 @@ def _opening(line: str, number: int, intro: str) -> _Opening | None:
         return None
     info = _INFO.match(rest)
     tag = info.group(1).lower() if info else ""
+    if tag in _PLAIN_TAGS:
+        tag = ""
     quoted = before.strip(" \t>") == ""  # the whole block is quoted: > ```
     if not quoted and not is_python_tag(tag):
         return None  # "put it between ```": prose, unless a Python block plainly opens
@@ -129,7 +138,8 @@ def _closing(line: str, fence: str) -> str | None:
     if not line.endswith(fence):
         return None
     before = line.rstrip(fence[0])
-    return None if before.strip() == "#" else before.rstrip()  # "# ```" is a comment
+    is_comment = before.lstrip().startswith("#") and before.endswith(("#", " "))  # "# ```": a comment about a fence
+    return None if is_comment else before.rstrip()
 
 
 def _inline(line: str, number: int) -> Block | None:

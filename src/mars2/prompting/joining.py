@@ -6,14 +6,7 @@ import ast
 import re
 from collections.abc import Iterator, Sequence
 
-from mars2.prompting.evidence import (
-    Candidate,
-    is_main_guard,
-    is_setup,
-    is_test,
-    reads_and_writes,
-    runs,
-)
+from mars2.prompting.evidence import Candidate, is_main_guard, is_setup, reads_and_writes, runs
 from mars2.prompting.python_source import DEFINITIONS, bound_names, imports_foreign, parse_python
 
 _FUTURE = re.compile(r"^from __future__ import .*\n?", re.MULTILINE)
@@ -43,11 +36,12 @@ def _given(pool: Sequence[Candidate], index: int, entry_point: str | None) -> tu
     chosen = pool[index]
     needs = set(chosen.needs)
     taken: dict[int, str] = {}
-    for at in (*reversed(range(index)), *range(index + 1, len(pool))):
+    order = [*reversed(range(index)), *range(index + 1, len(pool))]
+    for at in order * 2:  # twice: what comes late may need what was passed over
         other = pool[at]
-        if is_test(other) and not needs & other.defines:
+        if at in taken or (not needs & other.binds and not _sets_up(other, chosen)):
             continue
-        if not needs & other.binds and not _sets_up(other, chosen):
+        if other.is_test and not needs & other.defines:
             continue
         is_step = at < index and entry_point is None and not chosen.reads
         given = _supply(other, chosen, needs, is_step=is_step)
@@ -82,7 +76,10 @@ def _supply(giver: Candidate, chosen: Candidate, needs: set[str], *, is_step: bo
             wanted |= {name.id for name in ast.walk(inside) if isinstance(name, ast.Name)} - chosen.binds
     if not kept:
         return None
-    return ast.unparse(ast.Module(kept[::-1], [])), wanted - giver.binds
+    try:
+        return ast.unparse(ast.Module(kept[::-1], [])), wanted - giver.binds
+    except RecursionError:
+        return giver.code, set(giver.needs)
 
 
 def _is_demonstration(node: ast.stmt, *, is_step: bool) -> bool:

@@ -6,6 +6,7 @@ import ast
 import sys
 import warnings
 from collections.abc import Iterator
+from functools import lru_cache
 
 MAX_PARSE_CHARS = 100_000
 """Longer source is not parsed and counts as invalid here. (The judge has a size limit of its own.)"""
@@ -39,6 +40,7 @@ def longest_valid_head(source: str) -> tuple[str, ast.Module] | None:
     return None
 
 
+@lru_cache(maxsize=1)  # what failed is often asked for again, to be trimmed
 def _parsed(source: str) -> ast.Module | int:
     """The syntax tree, or the number of the line where the source stops being valid Python."""
     if len(source) > MAX_PARSE_CHARS:

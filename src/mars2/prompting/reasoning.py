@@ -19,7 +19,7 @@ _TAG = re.compile(
     r"|<details type=[\"']?(?:reasoning)[^<>\n]{0,100}>|<(/)details>"
 )
 _PRINTED = re.compile(
-    r"\A\s*Thinking\.\.\.(?=\n)|^(?:\.\.\.[ ]?)?([Dd]one) thinking\.?[ \t]*$", re.MULTILINE
+    r"\A\s*Thinking(?:\.\.\.|…)[ \t]*(?=\n)|^(?:(?:\.\.\.|…)[ ]?)?([Dd]one) thinking\.?[ \t]*$", re.MULTILINE
 )  # by ollama
 _MAX_TAGS = 2000
 _CLOSING = frozenset({"/", "end", "channel", "done"})

@@ -7,6 +7,7 @@ import html
 import re
 import textwrap
 from collections.abc import Iterator
+from functools import partial
 
 from mars2.prompting.python_source import MAX_PARSE_CHARS, parse_python
 
@@ -14,21 +15,24 @@ _ENTITY = re.compile(r"&(?:lt|gt|amp|quot|nbsp|#39|#x27);")
 _SPACES = str.maketrans(
     {"\u00a0": " ", "\u2002": " ", "\u2003": " ", "\u2009": " ", "\u202f": " ", "\ufeff": "", "\u200b": ""}
 )
-_QUOTES = str.maketrans("“”„‘’＂＇", '"""\'\'"\'')
+_QUOTES = str.maketrans("“”„‟″＂‘’‚‛′´＇", '"' * 6 + "'" * 7)
 _SIGNS = str.maketrans(
-    "：，（）；＝＋－＊／＜＞［］｛｝．％｜＆＾～！＿＠＃−–—×÷。、\u3000",
-    ":,();=+-*/<>[]{}.%|&^~!_@#---*/.,\x00",
+    "：，（）；＝＋－＊／＜＞［］｛｝．％｜＆＾～！＿＠＃−–—‐‑‒﹣×÷。、\u3000",
+    ":,();=+-*/<>[]{}.%|&^~!_@#-------*/.,\x00",
 )
 _COMPARISONS = {"≤": "<=", "≥": ">=", "≠": "!=", "→": "->", "\x00": "  "}
 _DIGITS = str.maketrans("０１２３４５６７８９", "0123456789")
 _LITERAL = re.compile(
     r"\"\"\"[\s\S]*?\"\"\"|'''[\s\S]*?'''|\"(?:\\.|[^\"\\\n])*\"|'(?:\\.|[^'\\\n])*'|#[^\n]*|\\[*_\[\](){}<>#+.!`~|-]"
 )
+_MARKDOWN = re.compile(r"\\([*_])")
+_UNESCAPED = re.compile(r"(?<!\\)[*_]")
+_WIDE_INDENT = re.compile(r"^[ \u3000]+", re.MULTILINE)
 _MAGIC = re.compile(r"^[ \t]*[%!](?!=).*$", re.MULTILINE)
 _PROMPT = re.compile(r"[ \t]*(?:>>>|\.\.\.|In \[\d*\]:|[ ]{2,6}\.\.\.:)(?: |$)")
-_NUMBER = re.compile(r"^[ \t]*\d+[ \t]?[|:.)│→][ \t]?|^[ \t]*\d+(?:\t|[ ]{1,2}(?=\S)|[ ](?=[ ])|$)")
+NUMBER = re.compile(r"^[ \t]*[\[(]?(?:[Ll]ine |L)?\d{1,6}(?:[ \t]?[|:.)\]│→]|(?=[ \t]|$))")
 _EDIT = re.compile(r"^(?:={5,9}|\|{7}.*\n[\s\S]*?\n={7})[ \t]*\n([\s\S]*?)(?:^(?:>{5,9}|\+{7}).*$|\Z)", re.MULTILINE)
-_EDIT_START = re.compile(r"^(?:<{5,9}|-{7}) ", re.MULTILINE)
+_EDIT_START = re.compile(r"^(?:<{5,9}|-{7})(?: |$)", re.MULTILINE)
 _DIFF_HEAD = re.compile(r"^(?:diff |index |--- |\+\+\+ |@@|\*\*\* |\\ No newline|new file mode )")
 
 
@@ -61,6 +65,9 @@ def _repairs(source: str) -> Iterator[str]:
         yield plain
     plain = textwrap.dedent(plain)
     yield plain
+    if "\u3000" in plain:
+        for width in (2, 1, 4):
+            yield _WIDE_INDENT.sub(partial(_widened, width), plain)
     if "\t" in plain:
         yield plain.expandtabs(4)
         yield plain.expandtabs(8)
@@ -68,6 +75,10 @@ def _repairs(source: str) -> Iterator[str]:
         if (undone := undo(plain)) != plain:
             plain = textwrap.dedent(undone)
             yield plain
+
+
+def _widened(width: int, indent: re.Match[str]) -> str:
+    return indent[0].replace("\u3000", " " * width)
 
 
 def new_side(source: str) -> str:
@@ -83,13 +94,14 @@ def new_side(source: str) -> str:
 def without_numbers(source: str) -> str | None:
     """`source` without the line number that each of its lines begins with; None if they do not."""
     lines = source.strip("\n").split("\n")
-    numbers = [_NUMBER.match(line) for line in lines]
+    numbers = [NUMBER.match(line) for line in lines]
     if not all(number or not line.strip() for number, line in zip(numbers, lines, strict=True)):
         return None
     values = [int(re.sub(r"\D", "", number[0])) for number in numbers if number is not None and number[0].strip()[:9]]
     if not values or values != list(range(values[0], values[0] + len(values))):
         return None
-    return "\n".join(line[number.end() :] if number else "" for number, line in zip(numbers, lines, strict=True))
+    bare = (line[number.end() :] if number else "" for number, line in zip(numbers, lines, strict=True))
+    return textwrap.dedent("\n".join(bare))
 
 
 def _without_entities(source: str) -> str:
@@ -101,10 +113,12 @@ def _typed(source: str) -> str:
     if source.isascii() and "\\" not in source:
         return source
     source = source.translate(_QUOTES)
+    if _MARKDOWN.search(source) and not _UNESCAPED.search(source):  # in strings too
+        source = _MARKDOWN.sub(r"\1", source)
     parts: list[str] = []
     position = 0
     for literal in _LITERAL.finditer(source):
-        parts += [_plain_signs(source[position : literal.start()]), literal[0].lstrip("\\")]
+        parts += [_plain_signs(source[position : literal.start()]), literal[0].lstrip("\\").replace("\\_", "_")]
         position = literal.end()
     return "".join([*parts, _plain_signs(source[position:])])
 

@@ -13,15 +13,20 @@ _TAG = (
     r"(?:</?[A-Za-z_][\w:.=-]{0,40}(?: [^<>\n]{0,100})?>|<\|[\w/ ]{1,30}\|>|</?s>|\[/?(?:code|python|py|answer)\]"
     r"|\[/?[A-Z_]{2,20}\])"
 )
-_TAGS_BEFORE = re.compile(rf"[ \t]*{_TAG}+", re.IGNORECASE)
+_TAGS_BEFORE = re.compile(rf"[ \t]*{_TAG}+[ ]?", re.IGNORECASE)
 _TAGS_BEHIND = re.compile(rf"{_TAG}+[ \t]*$", re.IGNORECASE)
 _MARKS = re.compile(
     r"^[ \t]*(?:'''(?:python|py)?|\\(?:begin|end)\{(?:lstlisting|minted|verbatim|python|code)\}.*"
     r"|\[source.*\]|-{4,}|`{1,2})[ \t]*$",
     re.MULTILINE,
 )
+_LABEL = re.compile(
+    r"\**(?:here is |here's )?(?:the |my )?(?:full |final |complete )?(?:python )?(?:code|solution|answer|program)"
+    r"\**[:：]\**\s+(?=\S)",
+    re.IGNORECASE,
+)
 _HTML_CODE = re.compile(r"<code[^<>\n]{0,200}>", re.IGNORECASE)
-_INDENTED = re.compile(r"(?:^(?:    |\t).*(?:\n|\Z)(?:[ \t]*\n)*)+", re.MULTILINE)
+_INDENTED = re.compile(r"(?:^(?:  |\t).*(?:\n|\Z)(?:[ \t]*\n)*)+", re.MULTILINE)
 
 _NAME = r"[^\W\d](?:[\w.]|\\_)*(?:\[[^\]]*\])*"
 _TARGETS = rf"\(?\*?{_NAME}(?:\s*,\s*\*?{_NAME})*\s*,?\)?"
@@ -59,7 +64,9 @@ def unfenced_parts(text: str) -> Iterator[str]:
 
 
 def _without_tags(line: str) -> str:
-    """The line with a line break in place of the tags at its beginning and its end."""
+    """The line with a line break in place of the tags at its beginning and its end; without a label such as "Code:"."""
+    if label := _LABEL.match(line[:_SEEN]):
+        line = line[label.end() :]
     if line.lstrip()[:1] in ("<", "["):
         line = _TAGS_BEFORE.sub("\n", line, count=1) if _TAGS_BEFORE.match(line) else line
     if line.rstrip()[-1:] in (">", "]"):

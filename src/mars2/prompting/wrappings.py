@@ -10,7 +10,7 @@ from collections.abc import Iterator
 from typing import Any, cast
 
 from mars2.prompting.python_source import parse_python
-from mars2.prompting.repairs import without_numbers
+from mars2.prompting.repairs import NUMBER, without_numbers
 
 MAX_VALUES = 32
 _MAX_TRIES = 24
@@ -22,8 +22,9 @@ _NOT_GRADED = re.compile(
     r"thought|think|reason|analysis|plan|scratch|draft|wrong|original|^tests?$|^old", re.IGNORECASE
 )
 _FIELD = re.compile(
-    r"[\"'](?:\w*code\w*|solution|program|answer|script|source|python|content|completion)[\"']\s*:\s*"
-    r"(?:\"\"\"([\s\S]*?)(?:\"\"\"|\Z)|'''([\s\S]*?)(?:'''|\Z)|\"((?:[^\"\\]|\\[\s\S])*)(?:\"|\Z|\\\Z)|`([^`]*)(?:`|\Z))"
+    r"(?:^[ \t]*|[\"'{,][ \t]*)(\w+)[\"']?[ \t]*[:=][ \t]*(?:\"\"\"([\s\S]*?)(?:\"\"\"|\Z)|'''([\s\S]*?)(?:'''|\Z)"
+    r"|\"((?:[^\"\\]|\\[\s\S])*)(?:\"|\Z|\\\Z)|`([^`]*)(?:`|\Z))",
+    re.MULTILINE,
 )
 _PARAMETER = re.compile(
     r"<(parameter|arg_value|argument|code|solution|program|answer|file_text|content)\b[^<>\n]{0,100}>"
@@ -33,6 +34,7 @@ _QUOTED_ARGUMENT = re.compile(r"<\|\"\|>([\s\S]*?)(?:<\|\"\|>|\Z)")
 _HEREDOC = re.compile(
     r"<<-?[ \t]*(['\"]?)(\w+)\1[^\n]*\n((?:(?![^\n]*<<-?[ \t]*['\"]?\w)[^\n]*\n)*?)[ \t]*\2[ \t]*$", re.MULTILINE
 )
+_YAML = re.compile(r"^[ \t-]*\w+:[ \t]*[|>][+-]?\n((?:[ \t]+[^\n]*(?:\n|\Z)|\n)+)", re.MULTILINE)
 _PATCH = re.compile(r"^\*\*\* (?:Add|Update) File: [^\n]*\n((?:[+\- @][^\n]*(?:\n|\Z)|\n)+)", re.MULTILINE)
 _EDIT = re.compile(
     r"^(?:<{5,9}|-{7}) ?SEARCH(?:(?!^(?:<{5,9}|-{7}) ?SEARCH)[\s\S])*?^(?:>{5,9}|\+{7}) ?REPLACE", re.MULTILINE
@@ -53,6 +55,8 @@ def wrapped_texts(text: str) -> Iterator[tuple[str, str]]:
         yield "a search-and-replace block", edit
     for _, _, found in _HEREDOC.findall(text)[-MAX_VALUES:]:
         yield "a shell command", found
+    for found in _YAML.findall(text)[-MAX_VALUES:]:
+        yield "YAML", found
     for found in list(_json_strings(text))[-MAX_VALUES:]:
         yield "JSON or a tool call", found
     for match in list(_PARAMETER.finditer(text))[-MAX_VALUES:]:
@@ -63,7 +67,7 @@ def wrapped_texts(text: str) -> Iterator[tuple[str, str]]:
 
 def unwrapped(text: str) -> Iterator[tuple[str, str]]:
     """The text with its HTML, escapes, quote marks or line numbers undone, each with the name of what was undone."""
-    if _BREAK.search(text) or "&lt;" in text or "&nbsp;" in text:
+    if _BREAK.search(text) or _ANY_TAG.search(text) or "&lt;" in text:
         plain = html.unescape(_ANY_TAG.sub("", _BREAK.sub("\n", text))).replace("\u00a0", " ")
         yield "HTML", plain
     if "\\n" in text:
@@ -71,12 +75,12 @@ def unwrapped(text: str) -> Iterator[tuple[str, str]]:
     if len(_QUOTED_LINE.findall(text)) > 1:
         yield "a quotation", _QUOTED_LINE.sub("", text)
     lines = text.split("\n")
-    numbered = [at for at, line in enumerate(lines) if re.match(r"[ \t]*\d+[ \t]?[|:.)│→\t ]", line[:20])]
+    numbered = [at for at, line in enumerate(lines) if NUMBER.match(line[:20])]
     if len(numbered) > 1:
         part = "\n".join(lines[numbered[0] : numbered[-1] + 1])
         if (plain := without_numbers(part)) is not None:
             yield "numbered lines", plain
-    if inline := [code for _, code in _INLINE.findall(text)]:
+    if "```" not in text and (inline := [code for _, code in _INLINE.findall(text)]):
         yield "inline code", "\n".join(inline[-MAX_VALUES:])
         for code in inline[-MAX_VALUES:]:
             yield "inline code", code
@@ -89,18 +93,18 @@ def _unescaped(text: str) -> str:
 def _json_strings(text: str) -> Iterator[str]:
     """The strings in the JSON values of a text, also where the text is cut inside of one, or writes Python literals."""
     position = tries = 0
-    found_any = False
+    is_whole = False
     while tries < _MAX_TRIES and (start := _OBJECT.search(text, position)) is not None:
         tries += 1
         value, position = _value_at(text, start.start())
-        for string in _strings(value):
-            found_any = True
-            yield string
-    if not found_any:
+        is_whole = value is not None and (is_whole or tries == 1)
+        yield from _strings(value)
+    if not is_whole:
         for match in _FIELD.finditer(text):
-            long = match[1] or match[2]
-            yield long if long is not None else _unescaped(match[3] or match[4] or "")
-    yield from _literal_strings(text)
+            long = match[2] or match[3]
+            if not _NOT_GRADED.search(match[1]):
+                yield long if long is not None else _unescaped(match[4] or match[5] or "")
+        yield from _literal_strings(text)
 
 
 def _value_at(text: str, start: int) -> tuple[Any, int]:
@@ -140,8 +144,12 @@ def _literal_strings(text: str) -> Iterator[str]:
     if len(stripped) > _MAX_LITERAL_CHARS or ('"' not in stripped and "'" not in stripped):
         return
     tree = parse_python(stripped)
-    if tree is None or not all(isinstance(node, ast.Expr | ast.Assign) for node in tree.body):
-        return
-    for node in ast.walk(tree):
-        if isinstance(node, ast.Constant) and isinstance(node.value, str):
-            yield node.value
+    for node in tree.body if tree is not None else ():
+        if not isinstance(node, ast.Expr | ast.Assign):
+            return
+        try:
+            yield from _strings(ast.literal_eval(node.value))
+        except (ValueError, TypeError, MemoryError, RecursionError):
+            for inner in ast.walk(node):
+                if isinstance(inner, ast.keyword) and isinstance(inner.value, ast.Constant):
+                    yield from _strings(inner.value.value)

@@ -13,6 +13,7 @@ from transformers import AutoModel, AutoTokenizer
 
 from mars2.core.errors import ConfigError
 from mars2.core.files import atomic, write_json
+from mars2.core.pretrained import load_model, load_tokenizer
 from mars2.core.problem import Problem
 from mars2.reward_model.calibration import Platt
 from mars2.reward_model.text import encode
@@ -40,12 +41,8 @@ class TransformersRewardModel:
     def __init__(
         self, backbone: str, *, max_tokens: int, device: str = "cpu", seed: int = 0, trainable: Trainable = "all"
     ) -> None:
-        try:
-            decoder: Any = AutoModel.from_pretrained(backbone, dtype=torch.float32)
-            self._tokenizer: Any = AutoTokenizer.from_pretrained(backbone)
-        except (OSError, ValueError) as error:
-            reason = str(error).splitlines()[0]
-            raise ConfigError(f"model: {backbone!r} cannot be loaded ({reason}); give a Hugging Face folder") from error
+        decoder = load_model(AutoModel, backbone, dtype=torch.float32)
+        self._tokenizer: Any = load_tokenizer(AutoTokenizer, backbone)
         self.device = torch.device(device)
         longest = getattr(decoder.config, "max_position_embeddings", None) or max_tokens
         self.max_tokens = min(max_tokens, longest)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
+from mars2.core.pretrained import render_chat
 from mars2.core.problem import AssertTest, CallTest, Problem, StdioTest, Test
 
 _MAX_TESTS = 4
@@ -38,7 +39,7 @@ def _fit(tokenizer: Any, asked: str, program: str, max_tokens: int) -> list[int]
 def _ids(tokenizer: Any, asked: str, program: str) -> list[int]:
     if tokenizer.chat_template:
         messages = [{"role": "user", "content": asked}, {"role": "assistant", "content": program}]
-        text = tokenizer.apply_chat_template(messages, tokenize=False)
+        text = render_chat(tokenizer, messages, asks=False)
     else:
         text = f"{asked}\n\n{program}\n{tokenizer.eos_token or ''}"
     return tokenizer(text, add_special_tokens=False)["input_ids"]

@@ -10,7 +10,7 @@ from collections import OrderedDict
 from dataclasses import replace
 from typing import Any, Literal
 
-from mars2.core.errors import SandboxUnavailable
+from mars2.core.errors import CheckerError, SandboxUnavailable
 from mars2.core.problem import Checker, Comparison, Suite
 from mars2.core.protocols import SandboxFacts
 from mars2.core.verdict import Verdict
@@ -129,6 +129,8 @@ class ZygoteSandbox:
                 answer: dict[str, Any] = json.loads(data)
                 if "checker" in answer:
                     raise checker_error(comparison, str(answer["checker"]))
+                if "refused" in answer:
+                    raise CheckerError(f"{answer['refused']}; leave the test out, or install what it needs")
                 if "error" not in answer:
                     self.num_judged += 1
                     return data, answer

@@ -160,10 +160,6 @@ class AbMcts(Strategy):
         children = {child - 1: self._arms.child.one(child) for child in gate.children}
         return NodeArms(self._arms.generate.one(gate.row), self._arms.go_on.one(gate.row), children)
 
-    def agent_scores(self, agent: str) -> Observations:
-        """n, Σr and Σr² of all nodes that `agent` wrote."""
-        return self._arms.of_agent(agent)
-
 
 def _open_children(gate: Gate, closed: Set[int]) -> array[int]:
     return array("q", (child for child in gate.children if child not in closed)) if closed else gate.children

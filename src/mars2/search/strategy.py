@@ -40,12 +40,6 @@ class Strategy(ABC):
         """The agents that may be chosen now."""
         return tuple(self._agents)
 
-    def add_agent(self, agent: str) -> None:
-        """Let `agent` be chosen from now on. One that was removed comes back with what is known of it."""
-        if agent in self._agents:
-            raise ConfigError(f"search.agents has {agent!r} already; give every agent its own name")
-        self._agents.append(agent)
-
     def remove_agent(self, agent: str) -> None:
         """Never choose `agent` again. Its nodes stay and can be refined by others."""
         if agent not in self._agents:

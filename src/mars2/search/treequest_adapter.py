@@ -57,9 +57,6 @@ class TreeQuestSearch(Strategy):
         self._theirs: list[int | None] = []  # our node id -> TreeQuest's index; None: discarded
         self._ours: list[int] = []  # TreeQuest's index -> our node id
 
-    def add_agent(self, agent: str) -> None:
-        raise ConfigError(f"search.agents cannot gain {agent!r}: TreeQuest's are fixed; start a new search")
-
     def remove_agent(self, agent: str) -> None:
         raise ConfigError(f"search.agents cannot lose {agent!r}: TreeQuest's are fixed; start a new search")
 

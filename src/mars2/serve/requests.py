@@ -187,6 +187,7 @@ def problem_of(request: ChatRequest, name: str, most: Limits | None = None) -> P
         "starter_code": found.starter_code if options.starter_code is None else options.starter_code,
         "limits": options.limits or {},
         "checker": options.checker,
+        "metadata": found.metadata,
     }
     if options.comparison is not None:
         data["comparison"] = options.comparison
@@ -197,7 +198,11 @@ def problem_of(request: ChatRequest, name: str, most: Limits | None = None) -> P
         where = "messages" if message.startswith("statement:") else "mars2." + message.partition(":")[0]
         raise RequestError(f"{where}:{message.partition(':')[2]}", field=where) from None
     problem = problem.with_limits(_bounded(problem.limits, options.limits or {}, most or Limits()))
-    return problem if options.tests else replace(problem, public_tests=found.tests)
+    if options.tests:
+        return problem
+    is_given = options.comparison is not None or options.checker is not None
+    comparison = problem.comparison if is_given else found.comparison
+    return replace(problem, public_tests=found.tests, comparison=comparison)
 
 
 def _bounded(wanted: Limits, given: Mapping[str, Any], most: Limits) -> Limits:

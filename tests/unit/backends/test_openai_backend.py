@@ -59,6 +59,29 @@ async def test_a_request_carries_messages_sampling_and_key(server: Script) -> No
     await backend.close()
 
 
+@pytest.mark.parametrize(
+    ("status", "message"),
+    [
+        (400, "System role not supported"),
+        (500, "Error rendering prompt: System role not supported"),
+        (422, "Template error: Only user and assistant roles are supported!"),
+        (400, "Developer instruction is not enabled for models/gemma-3-27b-it"),
+        (400, "Unsupported value: 'messages[0].role' does not support 'system' with this model."),
+    ],
+)
+async def test_a_model_that_takes_no_system_message_gets_its_text_from_the_user(
+    server: Script, status: int, message: str
+) -> None:
+    server.replies.append((status, {}, {"error": {"message": message}}))
+    backend = backend_on(server, max_retries=0)
+    for _ in range(2):
+        await backend.generate(PROMPT, Sampling())
+    asked = [[m["role"] for m in request["messages"]] for request in server.requests]
+    assert asked == [["system", "user"], ["user"], ["user"]]
+    assert server.requests[1]["messages"][0]["content"] == "be brief\n\nwrite f"
+    await backend.close()
+
+
 async def test_fields_that_a_model_refuses_are_left_out(server: Script) -> None:
     backend = backend_on(server, omit=("temperature", "seed"))
     await backend.generate(PROMPT, Sampling(seed=1))

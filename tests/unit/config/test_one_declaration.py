@@ -12,10 +12,8 @@ SURFACE = {  # flags and keyword arguments are what a user gives; what is handed
     "cli/serve.py:serve",
     "cli/sft.py:sft",
     "cli/solve.py:solve",
-    "jobs/evaluate.py:evaluate_async",
-    "jobs/evaluate.py:evaluate_setup",
-    "jobs/solve.py:solve_async",
-    "jobs/solve.py:solve_setup",
+    "jobs/options.py:EvaluateOptions",
+    "jobs/options.py:SolveOptions",
     "serve/requests.py:ChatRequest",  # the fields that OpenAI gave it
 }
 SAME_WORDS = {  # of a policy (device, lora) and of a run (seed, threads); fine-tuning happens to use all four

@@ -27,6 +27,7 @@ class Square(Strict):
 class Drawing(Strict):
     title: Annotated[str, Field(min_length=1)]
     shapes: list[Annotated[Circle | Square, Field(discriminator="kind")]] = []
+    points: Annotated[tuple[int, ...], Field(min_length=1, strict=False)] = (1,)
     colour: Literal["red", "blue"] = "red"
 
 
@@ -48,14 +49,15 @@ def shape(**fields: Any) -> dict[str, Any]:
     [
         ({}, "title: missing; add it"),
         ({"titel": "t"}, 'titel: unknown key; did you mean "title"?'),  # although `title` is missing
-        ({"title": "t", "zzz": 1}, "zzz: unknown key; use one of title, shapes, colour"),
-        ({"title": "t", "a b": 1}, "'a b': unknown key; use one of title, shapes, colour"),
+        ({"title": "t", "zzz": 1}, "zzz: unknown key; use one of title, shapes, points, colour"),
+        ({"title": "t", "a b": 1}, "'a b': unknown key; use one of title, shapes, points, colour"),
         ({"title": 5}, "title: must be text, got 5; put it in quotes"),
         ({"title": ""}, "title: must not be empty, got ''"),
         ({"title": "\ud800"}, rf"title: '\ud800' {HALF_CHARACTER}"),
         ({"title": "t", "colour": "green"}, "colour: must be one of 'red' or 'blue', got 'green'"),
         ({"title": "t", "shapes": 5}, "shapes: must be a list, got 5"),
-        (5, "drawing: must be a mapping with title, shapes, colour, got 5"),
+        ({"title": "t", "points": []}, "points: must hold at least 1, got []"),
+        (5, "drawing: must be a mapping with title, shapes, points, colour, got 5"),
         (shape(kind="circle", radius=0.0), "shapes[1].radius: must be > 0, got 0.0"),
         (shape(kind="circle", radius=9.0), "shapes[1].radius: must be < 9, got 9.0"),
         (shape(kind="square", side=-1.0), "shapes[1].side: must be >= 0, got -1.0"),

@@ -1,40 +1,13 @@
-"""Intervals and pass@k, against values worked out by hand."""
+"""Intervals, against values worked out by hand."""
 
 from __future__ import annotations
 
-from itertools import combinations
-from math import comb, sqrt
+from math import sqrt
 
 import numpy as np
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
 
-from mars2.core.statistics import mean_ci, mean_cis, paired_gain_ci, pass_at_k
-
-
-def test_pass_at_k_by_hand() -> None:
-    # n=5, c=2: k=1 -> 2/5; k=2 -> 1 - C(3,2)/C(5,2) = 1 - 3/10; k=4 -> C(3,4) = 0 -> 1
-    assert pass_at_k([5, 5, 5], [2, 0, 5], 1).tolist() == pytest.approx([0.4, 0.0, 1.0])
-    assert float(pass_at_k(5, 2, 2)) == pytest.approx(0.7)
-    assert float(pass_at_k(5, 2, 4)) == 1.0
-
-
-@given(st.integers(1, 7), st.data())
-def test_pass_at_k_is_the_share_of_subsets_with_a_right_one(n: int, data: st.DataObject) -> None:
-    c, k = data.draw(st.integers(0, n)), data.draw(st.integers(1, n))
-    lucky = sum(any(i < c for i in subset) for subset in combinations(range(n), k))
-    assert float(pass_at_k(n, c, k)) == pytest.approx(lucky / comb(n, k), abs=1e-12)
-
-
-def test_pass_at_k_is_stable_for_many_completions() -> None:
-    assert float(pass_at_k(100_000, 1, 1000)) == pytest.approx(0.01, rel=1e-9)  # c=1: k/n exactly
-
-
-@pytest.mark.parametrize(("n", "c", "k"), [(3, 1, 4), (3, 1, 0), (3, 4, 1), (3, -1, 1)])
-def test_pass_at_k_refuses_impossible_counts(n: int, c: int, k: int) -> None:
-    with pytest.raises(ValueError, match="must"):
-        pass_at_k(n, c, k)
+from mars2.core.statistics import mean_ci, mean_cis, paired_gain_ci
 
 
 def test_mean_ci_of_two_problems_by_hand() -> None:

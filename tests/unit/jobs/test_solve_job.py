@@ -13,6 +13,7 @@ from mars2.build import build_grower, build_team, resolve_models, weigher_of_ans
 from mars2.core.errors import ConfigError
 from mars2.core.problem import Problem, StdioTest
 from mars2.core.tree import Tree
+from mars2.jobs.options import SolveOptions
 from mars2.jobs.solve import search, solve, solve_async, solve_setup
 from mars2.jobs.team import read_config
 from mars2.reward_model.scripted import ScriptedRewardModel
@@ -63,16 +64,18 @@ def test_a_recorded_search_is_gone_on_with(script: str, tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("folder", ["2024", "a: b", "null", "1e3", "[x]", "models/reward"])
 def test_options_given_as_values_are_not_parsed_as_text(folder: str, script: str) -> None:
-    guidance = solve_setup(agents=script, reward_model=folder).config.guidance
+    guidance = solve_setup(SolveOptions(agents=script, reward_model=folder)).config.guidance
     assert guidance is not None
     assert str(guidance.reward_model) == folder
 
 
 def test_settings_come_last_and_keep_their_types(script: str) -> None:
-    config = solve_setup(agents=script, budget=3, settings={"rollout.max_nodes": 5, "stopping.patience": 2}).config
+    config = solve_setup(
+        SolveOptions(agents=script, budget=3, settings={"rollout.max_nodes": 5, "stopping.patience": 2})
+    ).config
     assert (config.rollout.max_nodes, config.stopping.patience) == (5, 2)
     with pytest.raises(ConfigError, match=r"rollout\.max_nods: unknown key"):
-        solve_setup(agents=script, settings={"rollout.max_nods": 5})
+        solve_setup(SolveOptions(agents=script, settings={"rollout.max_nods": 5}))
 
 
 def test_a_configuration_that_is_given_is_left_as_it_is() -> None:
@@ -99,7 +102,7 @@ def test_a_configuration_that_is_given_is_left_as_it_is() -> None:
 )
 def test_a_wrong_team_is_one_plain_error(team: dict[str, Any], message: str) -> None:
     with pytest.raises(ConfigError, match=message):
-        solve_setup(**team)
+        solve_setup(SolveOptions(**team))
 
 
 async def test_every_search_asks_the_reward_model_for_its_choice(script: str) -> None:
@@ -107,7 +110,9 @@ async def test_every_search_asks_the_reward_model_for_its_choice(script: str) ->
     pytest.importorskip("fastapi", reason="the extra `serve` is not installed")
     from mars2.serve.app import Server
 
-    setup = solve_setup(agents=script, select="public", keep_going=True, settings={"rollout.lockstep": False})
+    setup = solve_setup(
+        SolveOptions(agents=script, select="public", keep_going=True, settings={"rollout.lockstep": False})
+    )
     team = build_team(setup.config, resolve_models(setup.config))
     team.guide = Guide(ScriptedRewardModel(lambda problem, program: 0.9 if program.strip() == RIGHT else 0.1))
     try:

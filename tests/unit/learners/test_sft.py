@@ -106,7 +106,7 @@ def test_templates_that_rewrite_earlier_turns_are_refused() -> None:
     ("lines", "message"),
     [
         (["", '{"messages": ['], "line 2: not JSON"),
-        (['{"messages": []}'], "line 1: messages: tuple should have at least 1 item"),
+        (['{"messages": []}'], "line 1: messages: must hold at least 1, got []"),
         (['{"messages": [{"role": "robot", "content": "x"}]}'], "line 1: messages[0].role: must be one of 'system'"),
         (['{"messages": [{"role": "user", "content": "x"}]}'], "line 1: messages hold nothing by the assistant"),
         (['{"prompt": "x"}', "[]"], "line 1: messages: missing; add it (and 1 more bad lines)"),

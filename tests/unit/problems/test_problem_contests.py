@@ -213,6 +213,7 @@ def test_codecontests() -> None:
         (APPS, {**APPS_CALL, "input_output": '{"fn_name": "f", "inputs": [1], "outputs": [1]}'}, "malformed tests"),
         (APPS, {**APPS_STDIO, "question": None}, "missing field"),
         (DEEPCODER, {"problem": "P", "tests": "[]"}, "no tests"),
+        (DEEPCODER, {"problem": "P", "tests": '[{"input": "1", "output": null}]'}, "malformed tests"),
         (DEEPCODER, {"problem": "P", "tests": '["a"]'}, "malformed tests"),
         (
             DEEPCODER,

@@ -205,6 +205,33 @@ async def test_the_reference_of_a_release_file_decides(row: dict[str, Any], prog
     assert (verdict.status.value, [t.weak for t in verdict.tests if t.weak]) == (status, []), verdict
 
 
+@pytest.mark.parametrize(
+    ("program", "status"),
+    [
+        (MATCH, "AC"),
+        ("def check_str(x): return x == 'a'", "AC"),
+        ("def check_str(x): return (x,)", "AC"),
+        ("def check_str(x): return 0", "WA"),
+        ("def check_str(x): return None", "WA"),
+    ],
+)
+async def test_an_assert_that_asks_for_a_match_takes_one(program: str, status: str) -> None:
+    row = mbpp_row([["a"]], [True], test_list=["assert check_str('a')"])
+    problem = MBPP.to_problem({k: v for k, v in row.items() if k != "test"}, "x")
+    verdict = await judged(Problem("x", "s", (), problem.public_tests), program)
+    assert (verdict.status.value, verdict.tests[0].weak) == (status, False), verdict
+
+
+async def test_integers_of_any_length_in_asserts_and_rows(tmp_path: Path) -> None:
+    row = mbpp_row([[1]], [1], test_list=[f"assert f({'7' * 6000}) == {'7' * 6000}"])
+    (problem,) = MBPP.load("here", [{k: v for k, v in row.items() if k != "test"}]).problems
+    assert (await judged(Problem("x", "s", (), problem.public_tests), "def f(x): return x")).accepted
+    path = tmp_path / "MbppPlus.jsonl"
+    line = json.dumps(release_row("f", "def f(x): return x + 1\n", [[0]]))
+    path.write_text(line.replace('"base_input": [[0]]', f'"base_input": [[{"7" * 6000}]]'))
+    assert (await judged(load_problem(f"mbppplus:{path}:7"), "def f(x): return x + 1")).accepted
+
+
 def test_ids_come_from_the_prefix_and_the_original_prefixes_take_these_rows_too() -> None:
     row, release = humaneval_row([[1]], [1]), release_row("f", "def f(x): return x\n", [[1]])
     assert [form.load("here", [row]).problems[0].id for form in (HUMANEVAL_PLUS, HUMANEVAL)] == [

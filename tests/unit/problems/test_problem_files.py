@@ -314,6 +314,6 @@ def test_missing_file_names_a_near_one(tmp_path: Path) -> None:
 def test_wrong_bytes_and_wrong_kinds(tmp_path: Path) -> None:
     (tmp_path / "latin.md").write_bytes("é".encode("latin-1"))
     assert _error(tmp_path / "latin.md") == "FILE: not UTF-8 (byte 0xe9 at offset 0); save it as UTF-8"
-    assert _error(tmp_path / "p.txt").startswith("FILE: unknown kind of problem file; its name must end in one of .md")
+    assert _error(tmp_path / "p.toml").startswith("FILE: unknown kind of problem file; its name must end in one of .md")
     (tmp_path / "folder.md").mkdir()
     assert _error(tmp_path / "folder.md") == "FILE: is a folder; name a file in it"

@@ -221,3 +221,10 @@ def test_parse_restores_what_the_starter_code_had() -> None:
     assert ChatPrompter().parse(answer) == "def inc(n):\n    return math.floor(n) + 1\n"
     assert ChatPrompter().parse(answer, CALL) == "import math\n\ndef inc(n):\n    return math.floor(n) + 1\n"
     assert ChatPrompter().parse("no code", CALL) is None
+
+
+def test_without_an_entry_point_the_function_that_the_public_tests_call_is_the_program() -> None:
+    answer = "```python\ndef inc(n):\n    return n + 1\n```\nDemo:\n```python\nn = int(input())\nprint(inc(n))\n```"
+    problem = replace(CALL, entry_point=None, starter_code="")
+    assert ChatPrompter().parse(answer, problem) == "def inc(n):\n    return n + 1\n"
+    assert "defines what the tests call" in ChatPrompter().read(answer, problem).reason

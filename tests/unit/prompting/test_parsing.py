@@ -50,7 +50,7 @@ corpus = pytest.mark.parametrize("case", [pytest.param(case, id=case.name) for c
 
 def test_the_corpus_is_large_and_its_cases_have_distinct_names() -> None:
     names = [case.name for case in CASES]
-    assert len(set(names)) == len(names) >= 190
+    assert len(set(names)) == len(names) >= 300
     assert len({case.answer for case in CASES}) == len(CASES)
 
 
@@ -91,15 +91,21 @@ FRAGMENTS = [
     "```python\n", "```\n", "~~~\n", "```", "`", "def f(x):\n", "    return x\n", "\t", "<think>", "</think>",
     "import os\n", "print(1)\n", "class A:\n", "prose. ", "\n", '"""', "(", "{", "\\", "\x00", "\ud800", "é", "if 1:\n",
     ">>> ", "&lt;", "[THINK]", "<code>", "</code>", "“", "    ", "%magic\n", "1 | ", "> ", "````markdown\n",
-    "n = input()\n",
-    "from solution import f\n", "'",
+    "n = input()\n", "from solution import f\n",
+    "'", '{"code": "', '"}', "<|channel|>", "analysis", "final", "<|message|>",
+    "<|channel>thought\n", "<channel|>", "assistantfinal", "Thinking...\n", "...done thinking.\n", "<<<<<<< SEARCH\n",
+    "=======\n", "+def f():\n", ">>>>>>> REPLACE\n", "```diff\n", "\\n", "\\_", "\u3000", "−", "<br>", "&nbsp;", "E\n",
+    "<parameter=code>\n", "print(f(2))\n", "cat << 'E'\n", "code: |\n", "# ```\n", "f = g(f)\n", "match x:\n",
+    "lambda: 0\n", "# ... rest\n",
 ]  # fmt: skip
 
 
-@settings(max_examples=400, deadline=None)
+@settings(max_examples=600, deadline=None)
 @given(st.lists(st.sampled_from(FRAGMENTS), max_size=40).map("".join))
 def test_fuzzed_fragments_never_raise(text: str) -> None:
     program = extract_program(text)
+    for entry_point in ("f", "A"):
+        assert read_answer(text, entry_point).reason
     assert program is None or (program.strip() and program.endswith("\n"))
     if program is not None:
         program.encode("utf-8")  # can be written to a file
@@ -150,6 +156,23 @@ HOSTILE = {
     "entities": "```python\n" + "&lt;" * 20_000,
     "imports of files": "```python\nx = 1\n```\n" + "```python\nfrom y import x\n```\n" * 5_000,
     "lone fences": "```\n" * 100_000,
+    "nested braces": '{"a":' * 60_000,
+    "nested lists": "[{" * 150_000,
+    "fields of JSON": '{"code": "' * 30_000,
+    "edits without end": "<<<<<<< SEARCH\n" * 20_000,
+    "shell commands without end": "cat << EOF\n" * 27_000,
+    "channels": "<|channel|>analysis<|message|>" * 10_000,
+    "stripped channels": "assistantfinal" * 20_000,
+    "targets on one line": "a, " * 100_000 + "= 1",
+    "breaks": "<br>" * 75_000,
+    "escaped breaks": "\\n" * 150_000,
+    "numbered lines": "".join(f"{i}: x = ({i}\n" for i in range(20_000)),
+    "parameters": '<parameter name="x">' * 15_000,
+    "unfenced functions": "def f(x):\n    return x + 1\n" * 10_000,
+    "quotation marks": "> " * 150_000,
+    "angle brackets": "<" * 300_000,
+    "backslashes": "\\" * 300_000,
+    "minus signs": "```python\n" + "x = 1 − 2\n" * 3_000 + "```",
 }
 
 

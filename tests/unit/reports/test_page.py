@@ -72,6 +72,7 @@ def hostile_run(folder: Path) -> Path:
             prompt=(Message("user", HOSTILE),),
             completion=Completion(HOSTILE, "stop", "policy" + HOSTILE_NAME, 0),
             program=HOSTILE,
+            program_reason=HOSTILE,
             public_verdict=Verdict(Status.WA, (failed,)),
             hidden_verdict=None,
             score=0.0,
@@ -91,7 +92,7 @@ def test_hostile_text_stays_text(tmp_path: Path) -> None:
     page = page_of(hostile_run(tmp_path / "run"))
     assert [tag for tag, _ in page.tags if tag in ("script", "img")] == ["script", "script"]
     node = page.data["trees"][0]["nodes"][0]
-    assert node["program"] == node["answer"] == node["prompt"][0][1] == SHOWN
+    assert node["program"] == node["program_reason"] == node["answer"] == node["prompt"][0][1] == SHOWN
     assert node["public"]["tests"][0]["actual"] == SHOWN
     assert page.data["problems"]["p"]["public"][0]["input"] == SHOWN
     assert page.data["alarms"][0]["text"] == SHOWN

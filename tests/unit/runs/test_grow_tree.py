@@ -73,11 +73,11 @@ async def test_a_reward_model_has_its_part_in_the_score() -> None:
     assert scores[RIGHT] == pytest.approx(0.8 + 0.2 * 0.25)
     assert scores[HALF] == pytest.approx(0.8 * 0.5 + 0.2 * 0.75)
     assert scores[NOTHING] == 0.0
-    assert guide.num_scored == 3, "a program was scored twice"
+    assert len(seen) == 3, "a program was scored twice"
     assert set(seen) == {()}, "the reward model saw hidden tests"
     plain, silent = Tree("t", PROBLEM.id), Guide(ScriptedRewardModel(rule))
     await grower(scripted("a", ANSWERS), max_nodes=4, guide=silent).grow(plain, PROBLEM)
-    assert silent.num_scored == 0
+    assert len(seen) == 3, "alpha is 0"
 
 
 @pytest.mark.parametrize(

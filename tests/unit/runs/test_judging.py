@@ -37,3 +37,11 @@ async def test_a_failed_public_test_does_not_end_the_others() -> None:
     (node,) = tree
     assert [test.status for test in node.public_verdict.tests] == [Status.WA, Status.AC]
     assert node.score == 0.5
+
+
+async def test_a_node_says_why_its_program_was_taken() -> None:
+    tree = Tree("t", PROBLEM.id)
+    await grower(scripted("a", ("", [RIGHT])), max_nodes=1).grow(tree, PROBLEM)
+    (node,) = tree
+    assert node.program is not None
+    assert node.program_reason

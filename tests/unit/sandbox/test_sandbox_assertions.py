@@ -146,20 +146,21 @@ async def test_no_returned_value_makes_a_test_weak(sandbox: ZygoteSandbox, value
 
 
 @pytest.mark.parametrize("argument", ["e", "[e]"])
-async def test_no_exception_makes_a_test_weak(sandbox: ZygoteSandbox, argument: str) -> None:
+@pytest.mark.parametrize(("returned", "status"), [("1", Status.AC), ("2", Status.WA), ("X()", Status.WA)])
+async def test_no_exception_makes_a_test_weak(
+    sandbox: ZygoteSandbox, argument: str, returned: str, status: Status
+) -> None:
     test = f"try:\n    f()\nexcept ValueError as e:\n    assert g({argument}) == 1"
-    result = await judged(sandbox, "def f(): raise ValueError\ndef g(x): return 1", test)
-    assert (result.status, result.weak) == (Status.WA, False)
+    program = "class X:\n    def __eq__(s, o): return True\n"
+    result = await judged(sandbox, f"{program}def f(): raise ValueError\ndef g(x): return {returned}", test)
+    assert (result.status, result.weak) == (status, False)
 
 
 @pytest.mark.parametrize(
     ("program", "test"),
     [
-        ("def f(a): return lambda b: a + b", "assert f(1)(2) == 3"),
-        ("def f(a): return lambda b: a + b", "g = f(1)\nassert g(2) == 3"),
         ("import datetime\ndef f(y): return datetime.date(y, 1, 1)", "assert f(2020).year == 2020"),
         ("from contextlib import contextmanager\n@contextmanager\ndef f(): yield 3", "with f() as x: assert x == 3"),
-        ("async def f(x): return x", "import asyncio\nasync def g(): return await f(3)\nassert asyncio.run(g()) == 3"),
         ("def f(x): return x", "from solution import f\nassert f(1) == 1"),
         ("def sum(a, b): return a * b", "assert sum(10, 15) == 150"),
     ],
@@ -195,16 +196,10 @@ async def test_tester_and_candidate_share_the_wall_limit(sandbox: ZygoteSandbox)
     assert (result.status, result.error_message) == (Status.WA, "the test did not come to an end")
 
 
-async def test_a_test_that_is_run_again_together_gets_no_more_wall_time(sandbox: ZygoteSandbox) -> None:
-    program = "import time\ntime.sleep(1.2)\ndef f(x): return 2"
-    limits = Limits(cpu_s=1.0, wall_s=2.0, memory_mib=128, stdout_kib=1024)
-    assert (await judged(sandbox, program, "assert f(lambda: 1) == 2", limits)).status is Status.TLE
-
-
-async def test_a_test_that_catches_everything_still_runs_where_it_must(sandbox: ZygoteSandbox) -> None:
+async def test_a_test_that_catches_everything_still_fails(sandbox: ZygoteSandbox) -> None:
     test = "try:\n    r = f(lambda: 1)\nexcept BaseException:\n    r = 1\nassert r == 1"
     result = await judged(sandbox, "def f(x): return 2", test)
-    assert (result.status, result.weak) == (Status.WA, True)
+    assert (result.status, result.weak) == (Status.WA, False)
 
 
 async def test_a_right_answer_changed_in_place_is_shown(sandbox: ZygoteSandbox) -> None:
@@ -251,3 +246,21 @@ async def test_death_at_the_end_is_an_error(sandbox: ZygoteSandbox, end: str) ->
 async def test_output_at_the_end_counts(sandbox: ZygoteSandbox) -> None:
     program = "import atexit\natexit.register(lambda: print('x' * 2**21))\ndef f(x): return x"
     assert (await judged(sandbox, program, "assert f(1) == 1")).status is Status.OLE
+
+
+async def test_an_assertion_finds_nothing_in_a_class_that_the_one_before_was_given(sandbox: ZygoteSandbox) -> None:
+    program = "def f(c):\n    try: return c.left\n    except AttributeError: c.left = 2\n    return 1"
+    tests = tuple(AssertTest(f"from collections import Counter\nassert f(Counter) == {left}") for left in (1, 2))
+    verdict = await sandbox.judge(program, Suite(tests, LIMITS))
+    assert [str(test.status) for test in verdict.tests] == ["AC", "WA"], verdict.tests
+
+
+async def test_what_one_test_sets_is_not_set_for_the_next(sandbox: ZygoteSandbox) -> None:
+    program = "import os, sys\ndef f(): return N if 'N' in globals() else os.environ.get('X'), sys.argv[-1]\n"
+    sets = "import os, sys\nN = 3\nos.environ['X'] = 'y'\nsys.argv = ['a']\nassert f() == (3, 'a')"
+    unset = "assert f() == (None, 'solution.py')"
+    verdict = await sandbox.judge(program, Suite((AssertTest(sets), AssertTest(unset)), LIMITS))
+    assert verdict.accepted, verdict
+    fed = "import io, sys\nsys.stdin = io.StringIO('5')\nassert f() == '5'"
+    verdict = await sandbox.judge("def f(): return input()", Suite((AssertTest(fed), AssertTest(fed)), LIMITS))
+    assert verdict.accepted, verdict

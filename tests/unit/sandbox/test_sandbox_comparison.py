@@ -61,6 +61,8 @@ def test_the_exact_rule(actual: str, expected: str, equal: bool) -> None:
         ("1000000.5", "1000000.9", "tolerant", True),  # relative
         ("1000000", "1000002", "tolerant", False),
         ("0.1 a", "0.1000001 a", "tolerant", True),
+        ("0.000001", "0.0", "tolerant", True),
+        ("0.0000011", "0.0", "tolerant", False),
         ("0.1 a", "0.1 b", "tolerant", False),
         ("inf", "1", "tolerant", False),
         ("1", "inf", "tolerant", False),
@@ -164,7 +166,8 @@ def test_the_rule_of_apps(actual: str, expected: str, equal: bool, rule: str) ->
         ("É", "é", False),  # ASCII letters only
         ("1 2\n3", "1\n2\t3\v", True),
         ("0.500003", "0.5", True),
-        ("0.50002", "0.5", False),
+        ("0.500015", "0.5", False),
+        ("0.00001", "0.0", False),  # less than 1e-5, not as much
         ("1000000.5", "1000000.6", False),  # absolute, not relative
         ("3", "3.000001", True),
         ("3.0", "3", True),
@@ -204,11 +207,14 @@ def test_the_rule_of_codecontests(actual: str, expected: str, equal: bool) -> No
         (([1, 2],), [1, 2], "apps_wrapped", True),
         ([[[1, 2]]], [1, 2], "apps_wrapped", False),
         ([2], 2, "apps_wrapped", True),
+        ([[(1, 2)]], [[1, 2]], "apps_wrapped", True),
         ([2, 2], 2, "apps_wrapped", False),
         ([None], None, "apps_wrapped", True),
         ({1: "a"}, {"1": "a"}, "apps", True),  # JSON has no other keys
         ({"1": "a"}, {1: "a"}, "apps", True),
         ({"1": "a"}, {1: "a"}, "livecodebench", False),
+        ({10**19: 1}, {"1" + "0" * 19: 1}, "apps", True),
+        ({10**20: 1}, {"1" + "0" * 20: 1}, "apps", False),
         ({"a": {"1": [2]}}, {"a": {1: [2.0000001]}}, "apps", True),
         ({"1": 1, "2": 2}, {1: 1}, "apps", False),
         ({"b": 1}, {"a": 1}, "apps", False),

@@ -63,6 +63,9 @@ async def judged(sandbox: ZygoteSandbox, error: str, test: str) -> TestResult:
         ("ValueError", "for x in [1, 2]:\n    try:\n        assert f(x) == x\n    finally:\n        continue"),
         ("ValueError", "import threading\nt = threading.Thread(target=f)\nt.start()\nt.join()"),
         ("GeneratorExit", "def h():\n    try: yield 1\n    finally: f(1)\ni = h()\nnext(i)\ni.close()"),
+        ("StopAsyncIteration", "import asyncio\nclass I:\n    def __aiter__(s): return s\n"
+         "    async def __anext__(s): return f(1)\nasync def main():\n    async for x in I(): assert x == 1\n"
+         "asyncio.run(main())"),
         ("SystemExit", "import unittest\nclass T(unittest.TestCase):\n    def test(s): s.assertEqual(f(1), 1)\n"
          "unittest.TextTestRunner().run(unittest.defaultTestLoader.loadTestsFromTestCase(T))"),
         ("AssertionError", "import contextlib\ntry:\n    f(1)\nexcept ValueError:\n    pass"),

@@ -19,8 +19,7 @@ class Slices(NamedTuple):
     cpu_s: float = 0.0
     wall_s: float = 0.0
 slices = lambda cpu_s, wall_s: Slices()
-may_share = sentinels_of = lambda _: None
-remember_all = lambda: None
+may_share = lambda _: False
 def run_tests(candidate, tests, *_):  # only of the rehearsal
     candidate.run_last(*tests[0][:2])
     return False

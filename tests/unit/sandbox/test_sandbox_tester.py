@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from mars2.sandbox.worker.tester.tester import called_names
+from mars2.sandbox.worker.tester.reading import called_names
 
 
 @pytest.mark.parametrize(

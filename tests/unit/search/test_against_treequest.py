@@ -112,7 +112,7 @@ def test_posteriors_are_equal_given_equal_observations(posterior: str, strategy:
         for agent in AGENTS:
             scores = state.all_rewards_store[agent]
             squares = sum(r * r for r in scores)
-            assert search.agent_scores(agent) == pytest.approx((len(scores), sum(scores), squares), abs=1e-9)
+            assert search._arms.of_agent(agent) == pytest.approx((len(scores), sum(scores), squares), abs=1e-9)
 
 
 STATISTICS = {

@@ -166,7 +166,6 @@ def test_depth_guided_goes_deeper() -> None:
     [
         (lambda: BestOfN([]), r"search\.agents must name at least one agent, got none"),
         (lambda: BestOfN(["a", "b", "a"]), r"search\.agents has 'a' 2 times"),
-        (lambda: BestOfN(["a"]).add_agent("a"), r"search\.agents has 'a' already"),
         (lambda: BestOfN(["a"]).remove_agent("b"), r"search\.agents has no 'b' to remove; it has a"),
         (
             lambda: RefineBestConfig(num_first_attempts=0),

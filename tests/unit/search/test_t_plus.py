@@ -79,7 +79,7 @@ def test_own_scores_count_as_observations() -> None:
     assert root.children == {0: (9, 0.5 * 5 + 2.0, 0.25 * 5 + 1.625), 1: (5, 1.25, 0.3125)}  # 2, 3, 4, 5 below node 0
     assert node_0.generate == (6, 4 * 0.5 + 0.75, 4 * 0.25 + 0.5625)
     assert node_0.go_on == (6, 4 * 0.5 + 1.25, 4 * 0.25 + 1.0625)  # 4 and 5 below node 2
-    assert search.agent_scores("a") == (6, 2.75, 1.9375)
+    assert search._arms.of_agent("a") == (6, 2.75, 1.9375)
 
 
 def test_gen_is_compared_with_the_best_child_by_hand() -> None:

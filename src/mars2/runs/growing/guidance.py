@@ -20,8 +20,8 @@ class Guide:
     """Asks `model` in a thread, one call at a time; equal questions are answered from memory.
 
     Programs of one problem that come while the model is busy are scored together. Hidden tests are taken off the
-    problem before the model sees it. `num_scored` counts programs that the model was asked about; `trained_on` holds
-    the ids of problems whose hidden verdicts the model was trained on: with these it measures nothing.
+    problem before the model sees it. `trained_on` holds the ids of problems whose hidden verdicts the model was trained
+    on: with these it measures nothing.
     """
 
     def __init__(self, model: RewardModel, *, trained_on: frozenset[str] = frozenset()) -> None:
@@ -30,7 +30,6 @@ class Guide:
         self._turn = asyncio.Lock()
         self._known: dict[tuple[str, str], float] = {}
         self._waiting: dict[str, dict[str, None]] = {}  # problem → its programs, in order of asking
-        self.num_scored = 0
 
     async def score(self, problem: Problem, programs: Sequence[str]) -> list[float]:
         """How likely each program is right, in [0, 1].
@@ -53,5 +52,4 @@ class Guide:
         scores = await asyncio.to_thread(self._model.score, replace(problem, hidden_tests=()), asked)
         if len(scores) != len(asked) or not all(math.isfinite(s) and 0 <= s <= 1 for s in scores):
             raise RewardModelError(f"reward model: expected {len(asked)} numbers in [0, 1], got {str(scores)[:200]}")
-        self.num_scored += len(asked)
         self._known.update(zip(((problem.id, program) for program in asked), map(float, scores), strict=True))

@@ -99,6 +99,9 @@ def _encode_scalar(kind: type, value: Any) -> bytes | None:
 _SCALARS = (int, str, float, bytes, bytearray, complex, Fraction, Decimal)
 _SEQUENCES: dict[type, bytes] = {list: b"l", tuple: b"t", set: b"e", frozenset: b"z"}
 _DICTS = (dict, collections.OrderedDict, collections.defaultdict, collections.Counter)
+EXACT = frozenset({*_SCALARS, *_SEQUENCES, dict})  # classes whose instances are written as what they are
+PLAIN = (*_SCALARS, *_SEQUENCES, *_DICTS)  # those whose subclasses' instances are written as the plain value they hold
+SCALARS = _SCALARS
 _CONSTANTS: dict[object, bytes] = {None: b"N", True: b"T", False: b"F"}
 
 
@@ -109,6 +112,9 @@ def write(value: Any, parts: list[bytes], depth: int, special: Special | None) -
     kind = type(value)
     if value is None or kind is bool:
         parts.append(_CONSTANTS[value])
+        return
+    if kind is str:
+        parts.append(_sized(b"s", _text_bytes(value)))
         return
     scalar = _encode_scalar(kind, value)
     if scalar is not None:
@@ -195,13 +201,13 @@ def refuse_collisions(items: Sequence[Any]) -> None:
                 raise EncodingError("too many keys with the same hash")
 
 
-def decode(data: bytes, readers: Mapping[bytes, ReadValue] | None = None) -> Any:
-    """The value in `data`, which may be hostile. `readers` are for tags that `encode` does not write.
+def decode(data: bytes, readers: Mapping[bytes, ReadValue] | None = None, passed: Any = None) -> Any:
+    """The value in `data`, which may be hostile; `readers` (`READERS` and others) by tag, which may look at `passed`.
 
     Raises:
         EncodingError: the bytes are not exactly one well-formed value.
     """
-    reader = Reader(data, _READERS if readers is None else {**_READERS, **readers})
+    reader = Reader(data, READERS if readers is None else readers, passed)
     collects = gc.isenabled()
     gc.disable()  # nothing here is garbage, and looking for it among so many new objects takes seconds
     try:
@@ -221,8 +227,8 @@ def decode(data: bytes, readers: Mapping[bytes, ReadValue] | None = None) -> Any
 class Reader:
     """Reads values from hostile bytes; `readers` by tag are given the depth."""
 
-    def __init__(self, data: bytes, readers: Mapping[bytes, ReadValue]) -> None:
-        self.data, self.readers = data, readers
+    def __init__(self, data: bytes, readers: Mapping[bytes, ReadValue], passed: Any) -> None:
+        self.data, self.readers, self.passed = data, readers, passed
         self.position = 0
         self.values_left = MAX_VALUES
 
@@ -235,10 +241,17 @@ class Reader:
         return piece
 
     def length(self) -> int:
-        return _U32.unpack(self.take(4))[0]
+        position = self.position
+        self.position = position + 4
+        try:
+            return _U32.unpack_from(self.data, position)[0]
+        except struct.error:
+            raise EncodingError("bytes end inside a value") from None
 
     def value(self, depth: int) -> Any:
-        tag = self.take(1)
+        position = self.position
+        self.position = position + 1
+        tag = self.data[position : position + 1]  # b"", which has no reader, after the end
         reader = self.readers.get(tag)
         if reader is None:
             raise EncodingError("unknown tag")
@@ -291,7 +304,7 @@ def _fraction(reader: Reader, depth: int) -> Fraction:
     return Fraction(*parts)
 
 
-_READERS: dict[bytes, ReadValue] = {
+READERS: dict[bytes, ReadValue] = {
     b"N": lambda r, d: None,
     b"T": lambda r, d: True,
     b"F": lambda r, d: False,

@@ -50,7 +50,7 @@ class Job(NamedTuple):
 
     packed: bytes = b""  # code of the program, as the compiler marshalled it; empty where none is needed
     source: bytes = b""
-    modules: tuple[str, ...] | None = None  # the library modules it uses, if the process may run several of its tests
+    may_share: bool = False  # whether the process may run several of its tests
     stops: bool = True  # at the first failure
     cpu_slice_s: float = 0.0  # after which no other test is started without being asked to
     wall_slice_s: float = 0.0

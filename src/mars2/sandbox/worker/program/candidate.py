@@ -12,6 +12,7 @@ import builtins
 import gc
 import marshal
 import os
+import re
 import resource
 import sys
 import threading
@@ -19,7 +20,6 @@ import types
 from collections.abc import Callable
 from typing import Any
 
-from .. import reuse
 from ..encoding import encode
 from ..protocol import BOX, END, EXIT_0, PROGRAM_NAME, RUN_STDIO, STDERR, STDIN, STDOUT
 from ..records import EXITED_RECORD, write_last
@@ -28,6 +28,7 @@ from .run_program import MODULE, SCRIPT, error_report, exit_code, function_of, r
 
 _RECURSION = 1_000 + 22  # an interpreter's own limit, and the frames that lie below a program's here
 _DEFAULT_THREAD_STACK = 8 * 2**20
+_NO_STREAMS: dict[str, Any] = dict.fromkeys(("stdin", "stdout", "stderr", "__stdin__", "__stdout__", "__stderr__"))
 _set_stack_size = threading.stack_size
 
 
@@ -38,7 +39,7 @@ class Candidate:
         self.keepers, self.box = keepers, box  # descriptors that 0, 1 and 2 are made from before each test; the box
         self.packed, self.source = b"", b""  # as in `Job`
         self.code: types.CodeType | None = None
-        self.sentinels: reuse.Sentinels | None = None  # None: it runs one test only
+        self.may_share = False  # whether it may run several tests, see `reuse`
         self.main = types.ModuleType(SCRIPT)
         self.streams: tuple[Any, Any, Any] = (sys.stdin, sys.stdout, sys.stderr)
         self.is_ready = False  # whether the process is as `_prepare` leaves it
@@ -137,11 +138,12 @@ class Candidate:
                     pass
 
     def reset(self) -> bool:
-        """Whether this process is as it was before the test, and may run the next one."""
-        if self.sentinels is None:
-            return False
-        self.streams = (None, None, None)  # new ones are made for each test; these may hold what was put into them
-        return reuse.is_clean(self.sentinels, self.keepers, self.main)
+        """Whether this process may run the next test; if so, nothing is left of the one before."""
+        if self.may_share:
+            re.purge()  # the one memory of the library that a program of that language can fill
+            sys.__dict__.update(_NO_STREAMS)
+            self.streams = (None, None, None)
+        return self.may_share
 
 
 def _collect() -> None:

@@ -17,6 +17,7 @@ from ..protocol import PROGRAM_NAME
 from .run_program import COMPILE_ERRORS, message_of
 
 MEMORY_BYTES = 512 * 2**20
+_MOST_SCANNED = 1 << 16  # characters; a longer program gets a process for each test
 _SPENT_KIB = 192 * 2**10  # a process that has grown beyond this is replaced
 
 
@@ -42,20 +43,21 @@ def serve(connection: socket.socket, lock: ChildLock, base_bytes: int) -> None:
         connection.sendall(wire.pack(encode((*answer, spent))))
 
 
-def compiled(source: bytes, scan: bool) -> tuple[str, bytes, tuple[str, ...] | None] | tuple[str, str, str]:
-    """("compiled", code, modules) or ("refused", error type, message)."""
+def compiled(source: bytes, scan: bool) -> tuple[str, bytes, bool] | tuple[str, str, str]:
+    """("compiled", code, whether its tests may share a process) or ("refused", error type, message)."""
     try:
         text = source.decode("utf-8", "surrogatepass").removeprefix("\ufeff")
-        tree = ast.parse(text, PROGRAM_NAME) if scan else None
-        code = compile(text if tree is None else tree, PROGRAM_NAME, "exec", dont_inherit=True)
-        packed = marshal.dumps(code)
+        if scan and len(text) <= _MOST_SCANNED:
+            with suppress(Exception):  # what is wrong only with its tree is no fault of the program
+                tree = ast.parse(text, PROGRAM_NAME)
+                return ("compiled", _packed(tree), reuse.may_share(tree))
+        return ("compiled", _packed(text), False)
     except COMPILE_ERRORS as error:
         return ("refused", type(error).__name__, message_of(error))
-    modules = None
-    if tree is not None:
-        with suppress(Exception):  # a program that the scan cannot take in is not wrong for it
-            modules = reuse.may_share(tree)
-    return ("compiled", packed, None if modules is None else tuple(sorted(modules)))
+
+
+def _packed(program: str | ast.Module) -> bytes:
+    return marshal.dumps(compile(program, PROGRAM_NAME, "exec", dont_inherit=True))
 
 
 _REHEARSED = (

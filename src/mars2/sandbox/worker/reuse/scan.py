@@ -1,8 +1,12 @@
-"""Decides which programs may run several tests in one process: those that provably leave nothing behind.
+"""Decides which programs may run several tests in one process: those in a language that cannot keep anything.
 
-An allow-list, read off the syntax tree before any of the program has run. A program outside of it is not wrong, it is
-only given a fresh process for every test. What the tree cannot show (an attribute set on a library class through a
-variable) is caught after each test by `Sentinels`.
+It is read off the syntax tree before any of the program has run, in time linear in its size. A program outside of the
+language is not wrong, it is only given a fresh process for every test. Why it is this language:
+
+- A program holds only objects that are its own, or that can be neither marked nor filled (`words`). What the library
+  has written in Python can be marked: it is only ever called, and not even its class can be had of what it returns.
+- No code of the program runs after its end: there are no finalizers, exit handlers, threads, `finally` or `with`.
+- Nothing tells a program how much memory, stack or time is left, for that depends on what ran before.
 """
 
 from __future__ import annotations
@@ -11,260 +15,257 @@ import ast
 import builtins
 import importlib
 import re
+from collections import defaultdict
+from typing import Any
 
-from .names import Tree, names_given
-from .sentinels import PURE
+from .words import (
+    BASES,
+    CALLED,
+    CAUGHT,
+    DEFINED,
+    FORBIDDEN,
+    GUARDED,
+    HIDDEN,
+    MOST_ARGUMENTS,
+    READ,
+    TYPES,
+    TYPING,
+    VALUES,
+)
 
-_STAR_IMPORTED = frozenset(  # what `*` brings is known
-    {"bisect", "cmath", "collections", "functools", "heapq", "itertools", "math", "string", "typing"}
+_ALLOWED = frozenset(
+    (
+        *(ast.FunctionDef, ast.Lambda, ast.ClassDef, ast.Return, ast.Delete, ast.Assign, ast.AugAssign, ast.AnnAssign),
+        *(ast.For, ast.While, ast.If, ast.Raise, ast.Try, ast.ExceptHandler, ast.Assert, ast.Import, ast.ImportFrom),
+        *(ast.Global, ast.Nonlocal, ast.Expr, ast.Pass, ast.Break, ast.Continue, ast.BoolOp, ast.NamedExpr, ast.BinOp),
+        *(ast.UnaryOp, ast.IfExp, ast.Dict, ast.Set, ast.ListComp, ast.SetComp, ast.DictComp, ast.GeneratorExp),
+        *(ast.Yield, ast.Compare, ast.Call, ast.FormattedValue, ast.JoinedStr, ast.Constant, ast.Attribute),
+        *(ast.Subscript, ast.Name, ast.Starred, ast.List, ast.Tuple, ast.Slice, ast.comprehension, ast.arguments),
+        *(ast.arg, ast.keyword, ast.alias, ast.Module),
+    )
 )
-_REPLACEABLE = frozenset({"stdin", "stdout"})  # attributes of sys that a program may assign; they are restored
-_FORBIDDEN_NAMES = frozenset(
-    {"breakpoint", "compile", "copyright", "credits", "delattr", "eval", "exec", "getattr", "globals", "hash", "help"}
-    | {"id", "license", "locals", "setattr", "vars"}
-)
-_FORBIDDEN_ATTRIBUTES = frozenset(
-    {"ag_frame", "cr_frame", "cr_origin", "f_back", "f_builtins", "f_code", "f_globals", "f_locals", "format_map"}
-    | {"gi_code", "gi_frame", "mro", "tb_frame", "tb_next"}
-    | {"_abc_caches_clear", "_abc_impl", "_abc_registry_clear", "_dealloc_warn", "_dump_registry", "_field_defaults"}
-    | {"_finalizing", "ag_code", "cr_code", "detach", "raw"}
-)
-_READ_DUNDERS = frozenset({"__name__", "__file__", "__debug__", "__len__", "__getitem__"})
-_DEFINED = """
-abs add and bool call contains delitem divmod enter eq exit float floordiv ge getitem gt hash iadd iand imul index init
-int invert ior isub iter le len lshift lt matmul missing mod mul ne neg next or pos pow radd rand repr reversed rmul
-ror rshift rsub rtruediv rxor setitem slots str sub truediv xor
-"""
-_DEFINED_DUNDERS = frozenset(f"__{name}__" for name in _DEFINED.split())  # that only the program itself has a use for
-_DESCRIPTOR_CALLS = frozenset({("os", "read"), ("os", "write"), ("os", "fstat")})  # of descriptors 0 to 2 only
-_OPENING = frozenset({("io", "FileIO"), ("builtins", "open")})  # of descriptors 0 to 2 only
-_DEEPCOPY = ("copy", "deepcopy")
-_BUFFERING = frozenset({("io", "BufferedReader"), ("io", "BufferedWriter")})  # of such files: others see old memory
-_CALLED = _DESCRIPTOR_CALLS | _OPENING | _BUFFERING | {_DEEPCOPY}  # only ever called, and with a rule for the call
-_RULED = frozenset({"atexit", "copy", "io", "os", "sys", "typing"})  # modules with rules for some of what is in them
-_GUARDED = frozenset({"open", "super", "type"})  # builtins with a rule of their own
+_OPERATORS = (ast.expr_context, ast.boolop, ast.operator, ast.unaryop, ast.cmpop)  # all allowed; nodes share them
+_SHARED = frozenset(kind for base in _OPERATORS for kind in base.__subclasses__())
+_LEAVES = frozenset((ast.Name, ast.Constant, ast.alias, ast.Global, ast.Nonlocal))
+_BUILTINS = frozenset(dir(builtins))
+_STAR_IMPORTED = {"bisect", "cmath", "collections", "functools", "heapq", "itertools", "math", "string", "typing"}
 _LOOKS_INTO = re.compile(r"\{[^{}:!]*[.\[]")  # a format string that reaches into its argument
+_PLAIN = (
+    ast.Attribute,
+    ast.Subscript,
+    ast.Constant,
+    ast.Tuple,
+    ast.List,
+    ast.BinOp,
+    ast.BitOr,
+    ast.Load,
+)  # annotations
 
-Source = tuple[str, str]  # module and attribute that a name was imported from
+_OPENED = ([0], [0, "r"], [0, "rb"])  # what `open` may be given
+
+Source = tuple[str, str]  # module and attribute that a name was imported from; "" for the module itself
 
 
-def modules_if_stateless(tree: ast.Module) -> frozenset[str] | None:
-    """The library modules a program uses, if it may share a process with its next test; else None."""
-    scan = _Scan(Tree(tree))
-    return frozenset(scan.used) if scan.passes() else None
+def may_share(tree: ast.Module) -> bool:
+    """Whether a program may share a process with its next test."""
+    return _Scan(tree).passes()
 
 
 class _Scan:
-    def __init__(self, tree: Tree) -> None:
-        self.tree = tree
-        self.used: set[str] = set()
-        self.modules: dict[str, str] = {}  # local name -> module
-        self.sources: dict[str, Source] = {}  # local name -> what it was imported as
-        self.forbidden: set[str] = {*_FORBIDDEN_NAMES}
-        self.in_annotations: set[ast.AST] = set()  # names of `typing` that stand in an annotation
+    def __init__(self, tree: ast.Module) -> None:
+        self.parents: dict[ast.AST, ast.AST] = {}
+        self.nodes: defaultdict[type, list[Any]] = defaultdict(list)  # by kind
+        nodes: list[ast.AST] = [tree]
+        for node in nodes:  # it grows meanwhile
+            self.nodes[type(node)].append(node)
+            for field in () if type(node) in _LEAVES else node._fields:
+                value = getattr(node, field)
+                for part in value if isinstance(value, list) else (value,):
+                    if isinstance(part, ast.AST) and type(part) not in _SHARED:
+                        self.parents[part] = node
+                        nodes.append(part)
+        self.sources: dict[str, Source] = {}  # what a name was imported as
+        self.unknown: set[str] = set()  # names that `*` brings and that are not in the language
+        self.in_annotations: set[ast.AST] = set()
 
     def passes(self) -> bool:
-        nodes = self.tree.nodes
-        imports = [node for node in nodes if isinstance(node, (ast.Import, ast.ImportFrom))]
-        if not all(map(self._import, imports)):
+        nodes = self.nodes
+        if not nodes.keys() <= _ALLOWED or not all(map(self._import, nodes[ast.Import] + nodes[ast.ImportFrom])):
             return False
-        if any(names_given(node) and not self._may_be_given(node) for node in nodes):
-            return False
-        if "typing" in self.used and not all(map(self._annotations, nodes)):
-            return False
-        return all(map(self._allowed, nodes))
+        classes = {node.name for node in nodes[ast.ClassDef]}
+        functions = {node.name for node in nodes[ast.FunctionDef]}
+        given = {node.id for node in nodes[ast.Name] if not isinstance(node.ctx, ast.Load)}
+        given.update(node.arg for node in nodes[ast.arg])
+        given.update(node.name for node in nodes[ast.ExceptHandler] if node.name)
+        given.update(name for node in nodes[ast.Global] + nodes[ast.Nonlocal] for name in node.names)
+        self.bound = {*given, *classes, *functions, *self.sources}
+        self.classes = (
+            classes - given - functions - {*self.sources} - _BUILTINS
+        )  # names that mean a class, nothing else
+        if any(source[0] == "typing" for source in self.sources.values()):
+            for node in nodes[ast.arg] + nodes[ast.AnnAssign]:
+                self._note_annotation(node.annotation)
+            for node in nodes[ast.FunctionDef]:
+                self._note_annotation(node.returns)
+        return (
+            all(map(self._may_be_given, given | classes | functions))
+            and all(map(self._name, nodes[ast.Name]))
+            and all(map(self._attribute, nodes[ast.Attribute]))
+            and not any(_is_dunder(node.arg or "") for node in nodes[ast.keyword])
+            and not any(node.finalbody for node in nodes[ast.Try])
+            and all(map(self._catches, nodes[ast.ExceptHandler]))
+            and all(map(self._derives, nodes[ast.ClassDef]))
+        )
 
     def _import(self, node: ast.Import | ast.ImportFrom) -> bool:
         if isinstance(node, ast.Import):
             return all(self._import_as(alias.asname or alias.name, (alias.name, "")) for alias in node.names)
-        if node.module == "__future__":
-            self.forbidden |= {alias.asname or alias.name for alias in node.names}
-            return True
         module = node.module or ""
-        if node.level or module not in PURE:
+        if module == "__future__":
+            return all(alias.name == "annotations" and not alias.asname for alias in node.names)
+        if node.level or module not in VALUES:
             return False
         for alias in node.names:
-            names = [alias.name]
+            names = {alias.name}
             if alias.name == "*":
                 if module not in _STAR_IMPORTED:
                     return False
-                everything = getattr(imported := importlib.import_module(module), "__all__", None) or dir(imported)
-                self.forbidden |= {*everything} - PURE[module]
-                names = [*PURE[module]]
-            elif alias.name not in PURE[module]:
-                return False
+                imported = importlib.import_module(module)
+                names = {*getattr(imported, "__all__", dir(imported))}
+                self.unknown |= names - _words_of(module)
+                names &= _words_of(module)
             if not all(self._import_as(alias.asname or name, (module, name)) for name in names):
                 return False
         return True
 
     def _import_as(self, name: str, source: Source) -> bool:
-        """Note what an import brings (all of a module if it names no attribute), unless the name may be misread.
-
-        Scopes are not told apart, so a name has one meaning; two only where no rule depends on which it is.
-        """
+        """Note what an import brings. Scopes are not told apart, so a name has one meaning."""
         module, attribute = source
-        if module not in PURE or _is_mangled(name):
+        if module not in VALUES or (attribute and attribute not in _words_of(module)):
             return False
-        others = [(self.modules[name], "")] if name in self.modules else []
-        others += [self.sources[name]] if name in self.sources else []
-        for other in others:
-            alike = other[0] == module or (attribute and other[1])
-            if other != source and (_RULED & {module, other[0]} or not alike):
-                return False
-        self.used.add(module)
-        if attribute:
-            self.sources[name] = source
-        else:
-            self.modules[name] = module
+        if name[:1] == "_" or name in GUARDED or self.sources.get(name, source) != source:
+            return False
+        self.sources[name] = source
         return True
 
-    def _may_be_given(self, node: ast.AST) -> bool:
-        """Whether a node that gives names by anything but an assignment gives none that means something already."""
-        if isinstance(node, ast.keyword):  # of a call
-            return not any(map(_is_dunder, names_given(node)))
-        is_function = isinstance(node, (ast.FunctionDef, ast.AsyncFunctionDef))
-        is_method = is_function and isinstance(self.tree.parents[node], ast.ClassDef)
-        for name in names_given(node):
-            if _is_dunder(name) and not (is_function and name in _DEFINED_DUNDERS):
-                return False
-            if name in _GUARDED and not is_method:
-                return False
-            if name in self.modules and not isinstance(node, ast.alias):
-                return False
-        return True
+    def _may_be_given(self, name: str) -> bool:
+        """Whether the program may give a name another value."""
+        if _is_dunder(name):
+            return name in DEFINED
+        module, attribute = self.sources.get(name, ("", ""))
+        return name not in GUARDED and (not module or attribute in VALUES[module])
 
-    def _annotations(self, node: ast.AST) -> bool:
-        """Names of `typing` only stand in annotations, and nothing there is of the program's making but classes."""
-        for field in ("annotation", "returns"):
-            annotation = getattr(node, field, None)
-            if annotation is not None:
-                parts = [*ast.walk(annotation)]
-                ours = [part for part in parts if self._is_typing(part)]
-                if ours and not all(map(self._plain_annotation, parts)):
-                    return False
-                self.in_annotations.update(ours)
-        return True
+    def _note_annotation(self, annotation: ast.AST | None) -> None:
+        """Names of `typing`, which remembers what it is given, stand where nothing is of the program's making."""
+        if annotation is not None:
+            parts = [*ast.walk(annotation)]
+            if all(map(self._is_plain, parts)):
+                self.in_annotations.update(parts)
 
-    def _is_typing(self, node: ast.AST) -> bool:
+    def _is_plain(self, node: ast.AST) -> bool:
         if isinstance(node, ast.Name):
-            return self.sources.get(node.id, ("", ""))[0] == "typing" or self.modules.get(node.id) == "typing"
-        return isinstance(node, ast.Attribute) and self._is_typing(node.value)
+            return self._is_builtin(node) or self.sources.get(node.id, ("", ""))[0] == "typing"
+        return isinstance(node, _PLAIN)
 
-    def _plain_annotation(self, node: ast.AST) -> bool:
-        if isinstance(node, ast.Name):
-            known = node.id in self.sources or node.id in self.modules
-            mine = self.tree.is_class(node.id)
-            return known or mine or (node.id not in self.tree.bound and hasattr(builtins, node.id))
-        plain = (ast.Attribute, ast.Subscript, ast.Constant, ast.Tuple, ast.List, ast.BinOp, ast.BitOr, ast.Load)
-        return isinstance(node, plain)
+    def _is_builtin(self, node: ast.AST | None) -> bool:
+        """Whether a name can only mean a builtin."""
+        return isinstance(node, ast.Name) and node.id not in self.bound and node.id in _BUILTINS
 
-    def _allowed(self, node: ast.AST) -> bool:
-        if isinstance(node, ast.Name):
-            return self._name(node)
-        if isinstance(node, ast.Attribute):
-            return self._attribute(node)
-        if isinstance(node, ast.MatchClass):
-            return not any(map(_hidden, node.kwd_attrs))
-        return not (isinstance(node, ast.ClassDef) and node.keywords)  # no metaclass
+    def _is_class(self, node: ast.AST | None, builtin: frozenset[str]) -> bool:
+        """Whether a name can only mean a class of the program's own, or one of these builtin ones."""
+        if not isinstance(node, ast.Name):
+            return False
+        return node.id in self.classes or (node.id in builtin and self._is_builtin(node))
+
+    def _catches(self, node: ast.ExceptHandler) -> bool:
+        caught = node.type.elts if isinstance(node.type, ast.Tuple) else [node.type]
+        return all(self._is_class(each, CAUGHT) for each in caught)
+
+    def _derives(self, node: ast.ClassDef) -> bool:
+        return not node.keywords and all(self._is_class(base, BASES) for base in node.bases)
 
     def _name(self, node: ast.Name) -> bool:
         name = node.id
-        if name in self.forbidden:
-            return False
-        if name in self.modules:
-            return isinstance(self.tree.parents[node], ast.Attribute)
         if _is_dunder(name):
-            return name in _READ_DUNDERS or name in _DEFINED_DUNDERS
+            return name in DEFINED or (name == "__name__" and isinstance(node.ctx, ast.Load))
+        if name in FORBIDDEN or name in self.unknown:
+            return False
+        if name in GUARDED:
+            return self._guarded(node)
         source = self.sources.get(name)
-        if source is not None:
-            return self._library(node, source)
-        if name not in _GUARDED:
-            return True
-        if name == "type":
-            return self._is_type_test(node)
-        if name == "super":
-            return self.tree.is_called(node) and "super" not in self.tree.bound | self.tree.classes
-        return self._library(node, ("builtins", name))
+        return source is None or self._library(node, *source)
 
-    def _library(self, node: ast.Name | ast.Attribute, source: Source) -> bool:
+    def _guarded(self, node: ast.Name) -> bool:
+        call = self.parents[node]
+        if not isinstance(call, ast.Call) or call.func is not node:
+            return False
+        if node.id == "super":
+            return True
+        values = [argument.value for argument in call.args if isinstance(argument, ast.Constant)]
+        if node.id == "open":
+            return not call.keywords and len(call.args) == len(values) and values in _OPENED
+        use = self.parents[call]
+        if isinstance(use, ast.Compare):  # `==` hands a type to what it is compared with
+            return all(map(self._is_type, (use.left, *use.comparators)))
+        return isinstance(use, ast.Attribute) and use.attr == "__name__" and len(call.args) == 1
+
+    def _is_type(self, node: ast.expr) -> bool:
+        """Whether it is a type, or some, without methods of the program's that a comparison would call."""
+        if isinstance(node, (ast.Tuple, ast.List)):
+            return all(map(self._is_type, node.elts))
+        if isinstance(node, ast.Call):
+            return isinstance(node.func, ast.Name) and node.func.id == "type" and len(node.args) == 1
+        return self._is_class(node, TYPES)
+
+    def _library(self, node: ast.Name | ast.Attribute, module: str, attribute: str) -> bool:
         """Whether something of a library may stand where it does."""
-        if source[0] == "typing":
+        if not attribute:
+            return isinstance(self.parents[node], ast.Attribute)
+        if module == "typing":
             return node in self.in_annotations
-        if source not in _CALLED:
+        return attribute in VALUES[module] or self._is_called(node, module, attribute)
+
+    def _is_called(self, node: ast.expr, module: str, attribute: str) -> bool:
+        call = self.parents[node]
+        most = MOST_ARGUMENTS.get(module, {}).get(attribute)
+        if isinstance(call, ast.FunctionDef):
+            return node in call.decorator_list and most is None
+        if not isinstance(call, ast.Call) or call.func is not node:
+            return False
+        if attribute == "namedtuple":  # the interpreter may remember the names for good
+            return len(call.args) == 2 and all(map(_is_text, call.args))
+        if most is None:
             return True
-        call = self.tree.parents[node]
-        if not isinstance(call, ast.Call) or call.func is not node or not call.args:
-            return False
-        first = call.args[0]
-        if source == _DEEPCOPY:  # given a memo, it hands that things of its own
-            return len(call.args) == 1 and not call.keywords and not isinstance(first, ast.Starred)
-        if source in _OPENING:
-            return isinstance(first, ast.Constant) and first.value in (0, 1, 2)
-        if source in _BUFFERING:
-            return isinstance(first, ast.Call) and self._source_of(first.func) in _OPENING
-        if source[1] == "fstat":
-            look = self.tree.parents[call]
-            if not (isinstance(look, ast.Attribute) and look.attr == "st_size"):
-                return False
-        return self.tree.holds_descriptor(first)
-
-    def _source_of(self, node: ast.expr) -> Source:
-        """What it can only stand for, if that is something imported or builtin."""
-        if isinstance(node, ast.Name) and node.id not in self.tree.given | self.tree.classes:
-            return self.sources.get(node.id, ("builtins", node.id))
-        if isinstance(node, ast.Attribute) and isinstance(node.value, ast.Name):
-            return self.modules.get(node.value.id, ""), node.attr
-        return "", ""
-
-    def _is_type_test(self, node: ast.Name) -> bool:
-        """`type(x)` is only compared, or asked for its name: it makes no class and marks none."""
-        call = self.tree.parents[node]
-        if not isinstance(call, ast.Call) or call.func is not node or len(call.args) != 1 or call.keywords:
-            return False
-        use = self.tree.parents[call]
-        return isinstance(use, ast.Compare) or (isinstance(use, ast.Attribute) and use.attr == "__name__")
+        return len(call.args) <= most and not call.keywords and not any(isinstance(a, ast.Starred) for a in call.args)
 
     def _attribute(self, node: ast.Attribute) -> bool:
         base, name = node.value, node.attr
-        is_module = isinstance(base, ast.Name) and base.id in self.modules
-        if name == "register":  # of an abstract base class, unless it is atexit's
-            return isinstance(base, ast.Name) and self.modules.get(base.id) == "atexit"
-        if name == "format" and not is_module:
+        is_read = isinstance(node.ctx, ast.Load)
+        module, attribute = self.sources.get(base.id, ("", "")) if isinstance(base, ast.Name) else ("", "")
+        if module and not attribute:
+            return is_read and name in _words_of(module) and self._library(node, module, name)
+        if name == "format":
             text = base.value if isinstance(base, ast.Constant) else None
             return isinstance(text, str) and not _LOOKS_INTO.search(text)
-        if name == "__init__":
-            return self._is_own_class(base)
-        if _hidden(name) or (_is_dunder(name) and not isinstance(node.ctx, ast.Load)):
-            return False
-        if isinstance(base, ast.Name) and base.id in self.modules:
-            module = self.modules[base.id]
-            if not isinstance(node.ctx, ast.Load):
-                return module == "sys" and name in _REPLACEABLE and isinstance(node.ctx, ast.Store)
-            return name in PURE[module] and self._library(node, (module, name))
-        return isinstance(node.ctx, ast.Load) or not (isinstance(base, ast.Name) and base.id in self.sources)
+        if _is_dunder(name):
+            return is_read and (name in READ or (name in DEFINED and self._is_own(base)))
+        return name not in HIDDEN
 
-    def _is_own_class(self, base: ast.expr) -> bool:
-        """Whether `base.__init__` is that of a class of the program's or of what it derives from: no file's."""
+    def _is_own(self, base: ast.expr) -> bool:
+        """Whether `base` is a class of the program's, or what it derives from: no file's."""
         if isinstance(base, ast.Call):
             return isinstance(base.func, ast.Name) and base.func.id == "super"
-        if not isinstance(base, ast.Name):
-            return False
-        if base.id in self.sources or base.id in self.tree.bound:
-            return False
-        if hasattr(builtins, base.id):  # where a class of that name is not, it is the builtin
-            return base.id in ("dict", "list", "set", "object", "Exception")
-        return self.tree.is_class(base.id)
+        return self._is_class(base, TYPES)
+
+
+def _is_text(node: ast.expr) -> bool:
+    """Whether a value, or each in it, is written down in the source."""
+    return all(map(_is_text, node.elts)) if isinstance(node, (ast.List, ast.Tuple)) else isinstance(node, ast.Constant)
+
+
+def _words_of(module: str) -> frozenset[str]:
+    return TYPING if module == "typing" else VALUES[module] | CALLED.get(module, frozenset())
 
 
 def _is_dunder(name: str) -> bool:
     return name.startswith("__") and name.endswith("__")
-
-
-def _is_mangled(name: str) -> bool:
-    """Whether a name is a dunder, or one that a class may have another spelling for (`__b` in class A is `_A__b`)."""
-    return name.startswith("_") and "__" in name
-
-
-def _hidden(attribute: str) -> bool:
-    """Whether an attribute leads to interpreter internals."""
-    return attribute in _FORBIDDEN_ATTRIBUTES or (_is_dunder(attribute) and attribute not in _READ_DUNDERS)

@@ -28,7 +28,7 @@ class Candidates:
     ) -> None:
         self.request, self.program, self._source, self._slices = request, program, source, slices
         self._zygote, self._trainer = zygote, trainer
-        self.may_share = program.modules is not None  # whether a process may run more than one test
+        self.may_share = program.may_share  # whether a process may run more than one test
         self.live: Process | None = None
         self.is_fresh = False  # whether the live process has run no test yet
         self._ran_here: list[Outcome] = []  # tests of the live process, to be told its peak memory
@@ -36,7 +36,7 @@ class Candidates:
     def start(self, tests: Tests, stay: bool, stdin: bytes = b"") -> Process:
         """A fresh process with the program in it, which runs these tests and then, if it is to `stay`, waits."""
         stops = self.request.stop_at_first_failure
-        job = Job(self.program.packed, self._source, self.program.modules, stops, *self._slices, tests, stay)
+        job = Job(self.program.packed, self._source, self.program.may_share, stops, *self._slices, tests, stay)
         self.live = new_process(self.request, self._zygote, self._trainer, job, stdin)
         self.is_fresh = not tests
         return self.live

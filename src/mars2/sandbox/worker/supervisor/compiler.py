@@ -26,7 +26,7 @@ class Program:
     """A compiled program."""
 
     packed: bytes  # its code, marshalled; hostile outside of the jail
-    modules: tuple[str, ...] | None  # library modules it uses, if it may run several tests in one process
+    may_share: bool  # whether several of its tests may run in one process
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,8 +61,8 @@ def compile_program(source: bytes, scan: bool, zygote: Zygote, trainer: socket.s
         return answer
     try:
         match decode(answer):
-            case ("compiled", bytes(packed), (None | tuple()) as modules, bool(spent)):
-                result = Program(packed, modules)
+            case ("compiled", bytes(packed), bool(may_share), bool(spent)):
+                result = Program(packed, may_share)
             case ("refused", str(error_type), str(message), bool(spent)):
                 result = Refused(error_type, message)
             case _:

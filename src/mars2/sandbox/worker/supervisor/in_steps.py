@@ -9,7 +9,7 @@ from typing import Any
 
 from ..encoding import decode, encode
 from ..protocol import BEGIN, CALLING, DONE, END, IDLE, RUN_TESTER, SERVE_CALL
-from ..tester import by_value, tester
+from ..tester import by_value, reading
 from .candidates import Candidates, new_process
 from .process import Process, Reply
 from .request import Zygote, message_of
@@ -18,6 +18,10 @@ from .verdicts import SHOWN_CHARACTERS, Ended, Outcome, Rules, Test, decide
 
 _LEAST_SHARE_S = 0.5  # of a test's wall time, for either of tester and candidate
 _CONFIRMED = ("WA", "RE", "MLE")  # a failure after other tests is only believed after a fresh process confirms it
+
+
+class TestRefused(Exception):
+    """The test cannot be run here: the judge's own fault, or the problem's."""
 
 
 class InSteps:
@@ -48,14 +52,14 @@ class InSteps:
         process = candidates.live
         assert process is not None
         process.begin_test()
-        names = tester.called_names(test[1])
+        names = reading.called_names(test[1])
         candidates.is_fresh = False
         outcome, last = (
             self._run_apart(test, names, process) if names is not None else self._run_together(test, process)
         )
         candidates.ran([outcome])
         is_over = last.kind != DONE or not last.reusable or not candidates.may_share or bool(last.limit)
-        if is_over or self._request.checker is not None:
+        if is_over or outcome.weak or self._request.checker is not None:  # the test's own code may leave anything
             candidates.retire()
         return outcome
 
@@ -74,11 +78,9 @@ class InSteps:
                 if last.kind != DONE or last.limit:
                     break
                 asked = self._ask_tester(DONE, report, process)
-            if asked.kind == DONE and _is(asked.report, ("weak",)):
-                process.begin_again()
-                return self._run_together(test, process)
-            if asked.kind == DONE and not _is(asked.report, ("candidate",)):
+            if asked.kind == DONE:
                 report = asked.report
+                _refuse(report)
                 passed = not asked.limit and _is(report, ("done",))
             if asked.kind is None or asked.limit:  # the test broke or never ended, on the values it was given
                 report = encode(("error", "AssertionError", "the test did not come to an end", ""))
@@ -149,6 +151,15 @@ def _last_value(report: bytes) -> str:
     except Exception:  # it may be anything
         pass
     return ""
+
+
+def _refuse(report: bytes) -> None:
+    """Raise TestRefused for the report of a test that asks for a module which is not here."""
+    match decode(report):
+        case ("lacks", str(module)):
+            raise TestRefused(f"an assertion test imports {module!r}, which the judge's Python does not have")
+        case _:
+            pass
 
 
 def _is(report: bytes, expected: tuple[Any, ...]) -> bool:

@@ -35,6 +35,7 @@ class Judgement:
 
         Raises:
             CheckerFailed: the problem's checker does not say what an answer is.
+            TestRefused: a test needs what is not here.
             Cancelled: the trainer no longer wants it.
             ZygoteLost: no process can be had.
         """

@@ -257,10 +257,6 @@ class Process:
         self.cpu_s = self.wall_s = self._waited_s = self._looked_at_s = 0.0
         self._waited_before_s = run_delay_s(self._pid)
 
-    def begin_again(self) -> None:
-        """The same test is run anew: with all of its CPU time, and with what is left of its wall time."""
-        self.cpu_s = 0.0
-
     @property
     def counted_wall_s(self) -> float:
         """Of the test so far, without waiting for a processor."""

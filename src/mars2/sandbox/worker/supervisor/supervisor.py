@@ -20,6 +20,7 @@ from ..jail import libc
 from ..jail.isolation import Isolation
 from ..program.checker import CheckerFailed
 from ..zygote import zygote
+from .in_steps import TestRefused
 from .judgement import Judgement
 from .nursery import Nursery
 from .process import Cancelled, ZygoteLost, processors
@@ -175,6 +176,8 @@ def _answer(payload: bytes, tests: _Tests, zygotes: _Zygotes, trainer: socket.so
         return {"cancelled": True}
     except CheckerFailed as error:
         return {"checker": str(error)}
+    except TestRefused as error:
+        return {"refused": str(error)}
     except (ZygoteLost, OSError) as error:
         zygotes.drop_all()
         return {"error": f"{type(error).__name__}: {error}"}

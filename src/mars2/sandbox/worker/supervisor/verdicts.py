@@ -71,7 +71,7 @@ class Outcome:
     def fields(self) -> dict[str, Any]:
         """The fields of a `TestResult` that are not at their default."""
         values = zip(_NAMES, _values_of(self), _DEFAULTS, strict=True)
-        return {name: value for name, value, default in values if value != default}
+        return {name: value for name, value, default in values if value is not default and value != default}
 
 
 _NAMES, _DEFAULTS = zip(*((f.name, f.default) for f in fields(Outcome) if f.name != "answer"), strict=True)

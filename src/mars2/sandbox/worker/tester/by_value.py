@@ -1,39 +1,31 @@
 """What a tester and a candidate in two jails send each other: values by exact type, and which container is which.
 
-Beyond what `encoding` carries there are here the containers of `collections`, ranges, views of dictionaries and
-iterators (whose items are taken beforehand, up to a bound). Each list, dictionary, set … that a test passes has a
-number on both sides. So what the candidate does to it happens to the tester's own too, and what is returned of it is
-the tester's own again.
+Beyond what `encoding` carries there are here the containers of `collections`, ranges, views of dictionaries, iterators
+(whose items are taken beforehand, up to a bound), exceptions and what `library` lists. Each list, dictionary, set …
+that is passed to a call has a number on both sides. So what the call does to it happens to the caller's own too, and
+what is returned of it is the caller's own again. Any other object stays where it is, and a reference to it is sent.
 """
 
 from __future__ import annotations
 
-import builtins
 import itertools
 import struct
 import types
+from array import array
 from collections import Counter, OrderedDict, defaultdict, deque
-from collections.abc import Callable, Iterator, Sequence
-from decimal import Decimal
-from fractions import Fraction
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from time import process_time
-from typing import Any
+from typing import Any, Protocol
 
 from .. import encoding
 from ..encoding import EncodingError, Opaque, Special
-from .stand_in import Unseen, fail, type_name_of
+from . import errors, library, stand_in
 
-FROM_CANDIDATE = "_raised_by_candidate"  # attribute of an exception that came out of a call
 _MOST_ITEMS, _MOST_ITEM_BYTES, _MOST_ITEM_S = 100_000, 1 << 19, 0.5  # taken from an iterator, which may be endless
-_MOST_ERROR_BYTES = 1 << 14  # of the arguments of an exception
 _U32 = struct.Struct("<I")
-_SCALARS = frozenset({type(None), bool, int, float, complex, str, bytes, Decimal, Fraction, Unseen})
-_FACTORIES = {None: "", bool: "bool", int: "int", float: "float", str: "str", bytes: "bytes"} | {
-    kind: kind.__name__ for kind in (list, tuple, set, frozenset, dict)
-}
-_KIND_OF_FACTORY: dict[str, Any] = {name: kind for kind, name in _FACTORIES.items()}
+_SIMPLE = frozenset({type(None), bool, int, float, complex, str, bytes})
 _MAPPINGS: dict[type, bytes] = {OrderedDict: b"O", Counter: b"C", defaultdict: b"M"}
-_MUTABLE = frozenset({list, set, bytearray, deque, dict, *_MAPPINGS})
+_MUTABLE = frozenset({list, set, bytearray, deque, dict, array, *_MAPPINGS})
 _VIEWS: dict[type, bytes] = {type({}.keys()): b"k", type({}.values()): b"v", type({}.items()): b"m"} | {
     type(OrderedDict().keys()): b"k",
     type(OrderedDict().values()): b"v",
@@ -53,113 +45,98 @@ _ITERATORS = frozenset(
 )
 
 
-class Uncarriable(BaseException):
-    """A test passes the candidate something that would not arrive as what it is."""
+class References(Protocol):
+    """The objects of each side that the other knows by a number."""
+
+    readers: Mapping[bytes, encoding.ReadValue]  # `READERS`, and those of what `refer` writes on the other side
+    plain: tuple[type, ...]  # builtin classes whose subclasses' instances are carried as the plain value they hold
+
+    def refer(self, value: Any) -> bytes:
+        """What is written for an object that is not carried."""
+        ...
+
+
+class Shown:
+    """For one who has no part in a call and only shows its result."""
+
+    plain: tuple[type, ...] = ()
+
+    def __init__(self) -> None:
+        self.readers: Mapping[bytes, encoding.ReadValue] = {**READERS, b"h": self._held, b"L": self._made}
+
+    def refer(self, value: Any) -> bytes:
+        raise EncodingError("nothing is sent from here")
+
+    @staticmethod
+    def _held(reader: encoding.Reader, _: int) -> Opaque:
+        reader.take(5)
+        return Opaque(reader.text())
+
+    @staticmethod
+    def _made(reader: encoding.Reader, depth: int) -> Opaque:
+        name = reader.text()
+        reader.value(depth + 1)
+        return Opaque(name)
 
 
 def containers(passed: object) -> list[Any]:
-    """Every mutable container in what a test passes, once each.
-
-    Nothing that `unpack` returns is refused, so nothing that a candidate returns can make a test be run otherwise.
-
-    Raises:
-        Uncarriable: something in it is of another type than those carried.
-    """
+    """Every mutable container in what is passed to a call, once each."""
     seen: dict[int, Any] = {}
     waiting: list[Any] = [passed]
     while waiting:
         value = waiting.pop()
         kind = type(value)
-        if kind in _SCALARS or id(value) in seen:
+        if kind in _SIMPLE or id(value) in seen:
             continue
         seen[id(value)] = value
         if kind in _ITERABLE:
-            waiting += [item for item in value if type(item) not in _SCALARS]
+            waiting += [item for item in value if type(item) not in _SIMPLE]
         elif kind is dict or kind in _MAPPINGS:
-            if kind is defaultdict and _factory_of(value) is None:
-                raise Uncarriable
             waiting += [*value.keys(), *value.values()]
-        elif issubclass(kind, BaseException) and hasattr(value, FROM_CANDIDATE):
-            fail("an exception that is passed on")
-        elif kind not in _ITERATORS and kind not in (range, bytearray):
-            raise Uncarriable
-    return [value for value in seen.values() if type(value) in _MUTABLE]
+    return [value for value in seen.values() if _is_mutable(value)]
 
 
-def pack_call(name: str, args: tuple[Any, ...], kwargs: dict[str, Any], passed: Sequence[Any]) -> bytes:
-    """A call by a test; `passed` are the containers in its arguments."""
-    kinds = [_blank(container) for container in passed]
-    return encoding.encode((name, kinds, _pack((args, [*kwargs.items()], [*map(_content, passed)]), passed)))
+def _is_mutable(value: Any) -> bool:
+    kind = type(value)
+    return kind in _MUTABLE or (kind.__name__ == "ndarray" and kind.__module__ == "numpy")
 
 
-def unpack_call(data: bytes) -> tuple[str, tuple[Any, ...], dict[str, Any], list[Any]]:
-    """Name, arguments and the containers in them."""
-    name, kinds, packed = encoding.decode(data)
+def pack_call(args: tuple[Any, ...], kwargs: dict[str, Any], around: Any, references: References) -> tuple[Any, ...]:
+    """What is sent of a call (kinds of the containers passed, and all values), and these containers."""
+    passed = containers((args, kwargs))
+    values = (args, [*kwargs.items()], around, [*map(_content, passed)])
+    return [*map(_blank, passed)], _pack(values, passed, references), passed
+
+
+def unpack_call(kinds: list[tuple[Any, ...]], packed: bytes, references: References) -> tuple[Any, ...]:
+    """Positional and keyword arguments, `around`, and the containers passed."""
     passed = [_made(*kind) for kind in kinds]
-    args, kwargs, contents = _unpack(packed, passed, Opaque)
+    args, kwargs, around, contents = _unpack(packed, passed, references)
     _fill(passed, contents)
-    return name, args, dict(kwargs), passed
+    return args, dict(kwargs), around, passed
 
 
-def pack_result(value: object, passed: Sequence[Any]) -> bytes:
+def pack_result(value: object, passed: Sequence[Any], references: References) -> bytes:
     """What a call returned, and what the containers passed to it hold after it.
 
     Raises:
         EncodingError: it cannot be carried.
     """
-    return _pack((value, [*map(_content, passed)]), passed)
+    return _pack((value, [*map(_content, passed)]), passed, references)
 
 
-def unpack_result(data: bytes, passed: Sequence[Any]) -> Any:
+def unpack_result(data: bytes, passed: Sequence[Any], references: References) -> Any:
     """The value that a call returned; the containers passed to it are changed as it changed its own.
 
     Raises:
         EncodingError: `data` is malformed.
     """
-    match _unpack(data, passed, Unseen):
+    match _unpack(data, passed, references):
         case (value, list(contents)) if len(contents) == len(passed):
             _fill(passed, contents)
             return value
         case _:
             raise EncodingError("not a result of a call")
-
-
-def pack_error(error: BaseException) -> tuple[str, bytes]:
-    """The builtin class that an exception is an instance of, and its arguments."""
-    name = next(kind.__name__ for kind in type(error).__mro__ if _is_raisable(kind))
-    try:
-        data = encoding.encode(error.args)
-    except Exception:  # they may be anything
-        data = b""
-    return name, data if len(data) <= _MOST_ERROR_BYTES else b""
-
-
-def unpack_error(name: str, message: str, base: str, data: bytes) -> BaseException:
-    """An exception like the one that was raised, of a class of the same name and builtin base."""
-    error = _like(name, message, base, data)
-    setattr(error, FROM_CANDIDATE, True)
-    return error
-
-
-def _like(name: str, message: str, base: str, data: bytes) -> BaseException:
-    found: Any = getattr(builtins, base, None)
-    kind: Any = found if _is_raisable(found) else RuntimeError
-    try:
-        if name != base:
-            kind = type(name, (kind,), {"__str__": lambda _: message})
-        args = encoding.decode(data, {b"o": lambda r, _: Unseen(r.text())})
-        return kind(*args) if type(args) is tuple else kind(message)
-    except Exception:  # a name that no class can have, no arguments, or not those that its class asks for
-        error = kind.__new__(kind)
-        error.args = (message,)
-        return error
-
-
-def _is_raisable(kind: Any) -> bool:
-    """Whether it is a builtin exception class that stands for any of its instances."""
-    if not isinstance(kind, type) or getattr(builtins, kind.__name__, None) is not kind:
-        return False
-    return issubclass(kind, BaseException) and not issubclass(kind, (BaseExceptionGroup, SystemExit))
 
 
 def shown_result(data: bytes) -> Any:
@@ -168,7 +145,7 @@ def shown_result(data: bytes) -> Any:
     Raises:
         EncodingError: `data` is malformed.
     """
-    match _unpack(data, None, Opaque):
+    match _unpack(data, None, Shown()):
         case (value, list(contents)):
             is_passed = isinstance(value, _Passed) and value.index < len(contents)
             return contents[value.index] if is_passed else value
@@ -186,17 +163,30 @@ class _Passed(Opaque):
         self.index = index
 
 
-def _pack(value: object, passed: Sequence[Any]) -> bytes:
+def _pack(value: object, passed: Sequence[Any], references: References) -> bytes:
     numbers = {id(container): number for number, container in enumerate(passed)}
 
     def special(value: Any, parts: list[bytes], depth: int) -> bool:
+        kind = type(value)
+        if kind in _SIMPLE:
+            return False
         number = numbers.get(id(value))
         if number is not None:
             parts.append(b"r" + _U32.pack(number))
             return True
-        write = _WRITERS.get(type(value))
+        write = _WRITERS.get(kind)
         if write is None:
-            return False
+            if kind in encoding.EXACT:
+                return False
+            found = library.arguments_of(value)
+            if found is None and issubclass(kind, BaseException):
+                found = ("error", errors.described(value))
+            if found is None:
+                if issubclass(kind, references.plain):
+                    return False
+                parts.append(references.refer(value))
+                return True
+            write = _writer_of(*found)
         if depth >= encoding.MAX_DEPTH:
             raise EncodingError(f"value is nested more than {encoding.MAX_DEPTH} deep, or contains itself")
         write(value, parts, depth + 1, special)
@@ -205,81 +195,78 @@ def _pack(value: object, passed: Sequence[Any]) -> bytes:
     return encoding.encode(value, special)
 
 
-def _unpack(data: bytes, passed: Sequence[Any] | None, opaque: Callable[[str], Any]) -> Any:
-    """The value packed in `data`, which may be hostile; `opaque` makes the stand-in for an object."""
+def _writer_of(name: str, args: tuple[Any, ...]) -> _Writer:
+    def write(_: object, parts: list[bytes], depth: int, special: Special) -> None:
+        parts.append(b"L" + _U32.pack(len(name)) + name.encode())
+        encoding.write(args, parts, depth, special)
 
-    def reference(reader: encoding.Reader, _: int) -> Any:
-        number = reader.length()
-        if passed is None:
-            return _Passed("argument", number)
-        if number >= len(passed):
-            raise EncodingError("no such argument")
-        return passed[number]
-
-    def iterator(reader: encoding.Reader, depth: int) -> Iterator[Any]:
-        is_whole = reader.take(1) == b"\1"
-        return _again(reader.values(depth), None if is_whole else opaque("iterator with more items"))
-
-    def default_mapping(reader: encoding.Reader, depth: int) -> Any:
-        return defaultdict(_factory(reader.text(), opaque), reader.mapping(depth))
-
-    special = {b"r": reference, b"g": iterator, b"M": default_mapping, b"o": lambda r, _: opaque(r.text())}
-    return encoding.decode(data, {**_READERS, **special})
+    return write
 
 
-def _again(items: list[Any], rest: Any) -> Iterator[Any]:
+def _unpack(data: bytes, passed: Sequence[Any] | None, references: References) -> Any:
+    """The value packed in `data`, which may be hostile."""
+    return encoding.decode(data, references.readers, passed)
+
+
+def _reference(reader: encoding.Reader, _: int) -> Any:
+    number = reader.length()
+    if reader.passed is None:
+        return _Passed("argument", number)
+    if number >= len(reader.passed):
+        raise EncodingError("no such argument")
+    return reader.passed[number]
+
+
+def _iterator(reader: encoding.Reader, depth: int) -> Iterator[Any]:
+    is_whole = reader.take(1) == b"\1"
+    return _again(reader.values(depth), is_whole)
+
+
+def _again(items: list[Any], is_whole: bool) -> Iterator[Any]:
     yield from items
-    if rest is not None:
-        bool(rest)  # fails a test that wants more
+    if not is_whole:
+        stand_in.fail("an iterator for more items")
 
 
-def _factory(name: str, opaque: Callable[[str], Any]) -> Any:
-    return _KIND_OF_FACTORY[name] if name in _KIND_OF_FACTORY else _OtherFactory(opaque("default factory"))
+def _default_mapping(reader: encoding.Reader, depth: int) -> Any:
+    factory = reader.value(depth + 1)
+    return defaultdict(factory if factory is None or callable(factory) else None, reader.mapping(depth))
 
 
-class _OtherFactory:
-    """A `default_factory` of the candidate's own."""
-
-    def __init__(self, stand_in: object) -> None:
-        self.stand_in = stand_in
-
-    def __call__(self) -> Any:
-        bool(self.stand_in)  # fails a test that calls it
-        raise KeyError("a default of the candidate's own")
-
-
-def _factory_of(mapping: Any) -> str | None:
-    """Name of the factory of a defaultdict; None if it is the test's own."""
-    factory = mapping.default_factory
-    if type(factory) is _OtherFactory:
-        return "?"
-    return next((name for kind, name in _FACTORIES.items() if kind is factory), None)
+def _from_library(reader: encoding.Reader, depth: int) -> Any:
+    name, args = reader.text(), reader.value(depth + 1)
+    if type(args) is not tuple:
+        raise EncodingError("no arguments")
+    return errors.error_like(args, reader.readers) if name == "error" else library.made(name, args)
 
 
 def _blank(container: Any) -> tuple[Any, ...]:
     """What `_made` needs to know to make a container of the same kind."""
     kind = type(container)
-    detail = container.maxlen if kind is deque else _factory_of(container) if kind is defaultdict else None
-    return (kind.__name__, detail)
+    if kind in (deque, array):
+        return kind.__name__, container.maxlen if kind is deque else container.typecode
+    return (kind.__name__,) if kind in _MUTABLE else ("ndarray", *library.blank_array(container))
 
 
-def _made(kind: str, detail: Any) -> Any:
-    if kind == "deque":
-        return deque(maxlen=detail)
-    if kind == "defaultdict":
-        return defaultdict(_factory(detail, Opaque))
-    return _BY_NAME[kind]()
+def _made(kind: str, *detail: Any) -> Any:
+    if kind == "ndarray":
+        return library.empty_array(*detail)
+    return deque(maxlen=detail[0]) if kind == "deque" else _BY_NAME[kind](*detail)
 
 
 _BY_NAME: dict[str, Any] = {kind.__name__: kind for kind in _MUTABLE}
 
 
 def _content(container: Any) -> Any:
-    """A plain copy of what a container holds."""
+    """A plain copy of what a container holds; of a defaultdict, its factory too."""
     kind: Any = type(container)
     if kind is bytearray:
         return bytes(container)
-    return [*dict.items(container)] if issubclass(kind, dict) else [*container]
+    if kind is defaultdict:
+        return container.default_factory, [*dict.items(container)]
+    if issubclass(kind, dict):
+        return [*dict.items(container)]
+    return [*container] if kind in _MUTABLE else library.array_content(container)
 
 
 def _fill(passed: Sequence[Any], contents: list[Any]) -> None:
@@ -290,13 +277,20 @@ def _fill(passed: Sequence[Any], contents: list[Any]) -> None:
     """
     for container, held in zip(passed, contents, strict=True):
         kind: Any = type(container)
-        if type(held) is not (bytes if kind is bytearray else list):
-            raise EncodingError("not what such a container holds")
         content: Any = held
+        if kind is defaultdict and type(held) is tuple and len(held) == 2:
+            container.default_factory, content = held
+        plain: type[Any] = bytes if kind is bytearray else list
+        if kind in _MUTABLE and not isinstance(content, plain):
+            raise EncodingError("not what such a container holds")
         if kind in (set, dict) or kind in _MAPPINGS:
             encoding.refuse_collisions([key for key, _ in content] if kind is not set else content)
         if kind in (list, bytearray):
             container[:] = content
+        elif kind is array:
+            container[:] = array(container.typecode, content)
+        elif kind not in _MUTABLE:
+            library.fill_array(container, content)
         elif issubclass(kind, dict):
             container.clear()
             for key, item in content:
@@ -316,9 +310,7 @@ def _write_mapping(mapping: Any, parts: list[bytes], depth: int, special: Specia
     if type(mapping) in _MAPPINGS:
         parts.append(_MAPPINGS[type(mapping)])
     if type(mapping) is defaultdict:
-        name = _factory_of(mapping)
-        name = b"?" if name is None else name.encode()
-        parts.append(_U32.pack(len(name)) + name)
+        encoding.write(mapping.default_factory, parts, depth, special)
     items = [*dict.items(mapping)] if isinstance(mapping, dict) else [*mapping]
     parts.append(_U32.pack(len(items)))
     for key, item in items:
@@ -359,14 +351,10 @@ def _write_iterator(iterator: Iterator[Any], parts: list[bytes], depth: int, spe
     parts += items
 
 
-def _write_unseen(value: Unseen, parts: list[bytes], depth: int, special: Special) -> None:
-    encoding.write(Opaque(type_name_of(value)), parts, depth, special)
-
-
-_WRITERS: dict[type, Callable[[Any, list[bytes], int, Special], None]] = {
+_Writer = Callable[[Any, list[bytes], int, Special], None]
+_WRITERS: dict[type, _Writer] = {
     range: _write_range,
     deque: _write_deque,
-    Unseen: _write_unseen,
     **dict.fromkeys(_MAPPINGS, _write_mapping),
     **dict.fromkeys(_VIEWS, _write_view),
     **dict.fromkeys(_ITERATORS | _ENDLESS, _write_iterator),
@@ -382,9 +370,14 @@ def _read_deque(reader: encoding.Reader, depth: int) -> deque[Any]:
     return deque(reader.values(depth), most)
 
 
-_READERS: dict[bytes, encoding.ReadValue] = {
+READERS: dict[bytes, encoding.ReadValue] = {
+    **encoding.READERS,
+    b"r": _reference,
+    b"g": _iterator,
     b"R": _read_range,
     b"Q": _read_deque,
+    b"L": _from_library,
+    b"M": _default_mapping,
     b"O": lambda r, d: OrderedDict(r.mapping(d)),
     b"C": lambda r, d: Counter(r.mapping(d)),
     b"k": lambda r, d: dict.fromkeys(r.keys(d)).keys(),

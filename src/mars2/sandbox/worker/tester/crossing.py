@@ -13,9 +13,9 @@ import types
 from functools import cache
 from typing import Any
 
-from .by_value import FROM_CANDIDATE
-
+REPORT = "_report_of_candidate"  # attribute of an exception that came out of a call
 _open: list[BaseException] = []  # raised in this test, and not yet given to a handler of the test
+_failed: list[str] = []  # messages of assertions
 
 _Compound = ast.Try | ast.TryStar | ast.With | ast.AsyncWith
 
@@ -31,11 +31,19 @@ class Crossing(BaseException):
 def forget() -> None:
     """Start another test."""
     _open.clear()
+    _failed.clear()
 
 
-def unhandled() -> BaseException | None:
-    """The first exception of the candidate's that the test did not handle."""
-    return _open[0] if _open else None
+def remember(message: str) -> None:
+    """An assertion of the test failed while the program called it; the program may have caught that."""
+    _failed.append(message)
+
+
+def lost() -> str:
+    """What went wrong in the test without ending it; "" if nothing did."""
+    if _open:
+        return f"the program's {type(_open[0]).__name__} went unhandled in the test"
+    return _failed[0] if _failed else ""
 
 
 def crossed(error: BaseException) -> Crossing:
@@ -45,15 +53,14 @@ def crossed(error: BaseException) -> Crossing:
     return Crossing(error)
 
 
-def compiled(code: str, name: str) -> types.CodeType:
+def compiled(tree: ast.Module, code: str, name: str) -> types.CodeType:
     """The code of a test, with its `try` and `with` statements made to meet the candidate's exceptions.
 
     It is run with the names of `NAMES`, which no test can use.
     """
-    tree = ast.parse(code, name)
     if "unittest" in code:
         _meet_unittest()
-    if "try" in code or "with" in code:
+    if any(word in code for word in ("try", "with", "exception")):
         tree = ast.fix_missing_locations(_Meeting().visit(tree))
     return compile(tree, name, "exec", dont_inherit=True)
 
@@ -70,7 +77,7 @@ def _meet_unittest() -> None:
             return leave(context, kind, error, trace)
         is_expected = leave(context, type(error.error), error.error, trace)
         if is_expected:
-            _close(error.error)
+            close(error.error)
         return is_expected
 
     case._AssertRaisesContext.__exit__ = leave_unwrapped  # type: ignore[attr-defined]
@@ -90,24 +97,35 @@ def _unwrapped() -> BaseException:
 def _told() -> BaseException:
     """As `_unwrapped`, for a context manager, which handles what it is told of or lets it pass."""
     error = _unwrapped()
-    _close(error)
+    close(error)
     return error
 
 
 def _handled() -> None:
     """A handler of the test's has begun."""
-    _close(sys.exception())
+    close(sys.exception())
 
 
-def _close(error: BaseException | None) -> None:
+def close(error: BaseException | None) -> None:
+    """An exception of the candidate's was given to who asked for it."""
     handled = error.exceptions if isinstance(error, BaseExceptionGroup) else (error,)  # by `except*`
     _open[:] = [one for one in _open if not any(one is other for other in handled)]
+
+
+def _taken(result: Any) -> Any:
+    """What the test asked to be given in place of exceptions raised."""
+    if isinstance(result, list):
+        return [*map(_taken, result)]
+    if not isinstance(result, Crossing):
+        return result
+    close(result.error)
+    return result.error
 
 
 def _cross_again() -> None:
     """An exception leaves a statement that unwraps."""
     error = sys.exception()
-    if error is not None and hasattr(error, FROM_CANDIDATE):
+    if error is not None and hasattr(error, REPORT):
         raise crossed(error) from None
 
 
@@ -118,11 +136,12 @@ NAMES = {
     "<told>": _told,
     "<handled>": _handled,
     "<cross again>": _cross_again,
+    "<taken>": _taken,
 }
 
 
-def _call(name: str) -> ast.Call:
-    return ast.Call(ast.Name(name, ast.Load()), [], [])
+def _call(name: str, *args: ast.expr) -> ast.Call:
+    return ast.Call(ast.Name(name, ast.Load()), [*args], [])
 
 
 class _Meeting(ast.NodeTransformer):
@@ -131,6 +150,22 @@ class _Meeting(ast.NodeTransformer):
 
     def visit_TryStar(self, node: ast.TryStar) -> ast.AST:
         return self._with_handlers(node)
+
+    def visit_Call(self, node: ast.Call) -> ast.AST:
+        self.generic_visit(node)
+        match node:
+            case ast.Call(func=ast.Attribute(attr="exception"), args=[]):
+                return ast.copy_location(_call("<taken>", node), node)
+            case _:
+                return node
+
+    def visit_Await(self, node: ast.Await) -> ast.AST:
+        self.generic_visit(node)
+        match node.value:
+            case ast.Call(keywords=keywords) if any(word.arg == "return_exceptions" for word in keywords):
+                return ast.copy_location(_call("<taken>", node), node)
+            case _:
+                return node
 
     def visit_With(self, node: ast.With) -> ast.AST:
         self.generic_visit(node)
@@ -151,7 +186,7 @@ class _Meeting(ast.NodeTransformer):
 
 def _surrounded(node: _Compound, unwrap: str) -> ast.AST:
     """The statement, unwrapping what its body raises, and wrapping it again if it leaves the statement."""
-    raised = ast.Raise(_call(unwrap), ast.Constant(None))
+    raised = ast.Raise(_call(unwrap), None)
     inner = ast.Try(node.body, [ast.ExceptHandler(ast.Name("<Crossing>", ast.Load()), None, [raised])], [], [])
     node.body = [ast.copy_location(inner, node)]
     leaving: list[ast.stmt] = [ast.Expr(_call("<cross again>")), ast.Raise(None, None)]

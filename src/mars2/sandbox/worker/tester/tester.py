@@ -9,206 +9,276 @@ from __future__ import annotations
 import ast
 import builtins
 import importlib
+import inspect
 import os
-import threading
-from collections import Counter, OrderedDict, defaultdict, deque
-from collections.abc import Callable
-from decimal import Decimal
-from fractions import Fraction
-from functools import lru_cache
-from typing import Any
+import sys
+import types
+from collections.abc import AsyncIterator, Callable
+from functools import wraps
+from typing import Any, NoReturn
 
-from .. import protocol
-from ..encoding import EncodingError, decode
-from ..program.run_program import assertion_message
-from . import by_value, crossing, stand_in
+from .. import encoding, protocol
+from ..encoding import EncodingError
+from ..program.run_program import assertion_message, message_of
+from . import called, crossing, errors, stand_in
+from .exchange import ASYNC_GENERATOR, COROUTINE, FUNCTION, OBJECT, Exchange
+from .reading import MODULES, Sets, what_it_sets
 
-_MODULES = frozenset(
-    {"cmath", "collections", "functools", "itertools", "math", "operator", "random", "re", "string", "sys"}
+_ONLY_CALLED = (  # and looked into by nobody: the test and this module are behind their attributes
+    *(type, types.FunctionType, types.MethodType, types.BuiltinFunctionType, types.ModuleType, types.CodeType),
+    *(types.CoroutineType, types.GeneratorType, types.AsyncGeneratorType, types.FrameType, types.TracebackType),
 )
-
-_exchange = threading.Lock()
-_PLAIN = (int, float, complex, str, bytes, bytearray, list, tuple, set, frozenset, dict, range, Decimal, Fraction)
-_PLAIN_ATTRIBUTES = frozenset(
-    name
-    for kind in (*_PLAIN, Counter, OrderedDict, defaultdict, deque)
-    for name in dir(kind)
-    if not name.startswith("__")
-)
-
-
-@lru_cache(maxsize=1024)
-def called_names(code: str) -> tuple[str, ...] | None:
-    """Names of the candidate that a test calls; None if the test does more with it than call it by value.
-
-    Decided from the test alone, never from anything the candidate does.
-    """
-    try:
-        tree = ast.parse(code)
-    except (SyntaxError, ValueError, RecursionError, MemoryError):
-        return None
-    nodes = [*ast.walk(tree)]
-    names = [node for node in nodes if isinstance(node, ast.Name)]
-    if any(name.id in ("exec", "eval", "globals", "locals", "vars") for name in names):
-        return None
-    bound = _bound_names(nodes)
-    free = {name.id for name in names if name.id not in bound and not hasattr(builtins, name.id)}
-    looked_into = {n.value.id for n in nodes if isinstance(n, ast.Attribute) and isinstance(n.value, ast.Name)} & free
-    if not looked_into <= _MODULES:
-        return None  # looks into an object of the candidate's
-    called = free - looked_into
-    if not called:  # what it is about is imported, or named like a builtin
-        return None if any(isinstance(node, ast.Call) for node in nodes) else ()
-    if _asks_for_an_object(nodes, called):
-        return None
-    return tuple(sorted(called)) if _only_called(nodes, called) else None
-
-
-def _bound_names(nodes: list[ast.AST]) -> set[str]:
-    """Names that a test gives a value itself."""
-    bound: set[str] = set()
-    for node in nodes:
-        match node:
-            case ast.Name(id=name, ctx=ast.Store() | ast.Del()):
-                bound.add(name)
-            case ast.FunctionDef(name=name) | ast.ClassDef(name=name) | ast.arg(arg=name):
-                bound.add(name)
-            case ast.ExceptHandler(name=str(name)):
-                bound.add(name)
-            case ast.alias(name=name, asname=local):
-                bound.add(local or name.split(".")[0])
-            case _:
-                pass
-    return bound
-
-
-def _only_called(nodes: list[ast.AST], names: set[str]) -> bool:
-    """Whether names occur only as `name(…)` or as arguments of a call, as in `check(name)`; and no class is called."""
-    allowed: set[int] = set()
-    compared: set[int] = set()  # calls whose result is only compared with something of the test's own
-    for node in nodes:
-        if isinstance(node, ast.Call):
-            allowed.add(id(node.func))
-            allowed.update(id(argument) for argument in node.args)
-            allowed.update(id(keyword.value) for keyword in node.keywords)
-        elif isinstance(node, ast.Compare):
-            operands = [node.left, *node.comparators]
-            ours = [operand for operand in operands if _calls(operand, names)]
-            if len(ours) == 1:
-                compared.add(id(ours[0]))
-    for node in nodes:
-        if isinstance(node, ast.Call) and isinstance(node.func, ast.Name) and node.func.id in names:
-            may_be_class = node.func.id[:1].isupper()  # its instances could not be carried
-            if may_be_class and id(node) not in compared:
-                return False
-    return all(id(node) in allowed for node in nodes if isinstance(node, ast.Name) and node.id in names)
-
-
-def _asks_for_an_object(nodes: list[ast.AST], names: set[str]) -> bool:
-    """Whether the result of a call is called, awaited, entered, or asked for what no plain value has."""
-
-    def is_result(node: ast.AST) -> bool:
-        if isinstance(node, ast.Name):
-            return node.id in results
-        return isinstance(node, ast.Call) and isinstance(node.func, ast.Name) and node.func.id in names
-
-    results: set[str] = set()  # names that the test gives to results
-    for node in nodes:
-        if isinstance(node, ast.Assign) and is_result(node.value):
-            results.update(target.id for target in node.targets if isinstance(target, ast.Name))
-    for node in nodes:
-        match node:
-            case ast.Call(func=ast.Attribute()):
-                pass
-            case ast.Call(func=called) if is_result(called) or (
-                not isinstance(called, ast.Name) and any(map(is_result, ast.walk(called)))
-            ):
-                return True
-            case ast.Attribute(value=value, attr=name) if name not in _PLAIN_ATTRIBUTES and is_result(value):
-                return True
-            case ast.withitem(context_expr=entered) if is_result(entered):
-                return True
-            case ast.Await() | ast.AsyncFor() | ast.AsyncWith():
-                return True
-            case _:
-                pass
-    return False
-
-
-def _calls(node: ast.AST, names: set[str]) -> bool:
-    return any(isinstance(part, ast.Name) and part.id in names for part in ast.walk(node))
+_ABSENT: Any = object()
 
 
 def run(code: str, names: tuple[str, ...]) -> Any:
-    """Run a test in the tester's process. The report is ("done",), ("error", …), ("candidate",) or ("weak",)."""
+    """Run a test in the tester's process. The report is ("done",), ("exit", …), ("error", …) or ("lacks", module)."""
     stand_in.forget()
     crossing.forget()
-    call, refused, heard = _call, list[str](), list[str]()
     namespace: dict[str, Any] = {"__name__": "__main__", "__builtins__": builtins, **crossing.NAMES}
-    for name in _MODULES:
+    for name in MODULES:
         namespace[name] = importlib.import_module(name)
-    for name in names:
-        namespace[name] = _proxy(call, name, refused, heard)
+    report: Any = ("done",)
+    testing: _Testing | None = None
     try:
-        exec(crossing.compiled(code, protocol.TEST_NAME), namespace)
-        report: Any = ("done",)
-    except crossing.Crossing:
-        report = ("candidate",)
+        tree = ast.parse(code, protocol.TEST_NAME)
+        testing = _Testing(code, namespace, what_it_sets(tree))
+        for name in names:
+            namespace[name] = testing.function(name)
+        exec(crossing.compiled(tree, code, protocol.TEST_NAME), namespace)
+    except crossing.Crossing as crossed:
+        report = getattr(crossed.error, crossing.REPORT)
+    except ModuleNotFoundError as error:
+        missing = str(error.name).split(".")[0]
+        report = ("lacks", missing)
     except BaseException as error:
         report = ("error", type(error).__name__, assertion_message(error, code), "")
+    finally:
+        if testing is not None:
+            testing.restore()
     if question := stand_in.asked():  # even if the test caught what it raised
         return ("error", "AssertionError", f"needs more than a plain value: {question}", "")
-    unhandled = crossing.unhandled()
-    if unhandled is not None and report == ("done",):
-        return ("error", "AssertionError", f"the program's {type(unhandled).__name__} went unhandled in the test", "")
-    return ("weak",) if refused else report  # and so here
+    if report == ("done",) and (lost := crossing.lost()):
+        return ("error", "AssertionError", lost, "")
+    return report
 
 
-def _call(body: bytes) -> Any:
-    """Ask for a call of the candidate's, and wait for what comes of it: one thread of the test at a time."""
-    with _exchange:
-        os.ftruncate(protocol.BOX, 0)
-        protocol.write_all(protocol.BOX, body)
-        os.write(protocol.CONTROL, protocol.REPLY.pack(protocol.CALLING, len(body), 0))
-        request = os.read(protocol.CONTROL, 64)
-        answer = os.pread(protocol.BOX, int.from_bytes(request[1:9], "little"), 0)
-    try:
-        return decode(answer)
-    except EncodingError as error:
-        stand_in.fail(f"an answer: {error}")
+class _Testing(Exchange):
+    """The side of one test."""
 
+    plain = encoding.SCALARS  # a list of the test's own class stays where it is
 
-def _proxy(call: Callable[[bytes], Any], name: str, refused: list[str], heard: list[str]) -> Callable[..., Any]:
-    """Stands in for a function of the candidate's.
+    def __init__(self, code: str, namespace: dict[str, Any], sets: Sets) -> None:
+        super().__init__()
+        self.readers = {**self.readers, b"o": lambda reader, _: stand_in.Unseen(reader.text(), _cannot_say)}
+        self._code, self._namespace, self._sets = code, namespace, sets
+        self._functions: dict[int, str] = {}  # names of the candidate's functions, by id of what stands for them
+        self._given: dict[str, Any] = {}  # globals that the candidate was given
+        self._places = [found for place in sets.places if (found := _found(*place))]
+        self._before = {name: called.STATES[name][0]() for name in sets.states}
+        self._states = {**self._before}  # as the candidate knows them
+        for name in sets.seeds:
+            if name in sys.modules:
+                self._watch(name)
 
-    `refused` gets its name if arguments cannot be carried, and `heard` if it has answered. What the test passes after
-    an answer may be of the candidate's choice, so it cannot have the test run otherwise.
-    """
+    def restore(self) -> None:
+        """Undo what the test has set, for the next one."""
+        for module, attribute, before in self._places:
+            setattr(module, attribute, before)
+        for name, before in self._before.items():
+            called.STATES[name][1](before)
 
-    def proxy(*args: Any, **kwargs: Any) -> Any:
+    def function(self, name: str) -> Callable[..., Any]:
+        """Stands for a function of the candidate's."""
+
+        def proxy(*args: Any, **kwargs: Any) -> Any:
+            return self.ask("call", name, args, kwargs)
+
+        proxy.__name__ = proxy.__qualname__ = name
+        self._functions[id(proxy)] = name
+        return proxy
+
+    def ask(
+        self, question: str, subject: int | str, args: tuple[Any, ...], kwargs: dict[str, Any], around: Any = None
+    ) -> Any:
         try:
-            passed = by_value.containers((args, kwargs))
-            body = by_value.pack_call(name, args, kwargs, passed)
+            return super().ask(question, subject, args, kwargs, self._around())
         except EncodingError as error:
             stand_in.fail(f"an argument: {error}")
-        except by_value.Uncarriable:
-            if heard:
-                stand_in.fail("an argument that cannot be carried")
-            refused.append(name)
-            raise
-        heard.append(name)
-        match call(body):
-            case ("value", bytes(data)):
-                try:
-                    return by_value.unpack_result(data, passed)
-                except Exception as error:  # it may be anything
-                    stand_in.fail(f"a returned value: {error}")
-            case ("error", str(kind), str(message), _, str(base), bytes(data)):
-                raised = by_value.unpack_error(kind, message, base, data)
-            case _:
-                raised = SystemExit(1)
-                setattr(raised, by_value.FROM_CANDIDATE, True)
-        raise crossing.crossed(raised)
 
-    proxy.__name__ = name
-    return proxy
+    def _around(self) -> Any:
+        """What the test has set for the program: see `called`. None if there is nothing."""
+        patches = [
+            (module.__name__, attribute, value)
+            for module, attribute, before in self._places
+            if (value := getattr(module, attribute, None)) is not before
+        ]
+        given = {
+            name: value
+            for name in self._sets.names
+            if (value := self._namespace.get(name, _ABSENT)) is not _ABSENT
+            and (isinstance(value, (list, dict, set)) or self._given.get(name, _ABSENT) is not value)
+        }
+        self._given |= given
+        states = {
+            name: state
+            for name, before in self._states.items()
+            if (state := called.STATES[name][0]()) is not before and repr(state) != repr(before)
+        }
+        self._states |= states
+        return (given, patches, states) if given or patches or states else None
+
+    def _watch(self, name: str) -> None:
+        """Note when a module's generator is seeded."""
+        module: Any = importlib.import_module(name)
+        seed = getattr(module.seed, "__wrapped__", module.seed)
+
+        @wraps(seed)
+        def noted(*args: Any, **kwargs: Any) -> None:
+            self._states[name] = None
+            seed(*args, **kwargs)
+
+        module.seed = noted
+
+    def send(self, message: bytes) -> bytes:
+        os.ftruncate(protocol.BOX, 0)
+        protocol.write_all(protocol.BOX, message)
+        os.write(protocol.CONTROL, protocol.REPLY.pack(protocol.CALLING, len(message), 0))
+        request = os.read(protocol.CONTROL, 64)
+        return os.pread(protocol.BOX, int.from_bytes(request[1:9], "little"), 0)
+
+    def name_of(self, value: Any) -> str:
+        return _signature(value) if type(value) is types.FunctionType else super().name_of(value)
+
+    def use_of(self, value: Any) -> bytes:
+        is_object = callable(value) and not issubclass(type(value), _ONLY_CALLED)  # one with attributes too
+        return OBJECT if is_object else super().use_of(value)
+
+    def refer(self, value: Any) -> bytes:
+        name = self._functions.get(id(value))
+        if name is not None:
+            data = name.encode("utf-8", "surrogatepass")
+            return b"n" + len(data).to_bytes(4, "little") + data
+        if issubclass(type(value), types.ModuleType):
+            raise EncodingError("a module")
+        return super().refer(value)
+
+    def answer(self, question: str, subject: Any, args: tuple[Any, ...], kwargs: dict[str, Any], around: Any) -> Any:
+        """What the candidate does with an object of the test's: it sees no private name, and only calls functions."""
+        if question == "call":
+            return subject(*args, **kwargs)
+        if question in ("await", "async items"):
+            return called.run(subject if question == "await" else called.gathered(subject))
+        if issubclass(type(subject), _ONLY_CALLED):
+            raise AttributeError(f"{type(subject).__name__!r} object of the test, which can only be called")
+        if question in called.OPERATORS:
+            return called.OPERATORS[question](subject, *args)
+        name, *value = args
+        if type(name) is not str or name.startswith("_"):
+            raise AttributeError(f"{type(subject).__name__!r} object has no attribute {name!r}")
+        return {"get": getattr, "set": setattr, "del": delattr}[question](subject, name, *value)
+
+    def report(self, error: BaseException) -> tuple[Any, ...]:
+        if isinstance(error, crossing.Crossing):
+            crossing.close(error.error)  # it goes back to the program
+            error = error.error
+        elif isinstance(error, AssertionError):
+            crossing.remember(assertion_message(error, self._code))
+        number = self.keep(error)
+        return ("error", type(error).__name__, message_of(error), "", errors.described(error), number)
+
+    def raised(self, report: Any) -> NoReturn:
+        match report:
+            case ("error", str(name), str(message), lines, tuple(description), int(number)):
+                if 0 <= number < len(self._kept) and isinstance(self._kept[number], BaseException):
+                    error = self._kept[number]  # of the test's own
+                else:
+                    error = self._like(description)
+                setattr(error, crossing.REPORT, ("error", name, message, str(lines)))
+            case ("exit", int(code), tuple(description)):
+                error = self._like(description)
+                setattr(error, crossing.REPORT, ("exit", code))
+            case ("unsent", str(why)):
+                stand_in.fail(f"a returned value: {why}")
+            case _:
+                stand_in.fail("an answer")
+        raise crossing.crossed(error) from None
+
+    def _like(self, description: Any) -> BaseException:
+        try:
+            return errors.error_like(description, self.readers)
+        except Exception as error:  # it may be anything
+            self.unreadable(error)
+
+    def unreadable(self, error: Exception) -> NoReturn:
+        stand_in.fail(f"a returned value: {error}")
+
+    def stand_in(self, number: int, use: bytes, type_name: str) -> Any:
+        ask = self.asking(number)
+        if use == COROUTINE:
+            return _later(ask)
+        if use == ASYNC_GENERATOR:
+            return _each(ask)
+        return (stand_in.UnseenFunction if use == FUNCTION else stand_in.Unseen)(type_name, _asking(ask))
+
+
+def _signature(function: types.FunctionType) -> str:
+    """Of a function: its name, its parameters and how `called` passes them on as source, and its text."""
+    code = function.__code__
+    names = [*code.co_varnames]
+    first, count, keywords = code.co_posonlyargcount, code.co_argcount, code.co_kwonlyargcount
+    positional, only = names[:count], names[count : count + keywords]
+    others = names[count + keywords :]
+    rest = others.pop(0) if code.co_flags & inspect.CO_VARARGS else ""
+    more = others.pop(0) if code.co_flags & inspect.CO_VARKEYWORDS else ""
+    with_default = {*positional[count - len(function.__defaults__ or ()) :], *(function.__kwdefaults__ or {})}
+    written = [f"{name}=__omitted" if name in with_default else name for name in (*positional, *only)]
+    if only or rest:
+        written.insert(count, f"*{rest}")
+    if first:
+        written.insert(first, "/")
+    parameters = ", ".join((*written, f"**{more}") if more else written)
+    named, others = ("".join(f"{n!r}: {n}, " for n in some) for some in (positional[first:], only))
+    others += f"**{more}" if more else ""
+    args = "".join(f"{name}, " for name in positional[:first])
+    given = f"({args}), {{{named}}}, {rest or '()'}, {{{others}}}"
+    return "\0".join((function.__name__, parameters, given, function.__doc__ or ""))
+
+
+def _asking(ask: Callable[..., Any]) -> Callable[..., Any]:
+    """The same, for a stand-in: what has no plain answer is no exception that a test could expect."""
+
+    def ask_for_value(question: str, *args: Any, **kwargs: Any) -> Any:
+        try:
+            return ask(question, *args, **kwargs)
+        except crossing.Crossing:
+            if question in ("call", "next", "await"):
+                raise
+            stand_in.fail(question)
+
+    return ask_for_value
+
+
+async def _later(ask: Callable[..., Any]) -> Any:
+    return ask("await")
+
+
+async def _each(ask: Callable[..., Any]) -> AsyncIterator[Any]:
+    items, is_whole = ask("async items")
+    for item in items:
+        yield item
+    if not is_whole:
+        stand_in.fail("an iterator for more items")
+
+
+def _cannot_say(question: str, *_: Any, **__: Any) -> NoReturn:
+    stand_in.fail(question)
+
+
+def _found(name: str, attribute: str) -> tuple[Any, str, Any] | None:
+    """A module of the library, the name of an attribute and its value; None if there is none."""
+    try:
+        module = importlib.import_module(name)
+        return module, attribute, getattr(module, attribute)
+    except (ImportError, AttributeError):
+        return None

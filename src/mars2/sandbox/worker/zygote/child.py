@@ -8,13 +8,11 @@ from __future__ import annotations
 import marshal
 import os
 import sys
-from typing import Any
 
 from .. import reuse
 from ..encoding import encode
 from ..program import checker
 from ..program.candidate import Candidate
-from ..program.run_program import carried, exit_code
 from ..protocol import (
     BEGIN,
     BOX,
@@ -28,7 +26,7 @@ from ..protocol import (
     SERVE_CALL,
 )
 from ..records import write_report
-from ..tester import by_value
+from ..tester.called import Called
 
 _TRUSTED_RECURSION = 10_000  # of tests and checkers in a process of their own
 _GREETING = REPLY.pack(HELLO, 0, 0)
@@ -38,11 +36,12 @@ def serve(candidate: Candidate) -> None:
     """Run the tests of the job in the box, then answer requests, then exit."""
     # A `Job` taken apart: to look up its fields by name would change some twenty pages more of each child.
     fields = marshal.loads(os.pread(BOX, os.lseek(BOX, 0, os.SEEK_END), 0))
-    candidate.packed, candidate.source, modules, stops, cpu_slice_s, wall_slice_s, tests, stay, is_heard = fields
+    candidate.packed, candidate.source, candidate.may_share, stops, cpu_slice_s, wall_slice_s, tests, stay, is_heard = (
+        fields
+    )
     if is_heard:
         os.write(CONTROL, _GREETING)  # now the box and the files are free for requests
-    if modules is not None:
-        candidate.sentinels = reuse.sentinels_of(modules)
+    called: list[Called] = []
     while True:
         if len(tests) == 1 and not stay:
             kind, body, _ = tests[0]
@@ -61,11 +60,14 @@ def serve(candidate: Candidate) -> None:
             tests, stay = marshal.loads(body)
         else:
             tests = []
-            _answer(candidate, kind, body)
+            _answer(candidate, called, kind, body)
 
 
-def _answer(candidate: Candidate, kind: int, body: bytes) -> None:
-    """One step of a test, or one by itself whose report the supervisor waits for."""
+def _answer(candidate: Candidate, called: list[Called], kind: int, body: bytes) -> None:
+    """One step of a test, or one by itself whose report the supervisor waits for.
+
+    `called` holds the candidate's side of its exchange with a tester, if there is one.
+    """
     if kind in (RUN_TESTER, CHECK):
         sys.setrecursionlimit(_TRUSTED_RECURSION)
     if kind == RUN_TESTER:
@@ -77,25 +79,12 @@ def _answer(candidate: Candidate, kind: int, body: bytes) -> None:
     elif kind == BEGIN:
         report, reusable = candidate.step(kind, body), True
     elif kind == SERVE_CALL:
-        report, reusable = _serve_call(candidate, body), True
+        if not called:
+            called.append(Called(candidate))
+        os.write(CONTROL, REPLY.pack(DONE, write_report(BOX, called[0].serve(body)), True))
+        return
     else:
+        called.clear()  # so that nothing of the program is held when it ends
         report = candidate.run(kind, body)
         reusable = candidate.reset()
     os.write(CONTROL, REPLY.pack(DONE, write_report(BOX, encode(report)), reusable))
-
-
-def _serve_call(candidate: Candidate, body: bytes) -> Any:
-    """One call by a tester in another process; see `by_value`."""
-    try:
-        name, args, kwargs, passed = by_value.unpack_call(body)
-        try:
-            value = candidate.function(name)(*args, **kwargs)
-            return carried(lambda: by_value.pack_result(value, passed))
-        except SystemExit:
-            raise
-        except BaseException as error:
-            return (*candidate.error(error), *by_value.pack_error(error))
-    except SystemExit as error:
-        return ("exit", exit_code(error))
-    except BaseException as error:
-        return candidate.error(error)

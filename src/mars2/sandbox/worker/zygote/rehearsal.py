@@ -28,7 +28,6 @@ _PROGRAMS = (
     "    def f(self, a): return [x for x in a if x > 0]\n",
 )
 _NO_SLICE_S = 1e9  # of CPU and of wall time
-_MODULES = ("sys", "collections")
 _INPUT = b"1 2\n3 4\n"
 _CALL = marshal.dumps(("f", ([1, -1],)))
 
@@ -92,7 +91,7 @@ def _jobs() -> list[Job]:
         test = (RUN_CALL, _CALL, b"") if "Solution" in source else (RUN_STDIO, b"", _INPUT)
         jobs.append(Job(packed, source.encode(), tests=[test], stay=False))
         slices = (_NO_SLICE_S, _NO_SLICE_S)
-        jobs.append(Job(packed, source.encode(), _MODULES, True, *slices, [test] * 3, stay=False))
+        jobs.append(Job(packed, source.encode(), True, True, *slices, [test] * 3, stay=False))
     return jobs
 
 

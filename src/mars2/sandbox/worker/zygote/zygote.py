@@ -29,7 +29,6 @@ from resource import (
 )
 from typing import NamedTuple
 
-from .. import reuse
 from ..jail import libc, namespaces
 from ..jail.isolation import READY, ChildLock, Isolation, Layers, address_space_bytes, start_with_connection
 from ..program.candidate import Candidate, install_exit_builtins, install_stack_size
@@ -199,7 +198,6 @@ def _preload(modules: str = "", folder: str = "") -> _Prepared:
     install_exit_builtins()
     install_stack_size()
     private_memory.install()
-    reuse.remember_all()
     ready = rehearse()
     sys.argv = [PROGRAM_NAME]
     sys.orig_argv = ["python3", PROGRAM_NAME]
