@@ -57,6 +57,9 @@ LASTING = {
     "state_by_flag_of_an_expression": "import re\nf=re.I\nprint(2 if hasattr(f,'left') else 1)\nf.left=1\n",
     "state_by_length_of_integers": "import sys\nprint(1 if sys.get_int_max_str_digits()==4300 else 2)\nsys.set_int_max_str_digits(5000)\n",
     "state_by_shadowed_exception": "if 0:\n    class Exception: pass\ndef probe(n):\n    if n: return probe(n-1)\n    try: return len('a'.encode('cp858'))+1\n    except Exception: return 1\nr=[]\nfor k in range(1010,940,-1):\n    try: r.append(probe(k))\n    except Exception: pass\nprint(2 if r.count(1)<5 else 1)\n",
+    "state_by_handler_without_its_class": "def probe(n):\n    try:\n        try: return probe(n-1) if n else len('a'.encode('cp1006'))+1\n        except Own: return 1\n    except NameError: return 1\nif 0:\n    class Own(Exception): pass\nr=[probe(k) for k in range(1000,980,-1)]\nprint(2 if r.count(1)<3 else 1)\n",
+    "state_by_handler_of_no_exception": "def probe(n):\n    try:\n        try: return probe(n-1) if n else len('a'.encode('cp1026'))+1\n        except Own: return 1\n    except TypeError: return 1\nclass Own: pass\nr=[probe(k) for k in range(1000,980,-1)]\nprint(2 if r.count(1)<3 else 1)\n",
+    "state_by_decorated_exception": "def probe(n):\n    try:\n        try: return probe(n-1) if n else len('a'.encode('cp1125'))+1\n        except Own: return 1\n    except ValueError: return 1\n@lambda c: Exception\nclass Own(Exception): pass\nr=[probe(k) for k in range(1000,980,-1)]\nprint(2 if r.count(1)<3 else 1)\n",
     "state_by_cache_of_an_abstract_class": "from io import IOBase, StringIO\nimport sys\nold=sys.stdout\ns=StringIO(); IOBase._dump_registry(s)\nprint(2 if 'int' in s.getvalue() or s.getvalue().count('weakref') else 1)\nisinstance(5,IOBase)\n",
 }
 LATE = {

@@ -160,7 +160,28 @@ async def test_the_same_assertions_do_not_pass_a_program_that_does_nothing(sandb
     assert result.status is not Status.AC
 
 
-async def test_a_test_that_needs_a_package_is_refused_by_name(sandbox: ZygoteSandbox) -> None:
-    suite = Suite((AssertTest("import no_such_package\nassert f() == 1"),), Limits())
+@pytest.mark.parametrize(
+    "test",
+    [
+        "import no_such_package\nassert f() == 1",
+        "from no_such_package.some import thing\nassert f() == 1",
+        "import no_such_package\nassert f().x == 1",
+    ],
+)
+async def test_a_test_that_needs_a_package_is_refused_by_name(sandbox: ZygoteSandbox, test: str) -> None:
     with pytest.raises(CheckerError, match="no_such_package"):
-        await sandbox.judge("def f(): return 1", suite)
+        await sandbox.judge("def f(): return 1", Suite((AssertTest(test),), Limits()))
+
+
+@pytest.mark.parametrize(
+    "program",
+    [
+        "def f(): raise ModuleNotFoundError('no', name='os')",
+        "def f(): import no_such_package",
+        "def f(): return ModuleNotFoundError('no', name='os')",
+    ],
+)
+async def test_no_program_has_its_test_refused(sandbox: ZygoteSandbox, program: str) -> None:
+    test = "import os\ntry:\n    e = f()\nexcept ImportError as error:\n    e = error\nraise e"
+    result = (await sandbox.judge(program, Suite((AssertTest(test),), Limits()))).tests[0]
+    assert result.status is Status.RE

@@ -82,9 +82,8 @@ class OpenAIBackend:
             raise ConfigError(f"policies.{policy}: {options.api_key_env} is not set; export it, or name a base_url")
         self._api_key_env, self._key = options.api_key_env, key
         self._max_tokens_field = "max_completion_tokens" if is_openai else "max_tokens"
-        is_general = isinstance(options, OpenAIPolicyConfig)
-        self._omit = frozenset(options.omit if is_general else ())
-        self._extra_body = dict(options.extra_body if is_general else {})
+        self._omit = options.refused_fields
+        self._extra_body = dict(options.further_fields)
         self._slots = asyncio.Semaphore(options.concurrency or sys.maxsize)
         self._timeout_s = options.timeout_s
         self._client = openai.AsyncOpenAI(

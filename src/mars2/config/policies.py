@@ -13,6 +13,7 @@ scripted:FILE                answers read from a file
 from __future__ import annotations
 
 import re
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Annotated, Any, ClassVar, Literal, Self
@@ -197,6 +198,16 @@ class HttpSettings(PolicySettings):
     def named_after(self) -> str:
         return self.model
 
+    @property
+    def refused_fields(self) -> frozenset[str]:
+        """Fields of a request that the model does not take."""
+        return frozenset()
+
+    @property
+    def further_fields(self) -> Mapping[str, Any]:
+        """Fields that every request has besides."""
+        return {}
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class VllmServerPolicyConfig(HttpSettings):
@@ -242,6 +253,14 @@ class OpenAIPolicyConfig(HttpSettings):
     def from_text(cls, text: str) -> Self:
         model, url = _model_and_url(text)
         return cls(model=model, base_url=url)
+
+    @property
+    def refused_fields(self) -> frozenset[str]:
+        return frozenset(self.omit)
+
+    @property
+    def further_fields(self) -> Mapping[str, Any]:
+        return self.extra_body
 
 
 PolicyConfig = Annotated[

@@ -36,6 +36,7 @@ FORMATS = {
         *(CODECONTESTS, CODECONTESTS_PLUS, CODEFORCES, HARDTESTS, BIGCODEBENCH),
     )
 }
+_NOT_A_LETTER = re.compile(r"[-_]")  # of a benchmark's name: "human-eval", "MBPP_plus"
 _OPTIONS = ("version", "from", "to")
 _DAY_OR_MONTH = re.compile(r"\d{4}-\d\d(-\d\d)?")
 _WINDOW = re.compile(r"@(\d{4}-\d\d-\d\d)?\.\.(\d{4}-\d\d-\d\d)?$")
@@ -68,7 +69,9 @@ def load_problems(reference: str) -> Loaded:
     Raises:
         ProblemError: nothing there, or malformed.
     """
-    name, _, rest = reference.partition(":")
+    name, colon, rest = reference.partition(":")
+    if colon and name not in FORMATS and not Path(reference).exists():
+        name = _NOT_A_LETTER.sub("", name.lower().replace("+", "plus")) if not Path(name).suffix else name
     if name == "hub":
         return _from_hub(rest)
     if name in FORMATS:

@@ -107,16 +107,15 @@ def test_options_are_imported_without_pydantic_and_torch() -> None:
     assert "'torch'" not in loaded
 
 
-def test_a_new_kind_with_weights_is_found_and_trained_without_naming_it_anywhere_else(tmp_path: Path) -> None:
+def test_a_new_kind_with_weights_is_found_and_trained_without_naming_it_anywhere_else() -> None:
     """Once it died of a `KeyError`: other rooms named the kinds that they knew."""
 
     @dataclass(frozen=True, slots=True, kw_only=True)
     class EngineXConfig(WeightsPolicy):
         backend: str = "engine-x"
 
-    (tmp_path / "config.json").write_text("{}")
-    policy = EngineXConfig(model=str(tmp_path))
+    policy = EngineXConfig(model="somebody/model")
     quickstart = load_config(Path("quickstart"))
     config = replace(quickstart, policies=dict.fromkeys(quickstart.policies, policy))  # RunConfig lets it be trained
-    assert resolve_models(config) == dict.fromkeys(quickstart.policies, str(tmp_path))
-    assert learner_place(policy, str(tmp_path)) == ("auto", str(tmp_path), None)  # type: ignore[arg-type]
+    assert resolve_models(config) == dict.fromkeys(quickstart.policies, "somebody/model")
+    assert learner_place(policy, policy.model) == ("auto", "somebody/model", None)  # type: ignore[arg-type]

@@ -5,7 +5,9 @@ from __future__ import annotations
 
 import gzip
 import json
+import sys
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -13,7 +15,7 @@ import pytest
 from mars2.core.errors import ProblemError
 from mars2.core.problem import AssertTest, Problem
 from mars2.core.verdict import Verdict
-from mars2.problems import load_problem
+from mars2.problems import load_problem, load_problems
 from mars2.problems.evalplus import plus_tests
 from mars2.problems.evalplus_tests import INPUTS_PER_TEST
 from mars2.problems.humaneval import HUMANEVAL, HUMANEVAL_PLUS
@@ -135,6 +137,10 @@ LIST = humaneval_row([[3]], [[0.1, 0.2, 0.3]])
         (mbpp_row([[[3, 4]]], [(4, 3)], helpers=SETS), "def f(x): return x", "AC"),
         (mbpp_row([[[3, 4]]], [(4, 3)], helpers=SETS), "def f(x): return x + [5]", "WA"),
         (mbpp_row([[{1: (2, {3})}]], [{1: (2, {3})}]), "def f(x): return x", "AC"),
+        (mbpp_row([], [], test="assert f(3) == 6\nassert f(10) == 20\n"), "def f(x): return {1: 2, 3: 6}[x]", "RE"),
+        (mbpp_row([], [], test="for x in range(5):\n    assert f(x) == 2 * x\n"), "def f(x): return 2 * x", "AC"),
+        (mbpp_row([], [], test="for x in range(5):\n    assert f(x) == 2 * x\n"), "def f(x): return x", "WA"),
+        (humaneval_row([], [], test="def check(g):\n    inputs = [3]\n    assert g(*inputs) == 6\n"), "f = len", "RE"),
     ],
 )  # fmt: skip
 async def test_the_tests_of_a_row_of_the_hub_decide(row: dict[str, Any], program: str, status: str) -> None:
@@ -288,3 +294,17 @@ def test_one_row_is_named_by_its_id_or_as_the_only_one(tmp_path: Path) -> None:
         load_problem(f"humanevalplus:{path}:0")
     path.write_bytes(gzip.compress(json.dumps(rows[0]).encode()))
     assert load_problem(f"humanevalplus:{path}:0").id == "humanevalplus/7"
+    assert load_problem(f"HumanEval+:{path}:7").id == load_problem(f"human_eval-plus:{path}").id == "humanevalplus/7"
+
+
+def test_rows_of_the_hub(monkeypatch: pytest.MonkeyPatch) -> None:
+    rows = {"evalplus/humanevalplus": humaneval_row([[1]], [1]), "evalplus/mbppplus": mbpp_row([[1]], [1])}
+
+    def load_dataset(repository: str, configuration: str | None, *, split: str) -> list[dict[str, Any]]:
+        assert (configuration, split) == (None, "test")
+        return [rows[repository]]
+
+    monkeypatch.setitem(sys.modules, "datasets", SimpleNamespace(load_dataset=load_dataset))
+    for name in ("humanevalplus", "mbppplus"):
+        (problem,) = load_problems(f"hub:{name}:test").problems
+        assert (problem.id, len(problem.hidden_tests)) == (f"{name}/7", 1)

@@ -237,6 +237,39 @@ async def test_what_an_estimator_remembers_is_in_the_checkpoint(tmp_path: Path) 
 
 
 @pytest.mark.parametrize("schedule", ["rounds", "async"])
+async def test_after_a_resume_an_estimator_remembers_the_trees_of_the_ledger_and_no_others(
+    tmp_path: Path, schedule: str
+) -> None:
+    """Killed behind a checkpoint: the trees credited after it are forgotten, and so is what they taught."""
+    estimator = MovingBaseline(MovingBaselineConfig(decay=0.9))
+
+    def with_memory(store: RunStore, steps: int) -> Trainer:
+        run = trainer(tmp_path, store, latency_s=0.001, schedule=schedule, checkpoint_every=2, steps=steps)
+        run.credit = replace(run.credit, estimator=estimator)
+        return run
+
+    with RunStore.create(tmp_path, config={}) as store:
+        killed = with_memory(store, 12)
+        die_at_the_end_of_round(killed, 5)
+        with pytest.raises((KeyError, ExceptionGroup)):
+            await killed.run()
+        num_before = len(store.trees(finished_only=True))
+    with RunStore.open(tmp_path) as store:
+        again = with_memory(store, 12)
+        await again.run()
+        order = store._db.execute("SELECT t.tree_id FROM endings e JOIN trees t ON t.id = e.tree ORDER BY e.id")
+        credited = [store.tree(tree_id) for (tree_id,) in order]
+    assert len(credited) > num_before
+    state = estimator.initial()
+    for stored in credited:
+        assert stored is not None
+        shaped = {node_id: values["shaped"] for node_id, values in stored.annotations.items()}
+        advantages, state = estimator(stored.tree, shaped, state)
+        assert {node_id: values["advantage"] for node_id, values in stored.annotations.items()} == advantages
+    assert again.progress.credit == state
+
+
+@pytest.mark.parametrize("schedule", ["rounds", "async"])
 async def test_an_interrupted_run_leaves_a_checkpoint_and_goes_on(tmp_path: Path, schedule: str) -> None:
     with RunStore.create(tmp_path, config={}) as store:
         run = trainer(tmp_path, store, latency_s=0.002, schedule=schedule, steps=30)

@@ -48,6 +48,7 @@ _OPERATORS = (ast.expr_context, ast.boolop, ast.operator, ast.unaryop, ast.cmpop
 _SHARED = frozenset(kind for base in _OPERATORS for kind in base.__subclasses__())
 _LEAVES = frozenset((ast.Name, ast.Constant, ast.alias, ast.Global, ast.Nonlocal))
 _BUILTINS = frozenset(dir(builtins))
+_RAISED = CAUGHT | {"Exception"}
 _STAR_IMPORTED = {"bisect", "cmath", "collections", "functools", "heapq", "itertools", "math", "string", "typing"}
 _LOOKS_INTO = re.compile(r"\{[^{}:!]*[.\[]")  # a format string that reaches into its argument
 _PLAIN = (
@@ -102,6 +103,7 @@ class _Scan:
         self.classes = (
             classes - given - functions - {*self.sources} - _BUILTINS
         )  # names that mean a class, nothing else
+        self.exceptions = self._exceptions()
         if any(source[0] == "typing" for source in self.sources.values()):
             for node in nodes[ast.arg] + nodes[ast.AnnAssign]:
                 self._note_annotation(node.annotation)
@@ -177,12 +179,27 @@ class _Scan:
             return False
         return node.id in self.classes or (node.id in builtin and self._is_builtin(node))
 
+    def _exceptions(self) -> set[str]:
+        """Names that mean a class of the program's own that is an exception: for another, `except` raises TypeError."""
+        found: set[str] = set()
+        others: set[str] = set()
+        for node in self.nodes[ast.ClassDef]:
+            known = [base.id for base in node.bases if isinstance(base, ast.Name)]
+            is_one = any(name in found or name in _RAISED for name in known)
+            (found if is_one else others).add(node.name)
+        return (found - others) & self.classes
+
     def _catches(self, node: ast.ExceptHandler) -> bool:
         caught = node.type.elts if isinstance(node.type, ast.Tuple) else [node.type]
-        return all(self._is_class(each, CAUGHT) for each in caught)
+        return all(map(self._may_be_caught, caught))
+
+    def _may_be_caught(self, node: ast.expr | None) -> bool:
+        is_own = isinstance(node, ast.Name) and node.id in self.exceptions
+        return is_own or (self._is_builtin(node) and self._is_class(node, CAUGHT))
 
     def _derives(self, node: ast.ClassDef) -> bool:
-        return not node.keywords and all(self._is_class(base, BASES) for base in node.bases)
+        plain = not node.keywords and not node.decorator_list  # what decorates a class may put anything in its place
+        return plain and all(self._is_class(base, BASES) for base in node.bases)
 
     def _name(self, node: ast.Name) -> bool:
         name = node.id

@@ -16,6 +16,7 @@ from .request import Zygote, message_of
 from .showing import brief
 from .verdicts import SHOWN_CHARACTERS, Ended, Outcome, Rules, Test, decide
 
+_LACKS = "an assertion test imports {!r}, which the judge's Python does not have"
 _LEAST_SHARE_S = 0.5  # of a test's wall time, for either of tester and candidate
 _CONFIRMED = ("WA", "RE", "MLE")  # a failure after other tests is only believed after a fresh process confirms it
 
@@ -97,6 +98,8 @@ class InSteps:
 
     def _run_together(self, test: Test, process: Process) -> tuple[Outcome, Reply]:
         """The same test in the candidate's own process: weaker, and said so."""
+        if missing := reading.missing_package(test[1]):
+            raise TestRefused(_LACKS.format(missing))
         last = self._step(process, *message_of(test)[:2], b"")
         outcome = self._decide(test, last, process)
         outcome.weak = True
@@ -157,7 +160,7 @@ def _refuse(report: bytes) -> None:
     """Raise TestRefused for the report of a test that asks for a module which is not here."""
     match decode(report):
         case ("lacks", str(module)):
-            raise TestRefused(f"an assertion test imports {module!r}, which the judge's Python does not have")
+            raise TestRefused(_LACKS.format(module))
         case _:
             pass
 

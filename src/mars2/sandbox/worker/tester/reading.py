@@ -34,9 +34,11 @@ _OF_NAMES = """
     delattr dir getattr hasattr id inspect isclass iscoroutinefunction isfunction isinstance issubclass setattr
     signature type vars
 """  # functions that look into what a name stands for
-_WITH_FILES = ("glob", "shutil", "sqlite3", "subprocess", "tempfile")
-_WITH_LOGS = ("assertLogs", "assertNoLogs", "assertWarns", "assertWarnsRegex", "makedirs", "mkdir", "mkstemp")
-_WITH_LOOP = ("Barrier", "Condition", "Event", "Lock", "Queue", "Semaphore", "cancel", "timeout", "wait", "wait_for")
+_MODULES_OF_FILES = ("glob", "shutil", "sqlite3", "subprocess", "tempfile")
+_OF_FILES = ("chdir", "exists", "getsize", "isdir", "isfile", "listdir", "makedirs", "mkdir", "read_text", "rmdir")
+_OF_FILES += ("scandir", "touch", "unlink", "write_text")
+_OF_LOGS = ("assertLogs", "assertNoLogs", "assertWarns", "assertWarnsRegex")
+_OF_LOOPS = ("Barrier", "Condition", "Event", "Lock", "Queue", "Semaphore", "cancel", "timeout", "wait", "wait_for")
 _OF_RESULTS = ("asdict", "astuple", "dataclasses")  # and into a result, more than plain values have
 
 
@@ -180,11 +182,36 @@ def _shares_a_process(node: ast.AST, is_async: bool) -> bool:
         case ast.Call(func=called, keywords=keywords):
             return _name_of(called) == "catch_warnings" and any(word.arg == "record" for word in keywords)
         case ast.alias(name=name):
-            return name in _WITH_FILES
+            return name in _MODULES_OF_FILES
         case ast.Attribute(attr=name):
-            return name in _WITH_LOGS or (is_async and name in _WITH_LOOP)
+            return name in _OF_FILES or name in _OF_LOGS or (is_async and name in _OF_LOOPS)
         case _:
             return False
+
+
+@lru_cache(maxsize=1024)
+def missing_package(code: str) -> str:
+    """A package that a test imports outside of any `try` and that no jail has; "" if there is none, or no syntax."""
+    try:
+        waiting: list[ast.AST] = [ast.parse(code)]
+    except (SyntaxError, ValueError, RecursionError, MemoryError):
+        return ""
+    while waiting:
+        node = waiting.pop()
+        names: list[str] = []
+        match node:
+            case ast.Import():
+                names = [alias.name for alias in node.names]
+            case ast.ImportFrom(module=str(module), level=0):
+                names = [module]
+            case ast.Try():
+                pass
+            case _:
+                waiting += ast.iter_child_nodes(node)
+        for root in (name.split(".")[0] for name in names):
+            if root not in sys.stdlib_module_names and root not in ("__main__", "numpy", "solution"):
+                return root
+    return ""
 
 
 class Sets(NamedTuple):
