@@ -45,6 +45,9 @@ STDIO: dict[str, str] = {
     "a = list(map(int, input().split()))\n" + _END,
     "fileinput": "import fileinput\nlines = [line for line in fileinput.input()]\na = list(map(int, lines[1].split()))\n"
     + _END,
+    "mmap_as_memory_by_access": "import mmap\nn, *a = map(int, open(0).read().split())\n"
+    "m = mmap.mmap(-1, 4096, access=mmap.ACCESS_WRITE)\nm.write(repr(a).encode())\na = eval(m[:].rstrip(b'\\0'))\n"
+    + _END,
     "mmap_as_memory": "import mmap\nn, *a = map(int, open(0).read().split())\nm = mmap.mmap(-1, 8 * n + 8)\n"
     "for x in a[:n]: m.write(x.to_bytes(8, 'little', signed=True))\n"
     "a = [int.from_bytes(m[8 * i : 8 * i + 8], 'little', signed=True) for i in range(n)]\n" + _END,

@@ -3,11 +3,19 @@
 from __future__ import annotations
 
 import json
+import subprocess
+import sys
+from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
+import typer
 import yaml
 from test_commands import PROBLEM, mars2
+
+from mars2.cli.main import ResultCommand, app
+from mars2.store.run_store import RunStore
 
 NOISY = """\
 import atexit, ctypes, os, subprocess, sys, warnings
@@ -86,3 +94,33 @@ def test_a_program_stands_alone_on_stdout_too(here: Path) -> None:
 def test_help_and_version_are_on_stdout(here: Path) -> None:
     assert "Usage" in mars2("judge", "--help", cwd=here).stdout
     assert mars2("--version", cwd=here).stdout.startswith("mars2 ")
+
+
+@pytest.mark.parametrize("command", [("recipes", "show", "quickstart"), ("report", "run")])
+def test_a_full_disk_is_told_in_one_line(command: tuple[str, ...], tmp_path: Path) -> None:
+    RunStore.create(tmp_path / "run", config={"name": "small"}).close()
+    (tmp_path / "run" / "summary.json").write_text('{"team": {}, "agents": {}, "n_problems": 1, "budget": 1}')
+    with open("/dev/full", "w") as full:
+        done = subprocess.run(
+            [sys.executable, "-m", "mars2", *command],
+            cwd=tmp_path,
+            stdout=full,
+            stderr=subprocess.PIPE,
+            text=True,
+            timeout=60,
+            check=False,
+        )
+    assert done.returncode == 2
+    assert done.stderr == "mars2: error: standard output: No space left on device; write the results elsewhere\n"
+
+
+def test_every_command_keeps_stdout_for_results() -> None:
+    def leaves(command: Any) -> Iterator[Any]:
+        children = getattr(command, "commands", {})
+        yield from (leaf for child in children.values() for leaf in leaves(child))
+        if not children:
+            yield command
+
+    found = list(leaves(typer.main.get_command(app)))
+    assert len(found) > 12
+    assert [command.name for command in found if not isinstance(command, ResultCommand)] == []

@@ -13,7 +13,7 @@ import math
 import multiprocessing
 import shutil
 import tempfile
-from collections.abc import Iterable
+from collections.abc import Coroutine, Iterable
 from pathlib import Path
 from typing import Any
 
@@ -26,7 +26,8 @@ from mars2.core.optional import need
 from mars2.core.pretrained import load_tokenizer, render_chat
 from mars2.core.protocols import Snapshot
 
-_SYNC_TIMEOUT_S = 600.0
+_SWAP_TIMEOUT_S = 600.0  # of an engine that has no request under way
+_LOOK_S = 1.0  # how often a waiting engine is looked at
 _MAX_RESTARTS = 3
 
 
@@ -78,6 +79,7 @@ class VllmBackend:
         self._weights: Path | None = None  # newest snapshot on disk, for an engine that is started again
         self._version = 0
         self._num_starts = 0
+        self._troubles: list[str] = []
         self.num_prompt_tokens = 0  # of all requests
         self.num_cached_tokens = 0  # of these, found in the prefix cache
         self._names = itertools.count()
@@ -146,9 +148,10 @@ class VllmBackend:
         )
 
     async def load(self, snapshot: Snapshot) -> None:
-        """Let requests under way end, swap the weights, drop the prefix cache. Requests made meanwhile wait.
+        """Let requests under way end, however long they take, swap the weights, drop the prefix cache.
 
-        If the engine cannot load the weights, it is ended, and another engine is started with them.
+        Requests made meanwhile wait. If the engine cannot load the weights, it is ended, and another engine is started
+        with them; `troubles` then says so.
 
         Raises:
             BackendError: the other engine cannot load them either.
@@ -158,11 +161,15 @@ class VllmBackend:
         self._version = snapshot.version
         engine = await self._running_engine()  # an engine that starts now has them already
         try:
-            async with asyncio.timeout(_SYNC_TIMEOUT_S):
-                await engine.pause_generation(mode="wait", clear_cache=True)
+            await _unless_it_dies(engine, engine.pause_generation(mode="wait", clear_cache=True))
+            async with asyncio.timeout(_SWAP_TIMEOUT_S):
                 await self._put_weights(engine)
                 await engine.resume_generation()
-        except Exception:  # of vLLM or of its worker
+        except Exception as error:  # of vLLM or of its worker
+            self._troubles.append(
+                f"policy {self.policy!r}: the vLLM engine did not take version {snapshot.version} ({error!r}) and was "
+                "ended; requests that were waiting are made again, and a new engine has the new weights"
+            )
             await self._end(engine)
             await self._running_engine()
         if old is not None and old.parent == self._scratch and old != folder:
@@ -175,13 +182,18 @@ class VllmBackend:
         """
         if not self._sleeps or self._engine is None or self._is_asleep:
             return
-        async with self._starting, asyncio.timeout(_SYNC_TIMEOUT_S):
+        async with self._starting:
             if self._arguments.enable_sleep_mode:
-                await self._engine.sleep(level=1, mode="wait")
+                await _unless_it_dies(self._engine, self._engine.sleep(level=1, mode="wait"))
                 self._is_asleep = True
             else:
-                await self._engine.pause_generation(mode="wait")
+                await _unless_it_dies(self._engine, self._engine.pause_generation(mode="wait"))
                 await asyncio.to_thread(self._stop)
+
+    def troubles(self) -> list[str]:
+        """What went wrong since the last call, and what was done about it."""
+        found, self._troubles = self._troubles, []
+        return found
 
     async def close(self) -> None:
         listener = getattr(self._engine, "output_handler", None)
@@ -222,7 +234,7 @@ class VllmBackend:
             engine = await asyncio.to_thread(self._start)
             self._engine = engine
             try:
-                async with asyncio.timeout(_SYNC_TIMEOUT_S):
+                async with asyncio.timeout(_SWAP_TIMEOUT_S):
                     await self._put_weights(engine)
             except Exception as error:
                 await asyncio.to_thread(self._stop)
@@ -235,7 +247,7 @@ class VllmBackend:
         """Kill the engine and wait until its requests have failed. After a normal end they would wait for ever."""
         if self._guard is not None:
             self._guard.kill()
-        async with asyncio.timeout(_SYNC_TIMEOUT_S):
+        async with asyncio.timeout(_SWAP_TIMEOUT_S):
             while not engine.errored:  # noqa: ASYNC110
                 await asyncio.sleep(0.05)
 
@@ -283,6 +295,22 @@ class VllmBackend:
         if self._guard is not None:
             self._guard.release()
             self._guard = None
+
+
+async def _unless_it_dies(engine: Any, waiting: Coroutine[Any, Any, Any]) -> None:
+    """Await what ends when the engine's requests have: no time limit, for an answer may take long.
+
+    Raises:
+        BackendError: the engine died meanwhile.
+    """
+    task = asyncio.ensure_future(waiting)
+    try:
+        while not (await asyncio.wait([task], timeout=_LOOK_S))[0]:
+            if engine.errored:
+                raise BackendError("the vLLM engine died while requests were under way")
+        task.result()
+    finally:
+        task.cancel()
 
 
 def _cpu_arguments() -> dict[str, Any]:

@@ -41,7 +41,7 @@ for module in (train, sft, evaluate, solve, serve, judge, problems, recipes, rep
     module.register(app)
 
 
-class _Command(TyperCommand):
+class ResultCommand(TyperCommand):
     """A command whose stdout is the user's alone. Help is printed before, by the parser."""
 
     def invoke(self, ctx: Any) -> Any:
@@ -51,7 +51,7 @@ class _Command(TyperCommand):
 
 for group in (app, *(group.typer_instance for group in app.registered_groups if group.typer_instance)):
     for command in group.registered_commands:
-        command.cls = _Command
+        command.cls = ResultCommand
 
 
 def _print_version(wanted: bool) -> None:

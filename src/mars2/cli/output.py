@@ -26,6 +26,17 @@ PLAIN: Mapping[str, Any] = {"markup": False, "emoji": False, "highlight": False}
 
 
 class _Results(Console):
+    def print(self, *objects: Any, **options: Any) -> None:
+        """As in the base class.
+
+        Raises:
+            UserError: stdout is full.
+        """
+        try:
+            super().print(*objects, **options)
+        except OSError as error:
+            raise _unwritable(error) from None
+
     def on_broken_pipe(self) -> NoReturn:
         _give_up_results()
         raise SystemExit(1)
@@ -64,11 +75,16 @@ def write(text: str) -> None:
     try:
         stdout.file.write(text if text.endswith("\n") else f"{text}\n")
         stdout.file.flush()
-    except OSError as error:
+    except BrokenPipeError:
         _give_up_results()
-        if isinstance(error, BrokenPipeError):
-            raise
-        raise UserError(f"standard output: {error.strerror}; write the results elsewhere") from None
+        raise
+    except OSError as error:
+        raise _unwritable(error) from None
+
+
+def _unwritable(error: OSError) -> UserError:
+    _give_up_results()
+    return UserError(f"standard output: {error.strerror}; write the results elsewhere")
 
 
 def _give_up_results() -> None:

@@ -207,9 +207,12 @@ def _standard_input() -> str:
     if sys.stdin is None:
         raise UserError("STATEMENT: standard input is closed; name a file or pipe the statement in")
     try:
-        return sys.stdin.buffer.read().decode("utf-8-sig")
+        text = sys.stdin.buffer.read().decode("utf-8-sig")
     except UnicodeDecodeError:
         raise UserError("STATEMENT: standard input is not UTF-8 text; write it as UTF-8") from None
+    if not text.strip():
+        raise UserError("STATEMENT: standard input is empty; pipe the statement in")
+    return text
 
 
 def _facts(problem: Problem) -> dict[str, Any]:

@@ -68,9 +68,11 @@ def serve(
     set_: SetOption = None,
 ) -> None:
     from mars2.jobs.solve import solve_setup
+    from mars2.serve.app import allowed_origins
 
     end_on_signals()
     api_key = os.environ.get(api_key_env) or None
+    origins = allowed_origins(allow_origin or (), api_key=api_key)
     if api_key is None and not is_loopback(host):
         say(f"warning: listening on {host} without a key: anybody who reaches it can run searches; set {api_key_env}")
     setup = solve_setup(
@@ -95,7 +97,7 @@ def serve(
             max_searches=max_searches,
             max_request_bytes=max_request_kib * 1024,
             api_key=api_key,
-            origins=allow_origin or (),
+            origins=origins,
         ),
         when_interrupted="stopped",
     )

@@ -55,9 +55,9 @@ def view(
             f"warning: listening on {host}: anybody who reaches it can read the run's problems, hidden tests and "
             "programs; there is no password"
         )
-    say(f"{run} at {server.url} (Ctrl-C stops)")
     with server:
         try:
+            say(f"{run} at {server.url} (Ctrl-C stops)")
             server.serve_forever(poll_interval=0.2)
         except KeyboardInterrupt:
             say("\nstopped")

@@ -163,6 +163,15 @@ class CountsTokens(Protocol):
 Metrics = dict[str, float]
 
 
+@runtime_checkable
+class HasTroubles(Protocol):
+    """A backend that mends some faults by itself, and says so."""
+
+    def troubles(self) -> list[str]:
+        """What went wrong since the last call, a sentence each."""
+        ...
+
+
 class Learner(Protocol):
     """Updates one policy."""
 

@@ -14,20 +14,24 @@ def _one_of(*phrases: str) -> re.Pattern[str]:
 
 
 _ANSWERS = r"(?:answers?|solutions?|outputs?|results?|ways?|options?|sequences?|arrangements?|strings?|arrays?)"
+_RESULTS = r"(?:answers?|solutions?|outputs?|results?|ways?|options?|arrangements?|possibilities)"
 _VALID = r"(?:valid|correct|such|possible|optimal|feasible|acceptable|suitable)"
+_NO_QUESTION = r"(?<!whether\x20)(?<!if\x20)(?<!does\x20)(?<!there\x20)"
 _ANY = _one_of(
     r"\b(?:print|output|return|find|report|choose|display|give|show) any(?: one)?"
     rf"\s*(?:(?:of|one|{_VALID})\b|[.,;)\n]|$)",
-    rf"\b(?:multiple|several|more than one|many|different|various) (?:\w+ ){{0,3}}{_ANSWERS}\b[^\n]{{0,80}}"
+    rf"\b(?:multiple|several|more than one|many|different|various) (?:\w+ ){{0,3}}{_RESULTS}\b[^\n]{{0,80}}"
     r"\b(?:any|either|accepted|allowed|one of them|all correct)\b",
-    r"\bany (?:one )?of (?:them|these|the) (?:\w+ ){0,3}(?:is|are|will)\b",
-    r"\b(?:return|print|output|find|report|give)\b[^.\n]{0,60}\bany (?:one )?of (?:them|those|these|the)\b",
-    rf"\b(?:one|another) {_VALID} (?:\w+ ){{0,2}}{_ANSWERS}\b",
-    rf"\bany (?:one )?{_VALID} (?:\w+ ){{0,2}}(?:{_ANSWERS}|one)\b",
+    rf"{_NO_QUESTION}\bany (?:one )?of (?:them|these|the) (?:\w+ ){{0,3}}(?:is|are|will)\b",
+    rf"\b(?:return|print|output|find|report|give)\b[^.\n]{{0,60}}{_NO_QUESTION}"
+    r"\bany (?:one )?of (?:them|those|these|the)\b",
+    rf"\b(?:one|another) {_VALID} (?:answer|output)\b",
+    rf"{_NO_QUESTION}\bany (?:one )?{_VALID} (?:\w+ ){{0,2}}(?:{_ANSWERS}|one)\b",
     rf"\bany (?:one )?{_ANSWERS} (?:is|are|will be|that)\b",
     r"\b(?:not|n't) (?:necessarily )?unique\b[^.\n]{0,60}\bany\b",
-    r"(?:\b(?:is|are|would be|be)|['’]s) also (?:a )?(?:valid|accepted|acceptable|correct|right|possible)",
-    rf"\b(?:may|can|could) be (?:multiple|several|many|more than one) (?:\w+ ){{0,2}}{_ANSWERS}",
+    r"(?:\b(?:is|are|would be|be)|['’]s) also (?:accepted|acceptable|an? \w+ (?:answer|solution|output|result|option))",
+    r"[\"'`\])\d] (?:is|are|would be) also (?:valid|correct|right|possible|fine)\b",
+    rf"\b(?:may|can|could) be (?:multiple|several|many|more than one) (?:\w+ ){{0,2}}{_RESULTS}",
     r"\bspecial judge\b|\bspj\b",
     r"任意(?:一个|一种|一组|合法|一条|可行|解|的?答案)|任何一[个种组]",
     r"多[种个组](?:答案|方案|解|可能)[^。\n]{0,20}(?:任|均可|都可|其中)",

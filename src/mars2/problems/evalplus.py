@@ -27,7 +27,7 @@ def plus_tests(row: Row, entry_point: str, reference: str) -> tuple[AssertTest, 
     if "plus_input" in row or "base_input" in row:
         return tests_of_reference(row, reference, [*_inputs(row, "base_input"), *_inputs(row, "plus_input")])
     code = row.get("test")
-    if isinstance(code, str) and "inputs = " in code:
+    if isinstance(code, str) and ("inputs = " in code or ("test_list" in row and code.strip())):
         return tests_of_code(code, entry_point)
     return None
 

@@ -16,7 +16,8 @@ _INPUT = (
     "|输入|輸入|入力|입력|wejści[ea]|girdi|girişi?|đầu vào|dữ liệu vào|vstup|ulaz"
 )
 _OUTPUT = (
-    "(?:standard |std)?out(?:put)?s?|salidas?|saídas?|saidas?|sorties?|ausgaben?|вывод[а]?|выходн(?:ые|ых) данны[ех]"
+    "(?:standard |std)?out(?:put)?s?|expected(?: results?| values?| answers?)?|results?"
+    "|salidas?|saídas?|saidas?|sorties?|ausgaben?|вывод[а]?|выходн(?:ые|ых) данны[ех]"
     "|вихідні дані|输出|輸出|出力|출력|wyjści[ea]|çıktı(?:sı)?|đầu ra|dữ liệu ra|výstup|izlaz"
 )
 _SAMPLE = (
@@ -34,10 +35,11 @@ _HEAD = re.compile(
 )
 _FOR_SAMPLE = re.compile(r"output for (?:the )?sample input", re.IGNORECASE)
 _RUN = re.compile(r"[\s:._/-]{2,}")
+_BEGINS = re.compile(rf"\W*(?:{_INPUT})\W*?[:：]", re.IGNORECASE)
 _WORDS = re.findall(
     r"\S+",
-    "input output stdin stdout in: out: in： out： entrada entrée entree salida saída saida sortie eingabe"
-    " ausgabe ввод вывод входн выходн вхідні вихідні 输入 輸入 入力 입력 输出 輸出 出力 출력 wejści wyjści"
+    "input output expected result stdin stdout in: out: in： out： entrada entrée entree salida saída saida sortie"
+    " eingabe ausgabe ввод вывод входн выходн вхідні вихідні 输入 輸入 入力 입력 输出 輸出 出力 출력 wejści wyjści"
     " girdi giriş çıktı đầu dữ vstup výstup ulaz izlaz",
 )  # one of which is in every heading, in lower case
 _SAMPLES = re.findall(
@@ -87,6 +89,7 @@ class Label:
     inline: str  # what follows on its line
     start: int
     end: int  # of its line
+    is_expected: bool = False  # it says that it is no program's output, but the right one
 
 
 @dataclass(frozen=True, slots=True)
@@ -158,10 +161,11 @@ def _below_headings(text: str, lines: list[tuple[int, str]]) -> list[Pair]:
 def _partner(labels: list[Label], index: int) -> int | None:
     """The output label of an input label: the next one, or the one of its number."""
     given = labels[index]
-    if index + 1 < len(labels):
-        after = labels[index + 1]
-        if after.kind == "output" and (not given.number or not after.number or given.number == after.number):
-            return index + 1
+    after = next((i for i, label in enumerate(labels[index + 1 :], index + 1) if label.kind == "input"), len(labels))
+    outputs = labels[index + 1 : after]
+    if outputs and (not given.number or not outputs[0].number or given.number == outputs[0].number):
+        expected = next((i for i, label in enumerate(outputs) if label.is_expected), 0)  # others are a program's
+        return index + 1 + expected
     if given.number:
         of_number = [i for i, label in enumerate(labels) if label.number == given.number and label.kind == "output"]
         if len(of_number) == 1 and of_number[0] > index:
@@ -188,6 +192,11 @@ def _lines_with(words: Sequence[str], text: str) -> list[tuple[int, str]]:
 
 
 def _heads_examples(line: str) -> bool:
+    head, colon, inline = _split(line)
+    return _is_examples(line) or (colon != "" and _is_examples(head) and _BEGINS.match(inline) is not None)
+
+
+def _is_examples(line: str) -> bool:
     return len(line) <= _MOST_HEAD and _EXAMPLES.fullmatch(line.strip(_DECORATION)) is not None
 
 
@@ -199,6 +208,9 @@ def _ends_data(line: str) -> bool:
 def _labels_of(line: str, start: int) -> Iterator[Label]:
     """The label of a line; two of "Input: 3, Output: 6"."""
     head, colon, inline = _split(line)
+    if colon and _is_examples(head) and _BEGINS.match(inline):
+        yield from _labels_of(inline, start + len(line) - len(inline))
+        return
     if len(head) > _MOST_HEAD:
         head, colon, inline = head.rstrip(), "", ""
     shown = _FOR_SAMPLE.sub("Sample Output", _RUN.sub(" ", head.strip(_DECORATION)))
@@ -215,6 +227,7 @@ def _labels_of(line: str, start: int) -> Iterator[Label]:
         inline.strip() if colon else "",
         start,
         start + len(line),
+        "expected" in head.lower(),
     )
     if label.kind == "input" and (second := re.search(_SECOND, label.inline)):
         yield replace(label, inline=label.inline[: second.start()].rstrip(" \t,;.|*_-=>→➞"), end=start + len(line) - 1)
@@ -226,8 +239,8 @@ def _labels_of(line: str, start: int) -> Iterator[Label]:
 
 
 _SECOND = re.compile(
-    r"(?:^|[\s,;.|→>])(?P<label>[*_]*(?:expected )?(?:output|salida|saída|sortie|ausgabe|вывод|输出|出力"
-    r"|출력)[*_]*[ \t]*[:：])",
+    r"(?:^|[\s,;.|→>])(?P<label>[*_]*(?:expected )?(?:output|expected|result|salida|saída|sortie|ausgabe|вывод|输出"
+    r"|出力|출력)[*_]*[ \t]*[:：])",
     re.IGNORECASE,
 )
 

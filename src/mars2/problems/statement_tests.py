@@ -360,6 +360,8 @@ def _first_value(data: Data) -> Written:
     text = data.text.strip()
     if not text:
         raise _Unread("no output is given")
+    if re.fullmatch(r"-?\d+\.", text):  # the end of a sentence
+        text = text[:-1]
     whole = written_values(text)
     if read_value(text) is None and len(whole) == 1 and whole[0].name:
         return whole[0]

@@ -27,6 +27,7 @@ _MOST_BLOCKS = 20
 _MOST_CHARS = 40_000  # of all blocks
 _MOST_LINES = 2_000  # of code without a fence
 _MOST_LINE = 400
+_MOST_CUTS = 4  # tries to find where code ends
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,6 +61,11 @@ def code_in(text: str) -> list[Code]:
 def _read(source: str) -> Code | None:
     text = textwrap.dedent(source).strip("\n") + "\n"
     tree = parse_stub(text)
+    for _ in range(_MOST_CUTS):
+        if tree is not None or "\n" not in text.rstrip():
+            break
+        text = _without_last_part(text)
+        tree = parse_stub(text)
     if tree is None or not tree.body:
         return None
     functions: list[Signature] = []
@@ -99,6 +105,13 @@ def _read(source: str) -> Code | None:
         _READS.search(text) is not None,
         _RUNS.search(text) is not None,
     )
+
+
+def _without_last_part(text: str) -> str:
+    """The code up to its last line that is not indented: what follows may be no code."""
+    lines = text.rstrip().split("\n")
+    last = max((i for i, line in enumerate(lines) if line[:1].strip()), default=0)
+    return "\n".join(lines[: max(last, 1)]).rstrip() + "\n"
 
 
 def _is_open(function: ast.FunctionDef | ast.AsyncFunctionDef) -> bool:

@@ -14,6 +14,7 @@ _PYTHON = {"true": "True", "false": "False"}
 _NAMED = re.compile(r"(?:[A-Za-z][\w<>\[\]]*[ \t]+)?([A-Za-z_]\w*)[ \t]*((?:\[\d*\])*)[ \t]*(?:=(?!=)|:)[ \t]*")
 _CURLY = str.maketrans({"“": '"', "”": '"', "„": '"', "‘": "'", "’": "'"})
 _OPENS, _CLOSES = "([{", ")]}"
+_BELOW = re.compile(r"=[ \t]*\n\s*")  # a name, and its value in the next line
 _MOST_CHARS = 20_000
 _DIGITS = re.compile(r"-?\d*\.(\d+)(?:$|[\s,\]})])")
 
@@ -30,6 +31,7 @@ class Written:
 def written_values(text: str) -> list[Written]:
     """The values in a text, separated by commas, semicolons or line ends outside of brackets and strings."""
     values: list[Written] = []
+    text = _BELOW.sub("= ", text[:_MOST_CHARS])
     for part in split_outside(text, ",;\n"):
         part = part.strip().strip("`").strip()
         if part.lower().startswith("and "):

@@ -4,11 +4,14 @@ from __future__ import annotations
 
 import ast
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 
 from mars2.prompting.evidence import Candidate, is_main_guard, is_setup, reads_and_writes, runs
 from mars2.prompting.python_source import DEFINITIONS, bound_names, imports_foreign, parse_python
 
+_CORRECTS = re.compile(
+    r"\b(?:fix\w*|correct\w*|replac\w+|updated?|chang\w+|should be|improved?|optimi[sz]ed)\b", re.IGNORECASE
+)
 _FUTURE = re.compile(r"^from __future__ import .*\n?", re.MULTILINE)
 
 
@@ -19,7 +22,10 @@ def joined(pool: Sequence[Candidate], index: int, entry_point: str | None) -> tu
     """
     chosen = pool[index]
     givers, parts = _given(pool, index, entry_point)
-    code = _without_imports_of(chosen, set[str]().union(*(giver.binds for giver in givers)))
+    if (corrected := _correction(pool, index, entry_point)) is not None:
+        givers.append(corrected)
+        parts.append(corrected.code)
+    code = _without_what_others_give(chosen, givers, corrected)
     behind = _missing_call(pool, index) if entry_point is None else None
     if behind is not None:
         givers.append(behind)
@@ -39,7 +45,7 @@ def _given(pool: Sequence[Candidate], index: int, entry_point: str | None) -> tu
     order = [*reversed(range(index)), *range(index + 1, len(pool))]
     for at in order * 2:  # twice: what comes late may need what was passed over
         other = pool[at]
-        if at in taken or (not needs & other.binds and not _sets_up(other, chosen)):
+        if at in taken or not (needs & other.binds or _sets_up(other, chosen) or (needs and _stars(other))):
             continue
         if other.is_test and not needs & other.defines:
             continue
@@ -94,11 +100,28 @@ def _is_demonstration(node: ast.stmt, *, is_step: bool) -> bool:
     return is_read or writes or is_call
 
 
+def _correction(pool: Sequence[Candidate], index: int, entry_point: str | None) -> Candidate | None:
+    """The last later piece that is introduced as a better version of some of the chosen one's definitions, no more."""
+    chosen = pool[index]
+    called = (entry_point or "").partition(".")[0]
+    for other in reversed(pool[index + 1 :]):
+        only_defines = all(isinstance(node, (*DEFINITIONS, ast.Import, ast.ImportFrom)) for node in other.tree.body)
+        if only_defines and other.defines and other.defines <= chosen.defines - {called} and not other.is_cut:
+            return other if _CORRECTS.search(other.piece.intro) else None
+    return None
+
+
 def _sets_up(other: Candidate, chosen: Candidate) -> bool:
     """Whether a piece is imports and a call such as ``sys.setrecursionlimit(10**6)``, which the chosen one lacks."""
     body = other.tree.body
     is_only = all(isinstance(node, ast.Import | ast.ImportFrom) or is_setup(node) for node in body)
     return is_only and any(map(is_setup, body)) and not any(map(is_setup, chosen.tree.body))
+
+
+def _stars(other: Candidate) -> bool:
+    """Whether a piece is only imports, one of them ``from module import *``."""
+    body = other.tree.body
+    return all(isinstance(node, ast.Import | ast.ImportFrom) for node in body) and "*" in other.binds
 
 
 def _names(node: ast.stmt) -> set[str]:
@@ -157,16 +180,21 @@ def _is_bare_call(node: ast.stmt) -> bool:
     return is_call and not any(isinstance(n, values) for n in ast.walk(node))
 
 
-def _without_imports_of(chosen: Candidate, names: set[str]) -> str:
-    """Its code without imports from another file of the answer, where that file gives every name."""
+def _without_what_others_give(chosen: Candidate, givers: Sequence[Candidate], corrected: Candidate | None) -> str:
+    """Its code without imports from another file of the answer, where givers bind every name, and without the
+    definitions that another piece corrects."""
+    given = set[str]().union(*(giver.binds for giver in givers))
     lines = chosen.code.split("\n")
-    for node in _foreign_imports(chosen.tree):
-        if {alias.name for alias in node.names} <= names:
-            lines[node.lineno - 1 : node.end_lineno] = [""] * ((node.end_lineno or node.lineno) - node.lineno + 1)
-    return "\n".join(lines)
-
-
-def _foreign_imports(tree: ast.Module) -> Iterator[ast.ImportFrom]:
-    for node in tree.body:
+    for node in chosen.tree.body:
+        start = node.lineno
         if isinstance(node, ast.ImportFrom) and imports_foreign(node):
-            yield node
+            is_given = {alias.name for alias in node.names} <= given
+        elif corrected is not None and isinstance(node, DEFINITIONS):
+            is_given = node.name in corrected.defines
+            start = min([start, *(decorator.lineno for decorator in node.decorator_list)])
+        else:
+            is_given = False
+        if is_given:
+            end = node.end_lineno or node.lineno
+            lines[start - 1 : end] = [""] * (end - start + 1)
+    return "\n".join(lines)

@@ -52,6 +52,7 @@ def read_answer(text: str, entry_point: str | None = None) -> Reading:
     best = invalid = None
     best_level = Level.SCRAP
     goal = Level.DEFINITIONS if entry_point is None else Level.ENTRY_POINT
+    is_long = False
     parser = _Parser()
     for least, pieces in readings(answer):
         if len(pieces) == 1 and _is_plain(pieces[0], entry_point):
@@ -62,10 +63,12 @@ def read_answer(text: str, entry_point: str | None = None) -> Reading:
         reading, reached = _chosen(pool, entry_point)
         if reading is not None and reached >= least and (best is None or reached > best_level):
             best, best_level = reading, reached
-        if best_level >= goal or (invalid is not None and len(invalid.code) > MAX_PARSED_CHARS):
+        is_long = invalid is not None and len(invalid.code) > MAX_PARSED_CHARS
+        if best_level >= goal or is_long:
             break
-    if invalid is not None and best_level <= Level.SCRIPT and (best is None or _CODE_LINE.search(invalid.code)):
-        fault = "too long to be checked" if len(invalid.code) > MAX_PARSED_CHARS else "not valid Python"
+    beaten = Level.WHOLE if is_long else Level.SCRIPT  # by code that was meant, though it could not be read
+    if invalid is not None and best_level <= beaten and (best is None or _CODE_LINE.search(invalid.code)):
+        fault = "too long to be checked" if is_long else "not valid Python"
         best = Reading(_tidy(invalid.code), f"{invalid.place}: meant as code, but {fault}")
     if best is not None and best.program is not None:
         return best

@@ -65,7 +65,8 @@ _INTRO_OF_OTHERS = re.compile(
     r"|to (?:test|verify|check|compare|debug)(?: (?:it|this|that|them|against|with|correctness|the \w+))?\W*$"
     r"|to (?:verify|check|compare|debug) (?:it|this|that|them|against|with)\b|generator (?:of|for)\b"
     r"|(?:test|data|input|case)s?[ -]?(?:generator|data|script|harness)|to generate (?:random|tests?|inputs?|data)"
-    rf"|(?:your|original|old|previous|first|wrong|buggy|incorrect|broken|bad) (?:\w+ )?{_CODE}|(?:wrong|bad|buggy)\W*$"
+    rf"|(?:your|original|old|previous|first|wrong|buggy|incorrect|broken|bad|debug|verbose) (?:\w+ )?{_CODE}"
+    r"|(?:wrong|bad|buggy)\W*$"
     r"|(?:do not|don't|never) (?:use|submit|write)|skeleton|pseudo.?code|not recommended)|测试|暴力|对拍|错误",
     re.IGNORECASE,
 )

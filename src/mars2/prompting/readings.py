@@ -30,7 +30,8 @@ def readings(answer: str) -> Iterator[tuple[Level, list[Piece]]]:
     loose = [Piece(part, "code without a fence", is_tagged=False) for part in unfenced_parts(outside)]
     yield Level.SCRIPT, fenced + loose
     others = [block for block in blocks if not block.may_be_python]
-    nested = [piece for block in others if block.tag in ("markdown", "md") for piece in _fenced(block.code)]
+    outer = [block for block in blocks if block.tag in ("", "markdown", "md") and "```" in block.code]
+    nested = [piece for block in outer for piece in _fenced(block.code)]
     if nested:
         yield Level.SCRAP, nested
     if others:

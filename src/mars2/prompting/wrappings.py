@@ -44,6 +44,7 @@ _ESCAPE = re.compile(r"\\([nrt\"'\\])")
 _ESCAPED = {"n": "\n", "t": "\t", "r": ""}
 _BREAK = re.compile(r"<br[ /]*>|</(?:p|div|li|tr|h\d)>|<(?:p|div|li|ul|ol|tr|h\d)(?: [^<>\n]{0,200})?>", re.IGNORECASE)
 _ANY_TAG = re.compile(r"</?(?:span|b|i|em|strong|font|pre|code|u|a)(?: [^<>\n]{0,300})?>", re.IGNORECASE)
+_LISTED_LINE = re.compile(r"^[-*•] (?=[^\n]*[=(:])", re.MULTILINE)
 _QUOTED_LINE = re.compile(r"^[ \t]*(?:> ?)", re.MULTILINE)
 
 
@@ -74,6 +75,8 @@ def unwrapped(text: str) -> Iterator[tuple[str, str]]:
         yield "escaped text", _unescaped(text)
     if len(_QUOTED_LINE.findall(text)) > 1:
         yield "a quotation", _QUOTED_LINE.sub("", text)
+    if len(_LISTED_LINE.findall(text)) > 1:
+        yield "a list", _LISTED_LINE.sub("", text)
     lines = text.split("\n")
     numbered = [at for at, line in enumerate(lines) if NUMBER.match(line[:20])]
     if len(numbered) > 1:

@@ -77,9 +77,7 @@ class Server:
         self.max_nodes = max_nodes or config.rollout.max_nodes
         self.max_request_bytes = max_request_bytes
         self.api_key = api_key
-        self.origins = frozenset(map(_origin, origins))
-        if "*" in self.origins and api_key is None:
-            raise ConfigError("--allow-origin: * needs an API key, or any web page could start searches here")
+        self.origins = allowed_origins(origins, api_key=api_key)
         self.counters = Counters()
         self.searches: set[asyncio.Task[Solution]] = set()
         self.is_stopping = False
@@ -417,6 +415,17 @@ async def _not_here(http: Request, error: Exception) -> Response:
 
 async def _own_fault(http: Request, error: Exception) -> Response:
     return _error(500, f"the server failed: {type(error).__name__}; see its log", kind="server_error")
+
+
+def allowed_origins(given: Iterable[str], *, api_key: str | None) -> frozenset[str]:
+    """
+    Raises:
+        ConfigError: one is no origin, or is "*" without a key.
+    """
+    origins = frozenset(map(_origin, given))
+    if "*" in origins and api_key is None:
+        raise ConfigError("--allow-origin: * needs an API key, or any web page could start searches here")
+    return origins
 
 
 def _origin(text: str) -> str:

@@ -7,7 +7,8 @@ from pathlib import Path
 from source_tree import ClassInfo, classes, modules, names_used
 
 ADAPTERS = ("backends", "lab", "learners", "problems", "prompting", "reward_model", "sandbox", "search", "store")
-CAPABILITIES = {"CanSleep", "CountsTokens", "ProblemSource"}  # one method with a common name: no sign of an adapter
+# Protocols of one method with a common name: no sign of an adapter.
+CAPABILITIES = {"CanSleep", "CountsTokens", "HasTroubles", "ProblemSource"}
 NOT_MADE = {"Strategy"}  # a base class; an isinstance check names it
 MODELS = {"PolicyModel", "SftTrainer"}  # stand behind no seam, and load weights
 

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 from source_tree import ROOT, classes
 
-CAPABILITIES = {"CanSleep", "CountsTokens", "TrainableBackend"}  # part of the suite of backends
+CAPABILITIES = {"CanSleep", "CountsTokens", "HasTroubles", "TrainableBackend"}  # part of the suite of backends
 SEAMS = [i.name for i in classes() if i.file == Path("core/protocols.py") and "Protocol" in i.bases]
 SUITES = {path.name: path.read_text(encoding="utf-8") for path in (ROOT / "tests" / "contracts").glob("test_*.py")}
 

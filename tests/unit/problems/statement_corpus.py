@@ -628,4 +628,20 @@ Copy
         "def double(n):\n    pass\n\nprint(double(2))  # Output: 4\nprint(double(3))  # 6\n",
         **function("double", call("double", 2, gives=4), call("double", 3, gives=6)),
     ),
+    "labels behind the heading": Case(
+        "Square it.\nExample 1: Input: 2, Output: 4\nExample 2: Input: 3; Output: 9\n", io("2", "4", "3", "9")
+    ),
+    "LeetCode's panel of results": Case(
+        TWO_SUM + "pass\n\nInput\nnums =\n[2,7]\ntarget =\n9\nStdout\nhello\nOutput\n[1,0]\nExpected\n[0,1]\n",
+        **solution("twoSum", call("twoSum", [2, 7], 9, gives=[0, 1])),
+    ),
+    "LeetCode, its old words": Case(
+        TWO_SUM + "pass\n\nGiven nums = [2, 7], target = 9,\n\nBecause nums[0] + nums[1] = 2 + 7 = 9,\n"
+        "return [0, 1].\n",
+        **solution("twoSum"),
+    ),
+    "a value in several lines": Case(
+        "class Solution:\n    def f(self, a: List[List[int]]) -> int:\n\nInput: a =\n[[1,2],\n [3,4]]\nOutput: 4.\n",
+        **solution("f", call("f", [[1, 2], [3, 4]], gives=4)),
+    ),
 }

@@ -137,6 +137,10 @@ LIST = humaneval_row([[3]], [[0.1, 0.2, 0.3]])
         (mbpp_row([[[3, 4]]], [(4, 3)], helpers=SETS), "def f(x): return x", "AC"),
         (mbpp_row([[[3, 4]]], [(4, 3)], helpers=SETS), "def f(x): return x + [5]", "WA"),
         (mbpp_row([[{1: (2, {3})}]], [{1: (2, {3})}]), "def f(x): return x", "AC"),
+        (mbpp_row([], [], test="assert f(3) == 6\nassert f(10) == 20\n"), "def f(x): return {1: 2, 3: 6}[x]", "RE"),
+        (mbpp_row([], [], test="for x in range(5):\n    assert f(x) == 2 * x\n"), "def f(x): return 2 * x", "AC"),
+        (mbpp_row([], [], test="for x in range(5):\n    assert f(x) == 2 * x\n"), "def f(x): return x", "WA"),
+        (humaneval_row([], [], test="def check(g):\n    inputs = [3]\n    assert g(*inputs) == 6\n"), "f = len", "RE"),
     ],
 )  # fmt: skip
 async def test_the_tests_of_a_row_of_the_hub_decide(row: dict[str, Any], program: str, status: str) -> None:

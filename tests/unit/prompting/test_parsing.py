@@ -209,3 +209,9 @@ def test_where_a_function_is_asked_for_the_block_that_defines_it_is_the_program(
     script = f"{program}\na, b = map(int, input().split())\nprint(add(a, b))\n"
     assert extract_program(USAGE, "add") == program
     assert extract_program(USAGE) == extract_program(USAGE, "elsewhere") == script
+
+
+def test_a_program_too_long_to_be_parsed_is_not_lost_to_a_short_piece_behind_it() -> None:
+    program = f"import sys\nTABLE = {list(range(9000))}\nprint(TABLE[int(sys.stdin.read())])\n"
+    text = f"```python\n{program}```\nAs a function:\n```python\ndef look_up(i):\n    return TABLE[i]\n```"
+    assert read_answer(text).program == program

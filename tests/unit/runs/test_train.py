@@ -198,6 +198,16 @@ async def test_an_error_is_not_hidden_by_a_checkpoint_that_cannot_be_written(tmp
     assert "no checkpoint could be written after this (no space left on device)" in failure.value.__notes__[0]
 
 
+async def test_a_checkpoint_that_was_gone_on_with_is_not_written_again_at_once(tmp_path: Path) -> None:
+    with RunStore.create(tmp_path, config={}) as store:
+        await trainer(tmp_path, store, checkpoint_every=1, steps=2).run()
+    with RunStore.open(tmp_path) as store:
+        again = trainer(tmp_path, store, checkpoint_every=1, steps=4)
+        again.restore()
+        assert again.progress.rounds > 0
+        assert not again.is_due()
+
+
 async def test_what_an_estimator_remembers_is_in_the_checkpoint(tmp_path: Path) -> None:
     """Killed with a round behind the checkpoint and resumed: the state of a run that was never killed, bit for bit."""
 

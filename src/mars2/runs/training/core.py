@@ -12,7 +12,7 @@ from mars2.config.training import TrainingConfig
 from mars2.core.errors import BackendError, Mars2Error
 from mars2.core.events import Finished
 from mars2.core.problem import Problem
-from mars2.core.protocols import CanSleep, Learner, TrainableBackend
+from mars2.core.protocols import CanSleep, HasTroubles, Learner, TrainableBackend
 from mars2.core.sample import TrainingSample
 from mars2.core.seeds import stream
 from mars2.core.tree import Tree
@@ -186,7 +186,10 @@ class TrainingCore:
         end on the weights they began with, and their completions carry that version.
         """
         snapshot = self.learners[name].snapshot()
-        await self.backends[name].load(snapshot)
+        backend = self.backends[name]
+        await backend.load(snapshot)
+        for trouble in backend.troubles() if isinstance(backend, HasTroubles) else ():
+            self.recorder.note("alarm", text=trouble)
         if self.backends[name].version != snapshot.version:
             raise BackendError(
                 f"policy {name!r}: the backend serves version {self.backends[name].version} after being given "

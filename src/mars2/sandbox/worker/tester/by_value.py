@@ -19,7 +19,7 @@ from typing import Any, Protocol
 
 from .. import encoding
 from ..encoding import EncodingError, Opaque, Special
-from . import errors, library, stand_in
+from . import library, stand_in
 
 _MOST_ITEMS, _MOST_ITEM_BYTES, _MOST_ITEM_S = 100_000, 1 << 19, 0.5  # taken from an iterator, which may be endless
 _U32 = struct.Struct("<I")
@@ -42,6 +42,7 @@ _ITERATORS = frozenset(
     | {itertools.accumulate, itertools.chain, itertools.combinations, itertools.combinations_with_replacement}
     | {itertools.compress, itertools.dropwhile, itertools.filterfalse, itertools.islice, itertools.pairwise}
     | {itertools.permutations, itertools.product, itertools.starmap, itertools.takewhile, itertools.zip_longest}
+    | {itertools.groupby, type(next(itertools.groupby("a"))[1])}
 )
 
 
@@ -55,6 +56,14 @@ class References(Protocol):
         """What is written for an object that is not carried."""
         ...
 
+    def described(self, error: BaseException) -> tuple[Any, ...]:
+        """What is written for an exception."""
+        ...
+
+    def like(self, description: Any, number: Any) -> BaseException:
+        """The exception for which `described` gave this on the other side."""
+        ...
+
 
 class Shown:
     """For one who has no part in a call and only shows its result."""
@@ -62,10 +71,21 @@ class Shown:
     plain: tuple[type, ...] = ()
 
     def __init__(self) -> None:
-        self.readers: Mapping[bytes, encoding.ReadValue] = {**READERS, b"h": self._held, b"L": self._made}
+        self.readers: Mapping[bytes, encoding.ReadValue] = {
+            **READERS,
+            b"h": self._held,
+            b"L": self._made,
+            b"x": lambda reader, depth: Opaque(f"{reader.value(depth)[0][0]}"),
+        }
 
     def refer(self, value: Any) -> bytes:
         raise EncodingError("nothing is sent from here")
+
+    def described(self, error: BaseException) -> tuple[Any, ...]:
+        raise EncodingError("nothing is sent from here")
+
+    def like(self, description: Any, number: Any) -> BaseException:
+        raise EncodingError("nothing is made here")
 
     @staticmethod
     def _held(reader: encoding.Reader, _: int) -> Opaque:
@@ -122,7 +142,7 @@ def pack_result(value: object, passed: Sequence[Any], references: References) ->
     Raises:
         EncodingError: it cannot be carried.
     """
-    return _pack((value, [*map(_content, passed)]), passed, references)
+    return _pack((value, _Contents(passed)), passed, references)
 
 
 def unpack_result(data: bytes, passed: Sequence[Any], references: References) -> Any:
@@ -153,6 +173,15 @@ def shown_result(data: bytes) -> Any:
             raise EncodingError("not a result of a call")
 
 
+class _Contents:
+    """The contents of containers at the time when they are written: after a value, whose iterators may change them."""
+
+    __slots__ = ("passed",)
+
+    def __init__(self, passed: Sequence[Any]) -> None:
+        self.passed = passed
+
+
 class _Passed(Opaque):
     """Stands for a container that was passed, by number."""
 
@@ -178,9 +207,11 @@ def _pack(value: object, passed: Sequence[Any], references: References) -> bytes
         if write is None:
             if kind in encoding.EXACT:
                 return False
+            if issubclass(kind, BaseException):
+                parts.append(b"x")
+                encoding.write(references.described(value), parts, depth, None)
+                return True
             found = library.arguments_of(value)
-            if found is None and issubclass(kind, BaseException):
-                found = ("error", errors.described(value))
             if found is None:
                 if issubclass(kind, references.plain):
                     return False
@@ -237,7 +268,7 @@ def _from_library(reader: encoding.Reader, depth: int) -> Any:
     name, args = reader.text(), reader.value(depth + 1)
     if type(args) is not tuple:
         raise EncodingError("no arguments")
-    return errors.error_like(args, reader.readers) if name == "error" else library.made(name, args)
+    return library.made(name, args)
 
 
 def _blank(container: Any) -> tuple[Any, ...]:
@@ -323,6 +354,10 @@ def _write_view(view: Any, parts: list[bytes], depth: int, special: Special) -> 
     (_write_mapping if _VIEWS[type(view)] == b"m" else _write_items)([*view], parts, depth, special)
 
 
+def _write_contents(contents: _Contents, parts: list[bytes], depth: int, special: Special) -> None:
+    encoding.write([*map(_content, contents.passed)], parts, depth, special)
+
+
 def _write_range(value: range, parts: list[bytes], depth: int, special: Special) -> None:
     parts.append(b"R")
     for number in (value.start, value.stop, value.step):
@@ -355,6 +390,7 @@ _Writer = Callable[[Any, list[bytes], int, Special], None]
 _WRITERS: dict[type, _Writer] = {
     range: _write_range,
     deque: _write_deque,
+    _Contents: _write_contents,
     **dict.fromkeys(_MAPPINGS, _write_mapping),
     **dict.fromkeys(_VIEWS, _write_view),
     **dict.fromkeys(_ITERATORS | _ENDLESS, _write_iterator),

@@ -69,15 +69,21 @@ class Called(Exchange):
     def report(self, error: BaseException) -> tuple[Any, ...]:
         if isinstance(error, SystemExit):
             return ("exit", exit_code(error), errors.described(error))
+        return (*self._candidate.error(error), *self.described(error))
+
+    def number_of(self, error: BaseException) -> int:
         number = getattr(error, _NUMBER, None)
-        return (*self._candidate.error(error), errors.described(error), number if type(number) is int else -1)
+        return number if type(number) is int else -1
+
+    def like(self, description: Any, number: Any) -> BaseException:
+        error = errors.error_like(description, self.readers)
+        setattr(error, _NUMBER, number)
+        return error
 
     def raised(self, report: Any) -> NoReturn:
         match report:
             case ("error", _, _, _, description, number):
-                error = errors.error_like(description, self.readers)
-                setattr(error, _NUMBER, number)
-                raise error
+                raise self.like(description, number)
             case _:
                 raise RuntimeError("no answer of the test's")
 

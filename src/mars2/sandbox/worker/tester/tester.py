@@ -153,7 +153,9 @@ class _Testing(Exchange):
         return os.pread(protocol.BOX, int.from_bytes(request[1:9], "little"), 0)
 
     def name_of(self, value: Any) -> str:
-        return _signature(value) if type(value) is types.FunctionType else super().name_of(value)
+        if type(value) is types.FunctionType:
+            return _signature(value)
+        return value.__name__ if self.use_of(value) == FUNCTION else super().name_of(value)
 
     def use_of(self, value: Any) -> bytes:
         is_object = callable(value) and not issubclass(type(value), _ONLY_CALLED)  # one with attributes too
@@ -189,19 +191,23 @@ class _Testing(Exchange):
             error = error.error
         elif isinstance(error, AssertionError):
             crossing.remember(assertion_message(error, self._code))
-        number = self.keep(error)
-        return ("error", type(error).__name__, message_of(error), "", errors.described(error), number)
+        return ("error", type(error).__name__, message_of(error), "", *self.described(error))
+
+    def number_of(self, error: BaseException) -> int:
+        return self.keep(error)
+
+    def like(self, description: Any, number: Any) -> BaseException:
+        if type(number) is int and 0 <= number < len(self._kept) and isinstance(self._kept[number], BaseException):
+            return self._kept[number]  # of the test's own
+        return errors.error_like(description, self.readers)
 
     def raised(self, report: Any) -> NoReturn:
         match report:
             case ("error", str(name), str(message), lines, tuple(description), int(number)):
-                if 0 <= number < len(self._kept) and isinstance(self._kept[number], BaseException):
-                    error = self._kept[number]  # of the test's own
-                else:
-                    error = self._like(description)
+                error = self._like(description, number)
                 setattr(error, crossing.REPORT, ("error", name, message, str(lines)))
             case ("exit", int(code), tuple(description)):
-                error = self._like(description)
+                error = self._like(description, -1)
                 setattr(error, crossing.REPORT, ("exit", code))
             case ("unsent", str(why)):
                 stand_in.fail(f"a returned value: {why}")
@@ -209,9 +215,9 @@ class _Testing(Exchange):
                 stand_in.fail("an answer")
         raise crossing.crossed(error) from None
 
-    def _like(self, description: Any) -> BaseException:
+    def _like(self, description: Any, number: int) -> BaseException:
         try:
-            return errors.error_like(description, self.readers)
+            return self.like(description, number)
         except Exception as error:  # it may be anything
             self.unreadable(error)
 

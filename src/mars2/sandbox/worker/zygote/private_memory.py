@@ -13,7 +13,9 @@ def install() -> None:
         __slots__ = ("_has_file",)
 
         def __new__(cls, fileno: int, length: int, flags: int = module.MAP_SHARED, *rest: Any, **named: Any) -> Any:
-            if fileno == -1:
+            if fileno == -1 and named.get("access") == module.ACCESS_WRITE:
+                named["access"] = module.ACCESS_COPY
+            elif fileno == -1 and not named.get("access"):
                 flags = flags & ~module.MAP_SHARED | module.MAP_PRIVATE
             made = super().__new__(cls, fileno, length, flags, *rest, **named)
             made._has_file = fileno != -1
