@@ -237,7 +237,13 @@ def test_values_under_the_rules_of_sources(actual: Any, expected: Any, rule: str
     ("actual", "expected", "comparison", "equal"),
     [
         ((1, 2), [1, 2], "exact", True),  # a tuple counts as a list at the top level …
-        ([(1, 2)], [[1, 2]], "exact", False),  # … only
+        ([(1, 2)], [[1, 2]], "exact", True),
+        ({"x": (1, 2)}, {"x": [1, 2]}, "exact", True),
+        (((1, 2), (3, 4)), [[3, 4], [1, 2]], "unordered", True),
+        ([(1, 2)], [[1, 2.0000001]], "tolerant", True),
+        ([[1, 2]], [(1, 2)], "exact", False),
+        ([(1, 2), [3]], [(1, 2), (3,)], "exact", False),
+        ([(1, 2)], [[1, 2]], "livecodebench", False),  # … only
         (1, True, "exact", True),  # as Python's ==
         (1.0, 1, "exact", True),
         (float("nan"), float("nan"), "exact", False),

@@ -145,12 +145,15 @@ def _are_near(actual: Decimal, expected: Decimal, near: Near, integer: bool, int
 
 
 def values_equal(actual: Any, expected: Any, comparison: str) -> bool:
-    """Whether a function returned what was expected: `==` on plain values, a top-level tuple counting as a list."""
-    if type(actual) is tuple:
-        actual = [*actual]
-    if type(expected) is tuple:
-        expected = [*expected]
+    """Whether a function returned what was expected: `==` on plain values.
+
+    A tuple at the top counts as a list. Deeper ones do where nothing expected is a tuple, for then it was JSON, which
+    has none; not under `livecodebench`, as there.
+    """
     try:
+        actual, expected = ([*value] if type(value) is tuple else value for value in (actual, expected))
+        if comparison != "livecodebench" and not _has_tuple(expected):
+            actual = _with_lists(actual)
         match comparison:
             case "tolerant":
                 return _close_values(actual, expected, _MILLIONTH)
@@ -172,6 +175,21 @@ def values_equal(actual: Any, expected: Any, comparison: str) -> bool:
                 return bool(actual == expected)
     except (ArithmeticError, EncodingError, MemoryError, RecursionError, TypeError, ValueError):
         return False
+
+
+def _has_tuple(value: Any) -> bool:
+    if type(value) is dict:
+        value = list(value.values())
+    return type(value) is tuple or (type(value) is list and any(map(_has_tuple, value)))
+
+
+def _with_lists(value: Any) -> Any:
+    """The value with a list in place of each tuple that is not a key or an element of a set."""
+    if type(value) in (list, tuple):
+        return [_with_lists(item) for item in value]
+    if type(value) is dict:
+        return {key: _with_lists(item) for key, item in value.items()}
+    return value
 
 
 def _close_values(actual: Any, expected: Any, near: Near, *, from_json: bool = False) -> bool:
