@@ -21,7 +21,7 @@ from mars2.build.models import (
 )
 from mars2.build.reward_model import build_reward_model
 from mars2.build.sandbox import local_sandbox
-from mars2.build.sft import build_sft, check_sft
+from mars2.build.sft import SftData, build_sft, check_sft
 from mars2.build.store import create_store, has_store, open_store
 from mars2.build.team import (
     build_backend,
@@ -36,6 +36,7 @@ from mars2.build.training import build_estimator, build_learners, build_tensorbo
 
 __all__ = [
     "LAB_MODEL",
+    "SftData",
     "build_backend",
     "build_estimator",
     "build_evaluation",

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from mars2.learners.sft import SftTrainer
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, kw_only=True)
 class SftData:
     """What a fine-tuning learns from."""
 
@@ -28,7 +28,7 @@ class SftData:
     num_validation: int  # conversations to measure on
     num_too_long: int  # conversations that are left out
     num_trained_tokens: int
-    has_template: bool  # False: the model had no chat template and was given a simple one
+    has_template: bool = True  # False: the model had no chat template and was given a simple one
 
 
 def check_sft(config: SftConfig) -> None:

@@ -32,15 +32,10 @@ SCOPE = "sft"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class FineTuned:
+class FineTuned(build.SftData):
     """A model that was fine-tuned; its folder is an ordinary Hugging Face model."""
 
     model: str  # the folder
-    num_examples: int
-    num_validation: int
-    num_too_long: int  # conversations that were left out
-    num_trained_tokens: int
-    has_template: bool = True  # False: the model was given a simple chat template
     steps: int
     validation_loss_before: float | None  # nats a token; None: there was nothing to validate on
     validation_loss: float | None
