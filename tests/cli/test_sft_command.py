@@ -110,8 +110,9 @@ def test_stopped_and_resumed_it_makes_the_same_weights(here: Path, mars2: Mars2,
     command = [sys.executable, "-m", "mars2", "sft", *arguments]
     process = subprocess.Popen(command, cwd=here, stderr=subprocess.PIPE, text=True)
     deadline = time.monotonic() + 100
-    while not list((here / "stopped" / "checkpoints").glob("*[0-9]")) and time.monotonic() < deadline:
+    while not list((here / "stopped" / "checkpoints").glob("*[0-9]")):
         assert process.poll() is None, process.stderr.read() if process.stderr else ""
+        assert time.monotonic() < deadline, "no checkpoint yet"
         time.sleep(0.002)
     os.kill(process.pid, how)
     _, said = process.communicate(timeout=60)

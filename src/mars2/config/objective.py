@@ -1,4 +1,4 @@
-"""What an update minimises: one section for each loss, and what every loss has around it."""
+"""The loss of an update: one section for each kind of loss, and what all losses share."""
 
 from __future__ import annotations
 

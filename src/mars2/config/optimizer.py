@@ -1,4 +1,4 @@
-"""AdamW, its learning rate, and how a batch is cut up: what every training of weights here has."""
+"""AdamW, its learning rate and how a batch is split; every training of weights here uses it."""
 
 from __future__ import annotations
 

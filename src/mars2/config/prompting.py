@@ -1,4 +1,4 @@
-"""How agents are asked."""
+"""How agents are prompted."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What may differ when an interrupted job is gone on with: said on each option, asked here."""
+"""Which options may change when an interrupted job is resumed; each option says so itself."""
 
 from __future__ import annotations
 

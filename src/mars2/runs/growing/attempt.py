@@ -1,4 +1,4 @@
-"""One expansion: ask for a program, again where a call fails, then parse, judge and score it."""
+"""One expansion: ask for a program (again if a call fails), then parse, judge and score it."""
 
 from __future__ import annotations
 

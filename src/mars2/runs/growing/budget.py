@@ -1,4 +1,4 @@
-"""What a tree may spend. What a generation can cost at most is reserved before the call: no budget is overshot."""
+"""What a tree may spend. The highest cost a call can have is reserved before it, so no budget is exceeded."""
 
 from __future__ import annotations
 

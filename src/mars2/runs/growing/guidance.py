@@ -1,4 +1,4 @@
-"""A reward model at work beside a search: off the event loop, never asked twice about one program."""
+"""Asks the reward model during a search: off the event loop, and only once for each program."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The global scheduler: which tree's request goes to a backend next. A slot is idle only if no tree wants it."""
+"""Decides which tree's request a backend serves next. A slot is idle only if no tree needs it."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""When a tree need not grow on although it has budget left. Hidden tests are never looked at."""
+"""Rules that stop a tree before its budget is spent. They never look at hidden tests."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Plain words for signs of trouble in a training round, so that they are seen before they cost a run."""
+"""Warns, in plain words, of signs of trouble in a training round."""
 
 from __future__ import annotations
 

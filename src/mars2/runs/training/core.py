@@ -1,4 +1,4 @@
-"""What both schedules of training share: one tree, one round's books, one update, validations and checkpoints."""
+"""What both training schedules share: crediting a tree, closing a round, one update, validations, checkpoints."""
 
 from __future__ import annotations
 

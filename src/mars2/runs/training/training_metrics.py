@@ -1,4 +1,4 @@
-"""What a batch of training trees says of each agent."""
+"""Figures of each agent over a batch of training trees."""
 
 from __future__ import annotations
 
