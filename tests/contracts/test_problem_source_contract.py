@@ -45,6 +45,55 @@ def _mbpp(n: int) -> Row:
     }
 
 
+def _humanevalplus(n: int) -> Row:
+    """As the Hub has it."""
+    return _humaneval(n) | {
+        "test": "def assertion(out, exp, atol):\n    assert out == exp\n\ndef check(candidate):\n"
+        f"    inputs = [[{HIDDEN}]]\n    results = [{HIDDEN + n}]\n"
+        "    for i, (inp, exp) in enumerate(zip(inputs, results)):\n        assertion(candidate(*inp), exp, 0)\n",
+    }
+
+
+def _mbppplus(n: int) -> Row:
+    """As the Hub has it."""
+    return _mbpp(n) | {
+        "test_list": [f"assert f(1) == {n + 1}"],
+        "test": "def assertion(out, exp, atol):\n    assert out == exp\n\n"
+        f"inputs = [[{HIDDEN}]]\nresults = [{HIDDEN + n}]\n"
+        "for i, (inp, exp) in enumerate(zip(inputs, results)):\n    assertion(f(*inp), exp, 0)\n",
+    }
+
+
+def _codeforces(n: int) -> Row:
+    return {
+        "id": f"{n}/A",
+        "description": f"Read x, print x + {n}.",
+        "examples": _pairs(n)[:1],
+        "official_tests": _pairs(n),
+    }
+
+
+def _codecontestsplus(n: int) -> Row:
+    return {"id": f"{n}_A", "description": _statement(n), "checker": "", "test_cases": _pairs(n)}
+
+
+def _hardtests(n: int) -> Row:
+    return {"pid": f"codeforces_{n}", "question_content": _statement(n), "test_cases": _pairs(n)}
+
+
+def _bigcodebench(n: int) -> Row:
+    return {
+        "task_id": f"BigCodeBench/{n}",
+        "complete_prompt": f'def task_func(x):\n    """Give back x + {n}."""\n',
+        "instruct_prompt": f"Write task_func, which gives back x + {n}.",
+        "test": "import unittest\nclass TestCases(unittest.TestCase):\n"
+        f"    def test(self):\n        self.assertEqual(task_func({HIDDEN}), {HIDDEN + n})\n",
+        "code_prompt": "def task_func(x):\n",
+        "entry_point": "task_func",
+        "libs": "[]",
+    }
+
+
 def _livecodebench(n: int) -> Row:
     return {
         "question_id": f"abc{n}",
@@ -85,6 +134,10 @@ def _cases(n: int) -> dict[str, list[str]]:
     return {"inputs": ["1\n", f"{HIDDEN}\n"], "outputs": [f"{n + 1}\n", f"{HIDDEN + n}\n"]}
 
 
+def _pairs(n: int) -> list[dict[str, str]]:
+    return [{"input": "1\n", "output": f"{n + 1}\n"}, {"input": f"{HIDDEN}\n", "output": f"{HIDDEN + n}\n"}]
+
+
 def _statement(n: int) -> str:
     return f"Print x + {n}.\n\nExamples\n\nInput\n1\n\nOutput\n{n + 1}\n"
 
@@ -92,12 +145,19 @@ def _statement(n: int) -> str:
 ROWS: dict[str, Callable[[int], Row]] = {
     "humaneval": _humaneval,
     "mbpp": _mbpp,
+    "humanevalplus": _humanevalplus,
+    "mbppplus": _mbppplus,
     "livecodebench": _livecodebench,
     "deepcoder": _deepcoder,
     "taco": _apps,
     "apps": _apps,
     "codecontests": _codecontests,
+    "codecontestsplus": _codecontestsplus,
+    "codeforces": _codeforces,
+    "hardtests": _hardtests,
+    "bigcodebench": _bigcodebench,
 }
+WITHOUT_EXAMPLES = ("bigcodebench/",)  # the statement says all
 SPLITS: tuple[tuple[Any, range], ...] = (("train", range(1, 5)), ("test", range(5, 8)))
 
 
@@ -194,7 +254,7 @@ def test_within_a_split_no_id_occurs_twice_and_no_problem_is_in_both_splits(sour
 def test_every_problem_can_be_asked_and_judged(source: ProblemSource) -> None:
     for problem in every(source):
         assert problem.statement.strip()
-        assert problem.public_tests
+        assert problem.public_tests or problem.id.startswith(WITHOUT_EXAMPLES)
         assert problem.hidden_tests
         assert problem.limits.cpu_s > 0
         assert problem.limits.memory_mib > 0
@@ -245,7 +305,9 @@ def test_a_bad_row_and_a_repeated_id_are_left_out_with_their_reasons_and_the_oth
     assert [bool(dropped.reason) for dropped in loaded.dropped] == [True]
     ids = {FORMATS[name].row_id(row, 0) for row in (rows[0], rows[0])}
     twice = FORMATS[name].load("here", [rows[0], rows[0], rows[1]])
-    if len(ids) == 1 and FORMATS[name].row_id(rows[0], 0) == FORMATS[name].row_id(rows[0], 1):
+    if FORMATS[name].join:  # rows of one id are parts of one problem
+        assert (twice.problems, twice.dropped) == (alone.problems[:2], ())
+    elif len(ids) == 1 and FORMATS[name].row_id(rows[0], 0) == FORMATS[name].row_id(rows[0], 1):
         assert [problem.id for problem in twice.problems] == [problem.id for problem in alone.problems[:2]]
         assert [dropped.reason for dropped in twice.dropped] == ["its id is used before"]
 

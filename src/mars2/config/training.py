@@ -62,8 +62,7 @@ class TrainingConfig(Section):
     optimizer: OptimizerConfig = OptimizerConfig()
     # in a row; then the run is saved and stops
     max_rounds_without_samples: PositiveInt = resumable("train", default=10)
-    # rounds (in async: steps) between validations, and the best is kept; 0: none
-    evaluate_every: NonNegativeInt = resumable("train", default=0)
+    evaluate_every: NonNegativeInt = 0  # rounds (in async: steps) between validations, and the best is kept; 0: none
     evaluate_problems: PositiveInt = 32  # taken off the end of the training split for validation
     evaluate_samples: PositiveInt = 2  # first attempts per agent and problem in a validation
     checkpoint_every: PositiveInt = resumable("train", default=5)  # rounds (in async: steps) between checkpoints

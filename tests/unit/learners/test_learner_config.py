@@ -168,18 +168,18 @@ def test_saving_flushes_every_file_and_folder_before_the_rename(
     import os
 
     flushed: list[str] = []
-    real_fsync, real_rename = os.fsync, Path.rename
+    real_fsync, real_replace = os.fsync, Path.replace
 
     def fsync(descriptor: int) -> None:
         flushed.append(os.readlink(f"/proc/self/fd/{descriptor}"))
         real_fsync(descriptor)
 
-    def rename(self: Path, target: Path) -> Path:
+    def replace(self: Path, target: Path) -> Path:
         flushed.append(f"rename to {target.name}")
-        return real_rename(self, target)
+        return real_replace(self, target)
 
     monkeypatch.setattr(os, "fsync", fsync)
-    monkeypatch.setattr(Path, "rename", rename)
+    monkeypatch.setattr(Path, "replace", replace)
     learner(llama_folder).save(tmp_path / "c")
     at = flushed.index("rename to c")
     before = {Path(name) for name in flushed[:at]}

@@ -12,9 +12,9 @@ from typing import Any
 
 import pytest
 
+from conftest import Judge
 from mars2.core.errors import ProblemError
 from mars2.core.problem import AssertTest, Problem
-from mars2.core.verdict import Verdict
 from mars2.problems import load_problem, load_problems
 from mars2.problems.evalplus import plus_tests
 from mars2.problems.evalplus_tests import INPUTS_PER_TEST
@@ -90,13 +90,6 @@ def release_row(entry_point: str, solution: str, inputs: list[Any], **row: Any) 
     } | row
 
 
-async def judged(problem: Problem, program: str) -> Verdict:
-    from mars2.sandbox import ZygoteSandbox
-
-    async with ZygoteSandbox(workers=1, allow_unsafe=True) as sandbox:
-        return await sandbox.judge(program, problem.suite(problem.hidden_tests))
-
-
 INEXACT = humaneval_row([[3.5], [10.25]], [0.5, 0.25])
 LIST = humaneval_row([[3]], [[0.1, 0.2, 0.3]])
 
@@ -143,10 +136,10 @@ LIST = humaneval_row([[3]], [[0.1, 0.2, 0.3]])
         (humaneval_row([], [], test="def check(g):\n    inputs = [3]\n    assert g(*inputs) == 6\n"), "f = len", "RE"),
     ],
 )  # fmt: skip
-async def test_the_tests_of_a_row_of_the_hub_decide(row: dict[str, Any], program: str, status: str) -> None:
+def test_the_tests_of_a_row_of_the_hub_decide(judge: Judge, row: dict[str, Any], program: str, status: str) -> None:
     form = HUMANEVAL_PLUS if "entry_point" in row else MBPP_PLUS
     (problem,) = form.load("here", [row]).problems
-    verdict = await judged(problem, program)
+    verdict = judge(problem, problem.hidden_tests, program)
     assert (verdict.status.value, [t.weak for t in verdict.tests if t.weak]) == (status, []), verdict
 
 
@@ -204,10 +197,10 @@ MATCH = "\nimport re\ndef check_str(x):\n  return re.match('a', x)\n"
         ),
     ],
 )
-async def test_the_reference_of_a_release_file_decides(row: dict[str, Any], program: str, status: str) -> None:
+def test_the_reference_of_a_release_file_decides(judge: Judge, row: dict[str, Any], program: str, status: str) -> None:
     hidden = plus_tests(row, row["entry_point"], row["prompt"] + row["canonical_solution"])
     assert hidden
-    verdict = await judged(Problem("p", "s", (), hidden), program)
+    verdict = judge(Problem("p", "s", (), hidden), hidden, program)
     assert (verdict.status.value, [t.weak for t in verdict.tests if t.weak]) == (status, []), verdict
 
 
@@ -221,21 +214,22 @@ async def test_the_reference_of_a_release_file_decides(row: dict[str, Any], prog
         ("def check_str(x): return None", "WA"),
     ],
 )
-async def test_an_assert_that_asks_for_a_match_takes_one(program: str, status: str) -> None:
+def test_an_assert_that_asks_for_a_match_takes_one(judge: Judge, program: str, status: str) -> None:
     row = mbpp_row([["a"]], [True], test_list=["assert check_str('a')"])
     problem = MBPP.to_problem({k: v for k, v in row.items() if k != "test"}, "x")
-    verdict = await judged(Problem("x", "s", (), problem.public_tests), program)
+    verdict = judge(problem, problem.public_tests, program)
     assert (verdict.status.value, verdict.tests[0].weak) == (status, False), verdict
 
 
-async def test_integers_of_any_length_in_asserts_and_rows(tmp_path: Path) -> None:
+def test_integers_of_any_length_in_asserts_and_rows(judge: Judge, tmp_path: Path) -> None:
     row = mbpp_row([[1]], [1], test_list=[f"assert f({'7' * 6000}) == {'7' * 6000}"])
     (problem,) = MBPP.load("here", [{k: v for k, v in row.items() if k != "test"}]).problems
-    assert (await judged(Problem("x", "s", (), problem.public_tests), "def f(x): return x")).accepted
+    assert judge(problem, problem.public_tests, "def f(x): return x").accepted
     path = tmp_path / "MbppPlus.jsonl"
     line = json.dumps(release_row("f", "def f(x): return x + 1\n", [[0]]))
     path.write_text(line.replace('"base_input": [[0]]', f'"base_input": [[{"7" * 6000}]]'))
-    assert (await judged(load_problem(f"mbppplus:{path}:7"), "def f(x): return x + 1")).accepted
+    problem = load_problem(f"mbppplus:{path}:7")
+    assert judge(problem, problem.hidden_tests, "def f(x): return x + 1").accepted
 
 
 def test_ids_come_from_the_prefix_and_the_original_prefixes_take_these_rows_too() -> None:

@@ -8,9 +8,9 @@ from typing import Any
 
 import pytest
 
+from conftest import Judge
 from mars2.core.errors import ProblemError
-from mars2.core.problem import Problem, StdioTest
-from mars2.core.verdict import Verdict
+from mars2.core.problem import StdioTest
 from mars2.problems import load_problem, load_problems
 from mars2.problems.bigcodebench import BIGCODEBENCH
 from mars2.problems.codecontests import CODECONTESTS
@@ -107,13 +107,6 @@ BIG_ROW: Row = {
 }
 
 
-async def judged(problem: Problem, program: str) -> Verdict:
-    from mars2.sandbox import ZygoteSandbox
-
-    async with ZygoteSandbox(workers=1, allow_unsafe=True) as sandbox:
-        return await sandbox.judge(program, problem.suite((*problem.public_tests, *problem.hidden_tests)))
-
-
 @pytest.mark.parametrize(
     ("form", "row", "program", "status"),
     [
@@ -136,9 +129,9 @@ async def judged(problem: Problem, program: str) -> Verdict:
         (BIGCODEBENCH, BIG_ROW | {"test": "import unittest\nclass TestCases(unittest.TestCase): pass"}, "x = 1", "WA"),
     ],
 )  # fmt: skip
-async def test_right_and_wrong_programs(form: RowFormat, row: Row, program: str, status: str) -> None:
+def test_right_and_wrong_programs(judge: Judge, form: RowFormat, row: Row, program: str, status: str) -> None:
     (problem,) = form.load("here", [row]).problems
-    verdict = await judged(problem, program)
+    verdict = judge(problem, (*problem.public_tests, *problem.hidden_tests), program)
     assert verdict.status.value == status, verdict
 
 
