@@ -14,7 +14,7 @@ from hypothesis import settings as hypothesis_settings
 from hypothesis import strategies as st
 from team_of_scripts import HALF, PROBLEM, RIGHT, WRONG, grower, judge, look, scripted
 
-from mars2.config.growing import RolloutConfig, SelectionConfig
+from mars2.config.growing import RetryConfig, RolloutConfig, SelectionConfig
 from mars2.config.training import MovingBaselineConfig, RewardConfig, ShapingConfig, TrainingConfig
 from mars2.core.errors import BackendError
 from mars2.core.events import Event, Metrics
@@ -302,6 +302,7 @@ async def test_stale_samples_are_dropped_and_counted(tmp_path: Path) -> None:
 async def test_a_round_without_a_single_node_is_an_error(tmp_path: Path) -> None:
     with RunStore.create(tmp_path, config={}) as store:
         run = trainer(tmp_path, store)
+        run.grower = replace(run.grower, retries=RetryConfig(retry_backoff_s=0.0))
         for name in ("a", "b"):
             run.grower.agents[name].backend.rules = scripted(name, ("never", [RIGHT])).rules  # type: ignore[attr-defined]
         with pytest.raises(BackendError, match="no tree of this round got a single node"):
