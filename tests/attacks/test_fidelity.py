@@ -148,7 +148,9 @@ ASSERTIONS |= {f"{number}, {test[:40]!r}": (program, test, weak) for number, (pr
 async def test_assertion_tests_as_people_write_them_pass(sandbox: ZygoteSandbox, name: str) -> None:
     program, test, weak = ASSERTIONS[name]
     result = (await sandbox.judge(program, Suite((AssertTest(test),), Limits()))).tests[0]
-    assert (result.status, result.weak) == (Status.AC, weak), result
+    needs_tmp = "/tmp" in program + test or "tempfile" in program + test
+    status = Status.RE if needs_tmp and _without_tmp(sandbox) else Status.AC
+    assert (result.status, result.weak) == (status, weak), result
 
 
 @pytest.mark.parametrize("name", [*APART, *NUMPY])
