@@ -26,7 +26,6 @@ pytestmark = [pytest.mark.vllm, pytest.mark.timeout(900), pytest.mark.asyncio(lo
 import torch  # noqa: E402
 from transformers import AutoConfig, AutoModelForCausalLM, AutoTokenizer  # noqa: E402
 
-from mars2.backends import vllm_engine  # noqa: E402
 from mars2.backends.vllm_engine import VllmBackend  # noqa: E402
 from mars2.backends.vllm_server import VllmServerBackend  # noqa: E402
 from mars2.config.optimizer import OptimizerConfig  # noqa: E402
@@ -229,33 +228,6 @@ async def test_shared_prefixes_are_computed_once_per_weights(engine: VllmBackend
     await engine.load(Snapshot("p", 21, state=perturbed(chat_model, 21)))
     await engine.generate(prompt, SAMPLING)
     assert engine.num_cached_tokens == kept
-
-
-async def test_weights_wait_for_answers_however_long_they_take(
-    chat_model: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """One sequence at a time, and so many that the last takes longer than a swap may: no answer is lost."""
-    options = VllmPolicyConfig(model=str(chat_model), dtype="float32", max_model_len=256, max_num_seqs=1, engine=ENGINE)
-    backend = VllmBackend("p", options)
-    try:
-        await backend.load(Snapshot("p", 1, state=perturbed(chat_model, 1)))
-        started = time.monotonic()
-        await asyncio.gather(*(backend.generate(PROMPTS[i], replace(SAMPLING, seed=i)) for i in range(8)))
-        allowed_s = 5.0
-        num_asked = 20 + round(2 * allowed_s * 8 / (time.monotonic() - started))
-        monkeypatch.setattr(vllm_engine, "_SWAP_TIMEOUT_S", allowed_s)
-        asked = [
-            asyncio.create_task(backend.generate(PROMPTS[i % 16], replace(SAMPLING, seed=i))) for i in range(num_asked)
-        ]
-        await asyncio.wait(asked, return_when=asyncio.FIRST_COMPLETED)
-        started = time.monotonic()
-        await backend.load(Snapshot("p", 2, state=perturbed(chat_model, 2)))
-        assert time.monotonic() - started > allowed_s
-        assert {completion.policy_version for completion in await asyncio.gather(*asked)} == {1}
-        assert backend.troubles() == []
-        assert (await backend.generate(PROMPTS[0], SAMPLING)).policy_version == 2
-    finally:
-        await backend.close()
 
 
 async def test_weights_that_do_not_fit_are_an_error_not_an_answer(engine: VllmBackend, chat_model: Path) -> None:
