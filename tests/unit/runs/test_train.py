@@ -309,6 +309,20 @@ async def test_a_round_without_a_single_node_is_an_error(tmp_path: Path) -> None
             await run.run()
 
 
+async def test_what_a_backend_mended_by_itself_is_an_alarm(tmp_path: Path) -> None:
+    with RunStore.create(tmp_path, config={}) as store:
+        run = trainer(tmp_path, store)
+        waiting = ["policy 'a': the engine was ended"]
+
+        def troubles() -> list[str]:
+            found, waiting[:] = list(waiting), []
+            return found
+
+        run.backends["a"].troubles = troubles  # type: ignore[attr-defined]
+        await run.run()
+        assert [note.payload["text"] for note in store.events("alarm")] == ["policy 'a': the engine was ended"]
+
+
 async def test_backends_are_synced_before_the_first_generation_and_after_each_update(tmp_path: Path) -> None:
     with RunStore.create(tmp_path, config={}) as store:
         run = trainer(tmp_path, store)
