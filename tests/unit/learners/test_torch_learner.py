@@ -430,3 +430,15 @@ def test_an_update_that_failed_half_way_is_never_saved(llama_folder: Path, rando
     with pytest.raises(StoreError, match="failed half way"):
         learner.save(tmp_path / "saved")
     assert not (tmp_path / "saved").exists()
+
+
+def test_the_gap_of_the_engines_is_told_apart_from_what_was_learned_since(
+    llama_folder: Path, random_samples: Any
+) -> None:
+    learner = TorchLearner("p", llama_folder)
+    fresh = learner.step(random_samples(4))  # of version 0, which is the learner's
+    assert "logprob_gap" in fresh
+    assert "stale_logprob_gap" not in fresh
+    stale = learner.step(random_samples(4))  # of version 0 still; the learner's is 1
+    assert stale["stale_logprob_gap"] > 0
+    assert "logprob_gap" not in stale
